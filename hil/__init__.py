@@ -1,0 +1,1 @@
+"""Hardware in the loop: register maps, the Modbus bridge, emulated devices and clocks."""

@@ -1,0 +1,1 @@
+"""Trading: contracts, orders, clearing, settlement."""

@@ -1,0 +1,1 @@
+"""Decisions as mathematical programs: dispatch, and what explains it."""

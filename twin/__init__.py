@@ -1,0 +1,1 @@
+"""The digital twin: state, step, simulation, verification of plans."""
