@@ -1,0 +1,203 @@
+"""Converters between carriers: what they take for what they give.
+
+Every equation maps the output of the control carrier (kW, never negative) to the power at each port.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from annotated_types import Gt, MinLen
+
+from models.carriers import Carrier
+from models.components.base import Asset
+from models.units import Cop, Degc, Efficiency, Hours, Id, Money, PositiveKw, Price, Share
+
+Array = npt.NDArray[np.float64]
+KELVIN = 273.15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartLoadMap:
+    """Operating points of an engine, from the lowest load to the highest; between two points the engine runs on the straight line."""
+
+    power_kw: Annotated[tuple[PositiveKw, ...], MinLen(2)]
+    fuel_kw: Annotated[tuple[PositiveKw, ...], MinLen(2)]
+    heat_kw: Annotated[tuple[PositiveKw, ...], MinLen(2)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chp(Asset):
+    """A gas engine with heat recovery: electricity leads, fuel and heat follow the part-load map."""
+
+    kind: Literal["chp"] = "chp"
+    electricity_node: Id
+    heat_node: Id
+    gas_node: Id
+    part_load: PartLoadMap
+    min_up_h: Hours = 0.0
+    min_down_h: Hours = 0.0
+    start_cost: Money = 0.0
+    om_cost_per_kwh: Price = 0.0
+    """Operation and maintenance per kWh of electricity."""
+    ramp_kw_per_min: Annotated[float, Gt(0)] = 1e6
+    heat_can_be_dumped: bool = True
+    """The engine has a radiator, so heat beyond the demand does not stop it."""
+
+    control: ClassVar[Carrier] = Carrier.ELECTRICITY
+
+    @property
+    def power_min_kw(self) -> float:
+        """Lowest electric power while running."""
+        return self.part_load.power_kw[0]
+
+    @property
+    def power_max_kw(self) -> float:
+        """Highest electric power."""
+        return self.part_load.power_kw[-1]
+
+    def fuel_kw(self, power_kw: Array) -> Array:
+        """Return the fuel (lower heating value) burnt at ``power_kw``; 0 when the engine stands."""
+        return np.where(power_kw > 0, np.interp(power_kw, self.part_load.power_kw, self.part_load.fuel_kw), 0.0)
+
+    def heat_kw(self, power_kw: Array) -> Array:
+        """Return the heat recovered at ``power_kw``; 0 when the engine stands."""
+        return np.where(power_kw > 0, np.interp(power_kw, self.part_load.power_kw, self.part_load.heat_kw), 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GasBoiler(Asset):
+    """A gas boiler with constant efficiency by lower heating value."""
+
+    kind: Literal["gas_boiler"] = "gas_boiler"
+    heat_node: Id
+    gas_node: Id
+    heat_max_kw: PositiveKw
+    efficiency: Efficiency
+    min_load_share: Share = 0.0
+
+    control: ClassVar[Carrier] = Carrier.HEAT
+
+    def gas_kw(self, heat_kw: Array) -> Array:
+        """Return the gas burnt for ``heat_kw``."""
+        return heat_kw / self.efficiency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatPump(Asset):
+    """An air-source heat pump whose COP keeps its share of Carnot as the air temperature moves.
+
+    ``air_profile`` names the outdoor temperature in degC.
+    """
+
+    kind: Literal["heat_pump"] = "heat_pump"
+    electricity_node: Id
+    heat_node: Id
+    heat_max_kw: PositiveKw
+    cop_rated: Cop
+    rated_air_degc: Degc
+    supply_degc: Degc
+    air_profile: str
+    cop_min: Cop = 1.0
+    cop_max: Cop = 6.0
+
+    control: ClassVar[Carrier] = Carrier.HEAT
+
+    def series(self) -> tuple[str, ...]:
+        """Return the outdoor temperature profile."""
+        return (self.air_profile,)
+
+    def cop(self, air_degc: Array) -> Array:
+        """Return the COP at ``air_degc``.
+
+        Source: constant second-law efficiency, COP = share * T_supply / (T_supply - T_air) in kelvin, fixed by the rated point.
+        """
+        hot = self.supply_degc + KELVIN
+        share = self.cop_rated * (hot - (self.rated_air_degc + KELVIN)) / hot
+        lift = np.maximum(hot - (np.asarray(air_degc, dtype=float) + KELVIN), 1.0)
+        return np.clip(share * hot / lift, self.cop_min, self.cop_max)
+
+    def electricity_kw(self, heat_kw: Array, air_degc: Array) -> Array:
+        """Return the electricity drawn for ``heat_kw`` (a positive number)."""
+        return heat_kw / self.cop(air_degc)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectricBoiler(Asset):
+    """An electrode or resistance boiler."""
+
+    kind: Literal["electric_boiler"] = "electric_boiler"
+    electricity_node: Id
+    heat_node: Id
+    heat_max_kw: PositiveKw
+    efficiency: Efficiency
+
+    control: ClassVar[Carrier] = Carrier.HEAT
+
+    def electricity_kw(self, heat_kw: Array) -> Array:
+        """Return the electricity drawn for ``heat_kw``."""
+        return heat_kw / self.efficiency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectricChiller(Asset):
+    """A compression chiller; its electricity follows ``a + b x + c x**2`` of the rated draw at part load x."""
+
+    kind: Literal["electric_chiller"] = "electric_chiller"
+    electricity_node: Id
+    cold_node: Id
+    cold_max_kw: PositiveKw
+    cop_rated: Cop
+    part_load: tuple[float, float, float] = (0.0, 1.0, 0.0)
+    """(a, b, c), summing to 1; a is the draw at no load and c is not negative."""
+    min_load_share: Share = 0.0
+
+    control: ClassVar[Carrier] = Carrier.COLD
+
+    @property
+    def rated_electricity_kw(self) -> float:
+        """Electricity drawn at full load."""
+        return self.cold_max_kw / self.cop_rated
+
+    def electricity_kw(self, cold_kw: Array) -> Array:
+        """Return the electricity drawn for ``cold_kw``; 0 when the chiller stands."""
+        x = np.asarray(cold_kw, dtype=float) / self.cold_max_kw
+        a, b, c = self.part_load
+        return np.where(x > 0, self.rated_electricity_kw * (a + b * x + c * x**2), 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsorptionChiller(Asset):
+    """A single-effect absorption chiller driven by hot water."""
+
+    kind: Literal["absorption_chiller"] = "absorption_chiller"
+    heat_node: Id
+    cold_node: Id
+    cold_max_kw: PositiveKw
+    cop: Cop
+
+    control: ClassVar[Carrier] = Carrier.COLD
+
+    def heat_kw(self, cold_kw: Array) -> Array:
+        """Return the heat drawn for ``cold_kw``."""
+        return cold_kw / self.cop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Electrolyser(Asset):
+    """An electrolyser: electricity leads, hydrogen (lower heating value) follows."""
+
+    kind: Literal["electrolyser"] = "electrolyser"
+    electricity_node: Id
+    hydrogen_node: Id
+    power_max_kw: PositiveKw
+    efficiency: Efficiency
+    """Hydrogen by lower heating value over electricity, auxiliaries included."""
+    min_load_share: Share = 0.0
+
+    control: ClassVar[Carrier] = Carrier.ELECTRICITY
+
+    def hydrogen_kw(self, power_kw: Array) -> Array:
+        """Return the hydrogen fed for ``power_kw`` drawn (a positive number)."""
+        return power_kw * self.efficiency

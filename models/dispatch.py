@@ -1,0 +1,137 @@
+"""What planner, twin and loop hand to one another: problem, plan, check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import xarray as xr
+
+from models.findings import Finding, Severity, errors_in
+from models.forecast import Forecast
+from models.horizon import Horizon
+from models.site import Site
+from models.state import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class DemandTerms:
+    """How the peak import counts: ``price_per_kw`` for every kW above the larger of ``peak_so_far_kw`` and ``floor_kw``.
+
+    The floor is the peak that the rest of the billing period is expected to need anyway; protecting less than it costs money for nothing.
+    """
+
+    price_per_kw: float
+    peak_so_far_kw: float = 0.0
+    floor_kw: float = 0.0
+
+    @property
+    def free_kw(self) -> float:
+        """Import up to here adds nothing to the demand charge."""
+        return max(self.peak_so_far_kw, self.floor_kw)
+
+
+@dataclass(frozen=True, slots=True)
+class EndTerm:
+    """How a store should stand at the end of the horizon.
+
+    Energy above ``target_kwh`` earns ``value_per_kwh``; every missing kWh costs ``short_price_per_kwh``, so the target bends before the plan breaks.
+    """
+
+    target_kwh: float
+    value_per_kwh: float = 0.0
+    short_price_per_kwh: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchProblem:
+    """Everything a dispatch plan depends on.
+
+    ``losses_kw`` has dims (carrier, time) and is drawn from each carrier's balance beside the demand; ``available_share`` has dims
+    (asset, time), 1 where in service. Binary decisions hold for the first ``integer_h`` hours and are relaxed behind (None: everywhere).
+    """
+
+    site: Site
+    horizon: Horizon
+    forecast: Forecast
+    initial: Snapshot
+    demand: DemandTerms | None = None
+    ends: Mapping[str, EndTerm] = field(default_factory=dict)
+    losses_kw: xr.DataArray | None = None
+    available_share: xr.DataArray | None = None
+    integer_h: float | None = None
+    unserved_price_per_kwh: float = 20.0
+    co2_price_per_kg: float = 0.0
+    gap_share: float = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class SolverReport:
+    """How a plan was found.
+
+    ``status`` is ``optimal``, ``gap`` (stopped at the allowed gap), ``deadline`` (best plan when time was up), ``fallback`` or ``rule``.
+    ``bound`` is the proven lower bound of the cost, ``gap_share`` the distance to it.
+    """
+
+    status: str
+    objective: float
+    bound: float
+    gap_share: float
+    build_s: float
+    solve_s: float
+    message: str = ""
+    certified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every asset should do over the horizon.
+
+    ``power_kw`` has dims (asset, carrier, time), positive feeds the network, 0 where an asset has no port. ``stored_kwh`` has dims
+    (asset, time) and is the energy at the end of each step. ``running`` has dims (asset, time), 1 while a unit with commitment runs.
+    ``unserved_kw`` has dims (asset, carrier, time): demand that the plan cannot meet, never negative. ``cost`` holds the parts in the
+    site's currency; they sum to the plan's cost. ``price_per_kwh`` has dims (carrier, time): the marginal cost of one more kWh.
+    """
+
+    id: str
+    made_at: datetime
+    horizon: Horizon
+    power_kw: xr.DataArray
+    stored_kwh: xr.DataArray
+    running: xr.DataArray
+    unserved_kw: xr.DataArray
+    cost: Mapping[str, float]
+    price_per_kwh: xr.DataArray
+    solver: SolverReport
+    source: str = "optimizer"
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def total_cost(self) -> float:
+        """Sum of all cost parts."""
+        return float(sum(self.cost.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCheck:
+    """What the twin says of a plan after replaying it step by step.
+
+    ``states`` holds, by network id, the replayed network over time; ``stored_kwh`` has dims (asset, time).
+    """
+
+    plan_id: str
+    findings: tuple[Finding, ...]
+    states: Mapping[str, xr.Dataset]
+    stored_kwh: xr.DataArray
+    losses_kw: xr.DataArray
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing in the replay forbids the plan."""
+        return not errors_in(self.findings)
+
+    @property
+    def worst(self) -> Severity | None:
+        """The gravest severity found, None for a clean replay."""
+        order = [Severity.INFO, Severity.WARNING, Severity.ERROR]
+        return max((f.severity for f in self.findings), key=order.index, default=None)

@@ -1,0 +1,171 @@
+"""The site: everything that is fixed about a park, one frozen value."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import Field
+
+from models.carriers import Carrier
+from models.components import AnyAsset, Asset
+from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
+from models.tariffs.time_of_use import TimeOfUseTariff
+from models.units import Id, NonNegative
+
+FORMAT = "jouletwin-site/1"
+Kind = TypeVar("Kind", bound=Asset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where the site stands, for the sun, the calendar and the pressure of the air."""
+
+    latitude_deg: Annotated[float, Ge(-90), Le(90)]
+    longitude_deg: Annotated[float, Ge(-180), Le(180)]
+    elevation_m: Annotated[float, Gt(-500), Lt(9000)] = 0.0
+    time_zone: str = "Asia/Shanghai"
+    """IANA name; local hours in tariffs and fleets are read in it."""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A place where assets meet a carrier; with ``network`` it is the bus or junction of that id there, without it all nodes of the carrier are one."""
+
+    id: Id
+    carrier: Carrier
+    network: Id | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElectricityContract:
+    """Purchase and sale of electricity at the grid connection."""
+
+    kind: Literal["electricity"] = "electricity"
+    id: Id
+    party: str
+    tariff: TimeOfUseTariff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GasContract:
+    """Purchase of gas at a flat price by lower heating value."""
+
+    kind: Literal["gas"] = "gas"
+    id: Id
+    party: str
+    price_per_kwh: NonNegative
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+AnyContract = Annotated[ElectricityContract | GasContract, Field(discriminator="kind")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One Modbus device: which asset it serves, which register map describes it, and where it answers.
+
+    ``map`` is the name of a shipped map or a path beside the site file. ``port`` 0 lets an emulator choose.
+    """
+
+    id: Id
+    asset: Id
+    map: str
+    host: str = "127.0.0.1"
+    port: Annotated[int, Ge(0), Le(65535)] = 502
+    unit_id: Annotated[int, Ge(0), Le(255)] = 1
+    framer: Literal["socket", "rtu"] = "socket"
+    poll_s: Annotated[float, Gt(0), Le(3600)] = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """Somebody who takes energy on the site, and the consumer asset that stands for it."""
+
+    id: Id
+    name: str
+    sector: str
+    consumer: Id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFile:
+    """Time series of a typical year: a CSV (optionally .gz) with a ``start_utc`` column and one column per series.
+
+    A series' name ends in its unit: ``_kw``, ``_pu`` (per unit of rated power), ``_degc``, ``_w_per_m2``, ``_m3_per_h``, ``_per_kwh``.
+    """
+
+    file: str
+    step_s: Annotated[int, Gt(0)] = 3600
+    note: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Networks:
+    """The site's networks by what flows in them."""
+
+    electricity: tuple[ElectricNetwork, ...] = ()
+    heat: tuple[PipeNetwork, ...] = ()
+    cold: tuple[PipeNetwork, ...] = ()
+    gas: tuple[GasNetwork, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[Carrier, ElectricNetwork | PipeNetwork | GasNetwork]]:
+        """Yield every network with its carrier."""
+        for carrier in (Carrier.ELECTRICITY, Carrier.HEAT, Carrier.COLD, Carrier.GAS):
+            for network in getattr(self, carrier.value):
+                yield carrier, network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A multi-energy site as its file describes it; every reference in it has been checked."""
+
+    name: str
+    title: str
+    notice: str
+    currency: str
+    location: Location
+    nodes: tuple[Node, ...]
+    assets: tuple[AnyAsset, ...]
+    networks: Networks
+    contracts: tuple[AnyContract, ...]
+    customers: tuple[Customer, ...]
+    devices: tuple[Device, ...]
+    profiles: ProfileFile | None
+    folder: Path
+    """Where the site file lies; relative paths in it start here."""
+
+    def asset(self, asset_id: str) -> AnyAsset:
+        """Return the asset named ``asset_id``; KeyError if there is none."""
+        for asset in self.assets:
+            if asset.id == asset_id:
+                return asset
+        raise KeyError(asset_id)
+
+    def of_kind(self, kind: type[Kind]) -> tuple[Kind, ...]:
+        """Return the assets of one class, in file order."""
+        return tuple(a for a in self.assets if isinstance(a, kind))
+
+    def contract(self, contract_id: str) -> AnyContract:
+        """Return the contract named ``contract_id``; KeyError if there is none."""
+        for contract in self.contracts:
+            if contract.id == contract_id:
+                return contract
+        raise KeyError(contract_id)
+
+    def device_of(self, asset: str) -> Device | None:
+        """Return the device that serves an asset, None where nobody measures it."""
+        return next((d for d in self.devices if d.asset == asset), None)
+
+    @property
+    def carriers(self) -> tuple[Carrier, ...]:
+        """The carriers that the site has nodes for, in the order of :class:`Carrier`."""
+        present = {n.carrier for n in self.nodes}
+        return tuple(c for c in Carrier if c in present)
+
+    def series(self) -> tuple[str, ...]:
+        """Return every profile name that an asset reads, sorted."""
+        return tuple(sorted({s for a in self.assets for s in a.series()}))

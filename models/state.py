@@ -1,0 +1,46 @@
+"""The state of the site at one instant, as everybody outside the twin sees it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import xarray as xr
+
+from models.ports import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """Whether a unit with commitment runs, and for how many hours it has been in that state."""
+
+    running: bool
+    hours_in_state: float
+
+
+@dataclass(frozen=True, slots=True)
+class TagState:
+    """How far one value of the snapshot may be trusted; ``age_s`` counts from the measurement, ``residual`` is measured minus model."""
+
+    quality: Quality
+    age_s: float
+    residual: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the site does and holds at ``at``.
+
+    ``power_kw`` has dims (asset, carrier), positive feeds the network, NaN where an asset has no port.
+    ``stored_kwh`` has dim (asset,) over stores, flexible loads (energy drawn ahead) and fleets (energy still needed).
+    ``peak_import_kw`` is the highest 15-min mean import of the running billing period, None before the first interval ended.
+    ``networks`` holds, by network id, what the flow solution says (``vm_pu`` over bus, ``loading_share`` over branch, ``supply_degc``
+    and ``pressure_kpa`` over junction). ``tags`` gives quality and age by (asset, quantity).
+    """
+
+    at: datetime
+    power_kw: xr.DataArray
+    stored_kwh: xr.DataArray
+    units: Mapping[str, UnitState] = field(default_factory=dict)
+    peak_import_kw: float | None = None
+    networks: Mapping[str, xr.Dataset] = field(default_factory=dict)
+    tags: Mapping[tuple[str, str], TagState] = field(default_factory=dict)
