@@ -112,6 +112,7 @@ class ElectricNetwork:
     voltage_controls: tuple[VoltageControl, ...] = ()
     slack_bus: Id
     slack_vm_pu: Positive = 1.0
+    slack_angle_deg: float = 0.0
     frequency_hz: Positive = 50.0
 
 

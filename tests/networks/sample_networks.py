@@ -1,0 +1,44 @@
+"""Small grids that several tests use."""
+
+from models.networks.data import Bus, ElectricNetwork, Line, Switch, Transformer
+
+
+def cable(name: str, start: str, end: str, km: float = 1.0, **changes: object) -> Line:
+    values = {"r_ohm_per_km": 0.16, "x_ohm_per_km": 0.11, "c_nf_per_km": 210.0, "current_max_ka": 0.3} | changes
+    return Line(id=name, from_bus=start, to_bus=end, length_km=km, **values)
+
+
+def ring(*switches: Switch, **changes: object) -> ElectricNetwork:
+    """A 110/10 kV transformer (Dyn5, tapped) feeding a ring of four stations."""
+    stations = ("a", "b", "c", "d")
+    values = {
+        "id": "ring",
+        "buses": (Bus(id="grid", vn_kv=110.0), *(Bus(id=s, vn_kv=10.0) for s in stations)),
+        "lines": (
+            cable("ab", "a", "b", 2.0),
+            cable("bc", "b", "c", 1.5),
+            cable("cd", "c", "d", 2.5, parallel=2, g_us_per_km=0.4),
+            cable("da", "d", "a", 3.0),
+        ),
+        "transformers": (
+            Transformer(
+                id="t1",
+                hv_bus="grid",
+                lv_bus="a",
+                rated_mva=25.0,
+                vn_hv_kv=112.0,
+                vn_lv_kv=10.5,
+                vk_percent=12.0,
+                vkr_percent=0.4,
+                iron_loss_kw=14.0,
+                no_load_current_percent=0.07,
+                shift_deg=150.0,
+                tap_pos=-2.0,
+                tap_step_percent=1.5,
+            ),
+        ),
+        "switches": switches,
+        "slack_bus": "grid",
+        "slack_vm_pu": 1.02,
+    } | changes
+    return ElectricNetwork(**values)
