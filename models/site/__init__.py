@@ -1,5 +1,7 @@
 """The site: its file format, its checks, its profiles."""
 
+from models.site.file import load_site, parse_site, read_site, site_schema
+from models.site.profiles import load_profiles
 from models.site.site import (
     AnyContract,
     Customer,
@@ -24,4 +26,9 @@ __all__ = [
     "Node",
     "ProfileFile",
     "Site",
+    "load_profiles",
+    "load_site",
+    "parse_site",
+    "read_site",
+    "site_schema",
 ]

@@ -1,0 +1,115 @@
+"""The site file: one versioned YAML document, read whole, every problem found at once."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from annotated_types import MinLen
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from models.components import AnyAsset
+from models.errors import SiteError
+from models.findings import Finding, error, errors_in
+from models.site.check import check_site
+from models.site.places import line_of, place_of, words_for
+from models.site.profiles import read_profiles
+from models.site.site import FORMAT, AnyContract, Customer, Device, Location, Networks, Node, ProfileFile, Site
+from models.units import Id
+
+
+class SiteDocument(BaseModel):
+    """A Jouletwin site: carriers, nodes, assets, networks, contracts, customers and devices of one multi-energy park."""
+
+    model_config = ConfigDict(extra="forbid", title="Jouletwin site")
+
+    format: Literal["jouletwin-site/1"] = Field(description="version of this format")
+    name: Id
+    title: str
+    notice: str = Field("", description="shown wherever the site is shown")
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$", description="ISO 4217")]
+    location: Location
+    nodes: Annotated[tuple[Node, ...], MinLen(1)]
+    assets: Annotated[tuple[AnyAsset, ...], MinLen(1)]
+    networks: Networks = Networks()
+    contracts: tuple[AnyContract, ...] = ()
+    customers: tuple[Customer, ...] = ()
+    devices: tuple[Device, ...] = ()
+    profiles: ProfileFile | None = None
+
+
+def load_site(path: Path | str) -> Site:
+    """Return the site that a file describes.
+
+    Raises
+    ------
+    SiteError
+        With every finding when the file has at least one error.
+    """
+    site, findings = read_site(path)
+    if site is None or errors_in(findings):
+        raise SiteError(findings)
+    return site
+
+
+def read_site(path: Path | str) -> tuple[Site | None, list[Finding]]:
+    """Return the site and everything worth saying about its file; the site is None when the document itself is malformed."""
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        document = yaml.load(text, Loader=yaml.CSafeLoader)
+    except OSError as fault:
+        return None, [error(str(path), f"the file cannot be read ({fault.strerror})")]
+    except (yaml.YAMLError, UnicodeDecodeError) as fault:
+        return None, [error(str(path), f"the file is not YAML: {' '.join(str(fault).split())}")]
+    return parse_site(document, path.resolve().parent, root)
+
+
+def parse_site(document: Any, folder: Path, root: yaml.Node | None = None) -> tuple[Site | None, list[Finding]]:
+    """Return the site in a parsed document and its findings; ``folder`` is where relative paths start, ``root`` gives line numbers."""
+    repeated = _repeated_keys(root)
+    if not isinstance(document, dict):
+        return None, [error("the file", f"holds no mapping; begin with 'format: {FORMAT}'")]
+    try:
+        checked = SiteDocument.model_validate(document)
+    except ValidationError as fault:
+        return None, repeated + [_finding(p, document, root) for p in fault.errors(include_url=False)]
+    parts = {f.name: getattr(checked, f.name) for f in fields(Site) if f.name != "folder"}
+    site = Site(folder=folder, **parts)
+    findings = repeated + check_site(site)
+    if site.profiles is not None:
+        findings += read_profiles(folder, site.profiles, site.series())[1]
+    return site, findings
+
+
+def site_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the site format."""
+    return SiteDocument.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+def _finding(problem: Any, document: Any, root: yaml.Node | None) -> Finding:
+    line = line_of(problem["loc"], root)
+    where = f" (line {line})" if line else ""
+    return error(place_of(problem["loc"], document), words_for(problem, SiteDocument) + where)
+
+
+def _repeated_keys(node: yaml.Node | None) -> list[Finding]:
+    """Return one finding per key that stands twice in a mapping, which YAML would silently let the last one win."""
+    found: list[Finding] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if str(key.value) in seen:
+                found.append(
+                    error(
+                        str(key.value),
+                        f"this key stands twice in one mapping (line {key.start_mark.line + 1}); keep one",
+                    )
+                )
+            seen.add(str(key.value))
+            found += _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            found += _repeated_keys(value)
+    return found
