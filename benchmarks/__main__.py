@@ -1,0 +1,65 @@
+"""Command line of the benchmarks: ``python -m benchmarks list`` and ``python -m benchmarks run NAME... [--quick] [--json FILE]``."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.registry import NAMES, Phase, discover
+from benchmarks.report import print_rows, save_json
+from benchmarks.rows import Row, missed
+
+
+def arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the parsed command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="do", required=True)
+    commands.add_parser("list", help="names, phases and sizes")
+    run = commands.add_parser("run", help="measure; exit 1 when a target is missed")
+    run.add_argument("names", nargs="+", metavar="NAME", choices=[*NAMES, "all"], help="a listed name, or all")
+    run.add_argument("--quick", action="store_true", help="small sizes, each once: shows that it runs, not how fast")
+    run.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
+    return parser.parse_args(argv)
+
+
+def print_list() -> None:
+    """Print every name with its phases."""
+    for name, phases in discover().items():
+        print(f"{name}{'' if phases else ': not yet'}")
+        for p in phases:
+            print(f"    {p.name} (size {p.size}, quick {p.quick_size})")
+
+
+def chosen(names: Sequence[str]) -> list[Phase]:
+    """Return the phases of the named cases; says which names have none yet."""
+    known = discover()
+    wanted = NAMES if "all" in names else names
+    for name in wanted:
+        if not known[name]:
+            print(f"{name}: not yet, nothing to measure")
+    return [p for name in wanted for p in known[name]]
+
+
+def measured(phases: Sequence[Phase], *, quick: bool) -> Iterator[Row]:
+    """Run the phases one after the other and give their rows as they come."""
+    for p in phases:
+        print(f"{p.case}: {p.name} ...", flush=True)
+        yield from p.run(quick=quick)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command and return the exit code."""
+    args = arguments(argv)
+    if args.do == "list":
+        print_list()
+        return 0
+    rows = list(measured(chosen(args.names), quick=args.quick))
+    print_rows(rows)
+    if args.json:
+        save_json(rows, args.json)
+    # a quick run shows that phases work; its figures are too few and too small to be judged
+    return 0 if args.quick or not missed(rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
