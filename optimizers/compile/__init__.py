@@ -1,0 +1,1 @@
+"""The compiler: rules written once for an unnamed step become a sparse program for every step."""
