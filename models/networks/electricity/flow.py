@@ -47,7 +47,7 @@ def solve_electricity(
     p = table(p_kw, "bus", grid.bus_ids, time, "p_kw")
     q = np.zeros_like(p) if q_kvar is None else table(q_kvar, "bus", grid.bus_ids, time, "q_kvar")
     s_bus: ComplexArray = np.asarray((p + 1j * q) / 1e3, dtype=np.complex128)
-    flow = run_batch(grid, node_power(grid, s_bus)[:, :-1], None if start is None else _start_of(grid, start))
+    flow = run_batch(grid, node_power(grid, s_bus)[:, :-1], None if start is None else voltages_of(grid, start))
     return _label(grid, time, s_bus, flow)
 
 
@@ -60,7 +60,8 @@ def node_power(grid: CompiledGrid, s_bus: ComplexArray) -> ComplexArray:
     return s
 
 
-def _start_of(grid: CompiledGrid, start: xr.Dataset) -> ComplexArray:
+def voltages_of(grid: CompiledGrid, start: xr.Dataset) -> ComplexArray:
+    """Return the complex voltages of an earlier result, dims (step, node) with the slack last."""
     vm = start["vm_pu"].transpose("time", "bus").to_numpy()
     angle = np.radians(start["angle_deg"].transpose("time", "bus").to_numpy())
     v = np.full((len(vm), grid.node_count + 1), np.nan, dtype=np.complex128)

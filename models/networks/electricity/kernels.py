@@ -24,7 +24,8 @@ Plan = tuple[Ints, Ints, Ints, Ints, Ints, Ints]
 
 
 @compiled
-def _currents(v: Complexes, edges: Edges, ys: Admittances, current: Complexes) -> None:
+def bus_currents(v: Complexes, edges: Edges, ys: Admittances, current: Complexes) -> None:
+    """Fill the current that every node feeds into the grid."""
     edge_from, edge_to, _ = edges
     y_edge, y_back, y_diag = ys
     for i in range(len(v)):
@@ -173,7 +174,7 @@ def newton(
     worst = np.inf
     where = 0
     for count in range(iterations_max + 1):
-        _currents(v, edges, ys, current)
+        bus_currents(v, edges, ys, current)
         worst, where = _mismatch(v, current, s, held, rhs)
         if worst <= tolerance:
             return count, worst, where
