@@ -1,0 +1,31 @@
+"""The terminal: one console for results, one for progress, and the tables that several commands print."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+
+from models.findings import Finding, Severity
+
+console = Console(soft_wrap=False)
+progress_console = Console(stderr=True)
+
+COLOUR = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.INFO: "cyan"}
+
+
+def findings_table(findings: Iterable[Finding], title: str = "") -> Table:
+    """Return findings as a table of severity, place and words, gravest first."""
+    order = [Severity.ERROR, Severity.WARNING, Severity.INFO]
+    table = Table(title=title or None, title_justify="left", show_lines=False, header_style="bold")
+    table.add_column("", no_wrap=True)
+    table.add_column("where", overflow="fold", ratio=2)
+    table.add_column("what, and the way on", overflow="fold", ratio=5)
+    for finding in sorted(findings, key=lambda f: order.index(f.severity)):
+        colour = COLOUR[finding.severity]
+        table.add_row(f"[{colour}]{finding.severity.value}[/]", finding.place, finding.message)
+    return table
+
+
+def count(number: int, thing: str) -> str:
+    """Return a number with its noun in the right form."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
