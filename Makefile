@@ -1,0 +1,71 @@
+# Every target does all set-up itself on a machine with Python 3.11 or newer and make; the second run skips it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+PEERS := .venv-peers
+PRODUCT := models twin optimizers hil market customers scenarios service
+ARGS :=
+
+# Installing for development adds to installing for use; one environment never falls back from the first to the second.
+RUN_LOCK = $(if $(wildcard $(VENV)/.ready-dev),requirements-dev.lock,requirements.lock)
+SYNC = $(UV) pip sync --quiet --require-hashes --python $(BIN)/python
+OURS = $(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+
+.PHONY: help run serve test check format bench peers lock clean browser
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+run: $(VENV)/.ready ## the demo park, live: emulated plant, planner, twin and page on this machine (Ctrl-C ends it)
+	@$(BIN)/jouletwin demo $(ARGS)
+
+serve: $(VENV)/.ready ## API and page for a site: make serve ARGS="SITE.yaml"
+	@$(BIN)/jouletwin serve $(ARGS)
+
+test: check browser ## check, then every test: make test ARGS="tests/hil -k codec"
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.ready-dev ## formatting, lint, types and import rules; seconds
+	@$(BIN)/ruff format --check --quiet . || { echo "some files are not formatted; correct them with: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	@echo "check: formatting, lint, types and import rules are clean"
+
+format: $(VENV)/.ready-dev ## format and sort imports
+	@$(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format --quiet .
+
+bench: $(VENV)/.ready-dev ## measure: make bench ARGS="day_ahead networks", all by default
+	@$(BIN)/python -m benchmarks run $(or $(ARGS),all)
+
+peers: $(PEERS)/.ready ## the environment of other people's programs that the benchmarks compare with
+
+lock: $(UV) pyproject.toml ## renew the lock files; make lock ARGS=--upgrade takes the newest versions
+	@sh .ci/lock $(UV) $(ARGS)
+
+browser: ## Chromium and a Chinese font where they may be installed; says what is missing elsewhere
+	@sh .ci/needs browser || echo "the browser tests will be skipped"
+	@sh .ci/needs font || true
+
+clean: ## remove both environments and every cache
+	@rm -rf $(VENV) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(UV): requirements-setup.lock
+	@python=$$(sh .ci/needs python) && echo "setting up $(VENV) with $$python ..." && "$$python" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock
+	@touch $@
+
+$(VENV)/.ready: $(UV) requirements.lock pyproject.toml
+	@$(SYNC) $(RUN_LOCK) && $(OURS)
+	@touch $@
+
+$(VENV)/.ready-dev: $(UV) requirements-dev.lock pyproject.toml
+	@$(SYNC) requirements-dev.lock && $(OURS)
+	@touch $@ $(VENV)/.ready
+
+$(PEERS)/.ready: $(UV) benchmarks/requirements-peers.lock
+	@$(UV) venv --quiet --clear --python $(BIN)/python $(PEERS)
+	@$(UV) pip sync --quiet --require-hashes --python $(PEERS)/bin/python benchmarks/requirements-peers.lock
+	@touch $@
