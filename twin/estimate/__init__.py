@@ -1,0 +1,1 @@
+"""State estimation: one constrained weighted least squares over all carriers, and what it says of each sensor."""

@@ -1,0 +1,173 @@
+"""Bad data: find the sensors that do not fit, without throwing out those that do.
+
+A robust start sets suspicious rows aside, plain least squares on the rest decides, rows that fit come back one by one, and what still
+stands out is removed largest first. Rows that little else checks are never removed: a flag with their group is the honest answer.
+
+Source: Huber 1964 for the start; largest normalised residual (Abur, Gómez Expósito, chapter 5) for the end.
+"""
+
+import numpy as np
+from scipy.stats import chi2
+
+from twin.estimate.problem import (
+    Array,
+    Estimate,
+    Fit,
+    Mask,
+    RowModel,
+    SensorReport,
+    SensorStatus,
+)
+from twin.estimate.wls import Redundancy, redundancy, solve_wls
+
+FLAG = 3.5
+"""Normalised residual that raises a flag: a clean snapshot passes it in some 2.5 % of cases."""
+REMOVE = 4.0
+GUARD = 0.15
+"""Rows with less redundancy are never removed automatically."""
+CRITICAL = 1e-3
+TIE = 0.98
+REMOVALS_MAX = 10
+DETECTION_MARGIN = 1.65
+"""One-sided 95 % quantile of the normal distribution."""
+
+
+def estimate(model: RowModel, z: Array, x0: Array | None = None) -> Estimate:
+    """Return the state behind measurements with gross errors found and set aside.
+
+    Parameters
+    ----------
+    model
+        Rows and laws.
+    z
+        Measured values, shape (row,), in the sensors' units; NaN where a sensor is silent.
+    x0
+        State to start from, for example the previous estimate.
+
+    Returns
+    -------
+    Estimate
+        State, verdict per sensor, unobservable states and the chi-square test. A fit that did not converge says so.
+    """
+    sigma = np.array([s.sigma for s in model.sensors])
+    present = np.isfinite(z)
+    fit = solve_wls(model, z, present, x0)
+    spread = redundancy(fit, sigma)
+    if _alarmed(fit, spread):
+        fit, spread = _clean(model, z, present, fit, spread, sigma)
+    return _verdicts(model, z, fit, spread, sigma)
+
+
+def normalised(fit: Fit, spread: Redundancy) -> Array:
+    """Return residual over its own standard deviation for used rows, 0 for unused and critical rows; shape (row,)."""
+    root = np.sqrt(np.clip(np.diag(spread.omega), 0.0, 1.0))
+    out = np.zeros(len(fit.residual))
+    out[fit.used] = np.where(root > CRITICAL, np.abs(fit.residual[fit.used]) / np.maximum(root, CRITICAL), 0.0)
+    return out
+
+
+def redundancies(fit: Fit, spread: Redundancy) -> Array:
+    """Return the redundancy (0..1) of used rows, 0 elsewhere; shape (row,)."""
+    out = np.zeros(len(fit.residual))
+    out[fit.used] = np.sqrt(np.clip(np.diag(spread.omega), 0.0, 1.0))
+    return out
+
+
+def _alarmed(fit: Fit, spread: Redundancy) -> bool:
+    return not fit.converged or float(np.max(normalised(fit, spread), initial=0.0)) > FLAG
+
+
+def _clean(
+    model: RowModel, z: Array, present: Mask, plain: Fit, spread: Redundancy, sigma: Array
+) -> tuple[Fit, Redundancy]:
+    """Return the fit after robust start, setting aside, re-insertion and removal."""
+    robust = solve_wls(model, z, present, plain.x if plain.converged else None, huber=True)
+    testable = redundancies(plain, spread) >= GUARD
+    aside = present & testable & (np.abs(np.nan_to_num(robust.residual)) > FLAG)
+    fit = solve_wls(model, z, present & ~aside, robust.x)
+    spread = redundancy(fit, sigma)
+    fit, spread = _reinsert(model, z, aside, fit, spread, sigma)
+    return _remove_largest(model, z, fit, spread, sigma)
+
+
+def _reinsert(
+    model: RowModel, z: Array, aside: Mask, fit: Fit, spread: Redundancy, sigma: Array
+) -> tuple[Fit, Redundancy]:
+    """Return the fit with every set-aside row back that raises no flag, mildest first."""
+    for row in sorted(np.flatnonzero(aside), key=lambda r: abs(fit.residual[r])):
+        used = fit.used.copy()
+        used[row] = True
+        trial = solve_wls(model, z, used, fit.x)
+        trial_spread = redundancy(trial, sigma)
+        if not _alarmed(trial, trial_spread):
+            fit, spread = trial, trial_spread
+    return fit, spread
+
+
+def _remove_largest(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array) -> tuple[Fit, Redundancy]:
+    """Return the fit after taking out, one at a time, guarded rows excepted, what stands out most."""
+    for _ in range(REMOVALS_MAX):
+        score = np.where(redundancies(fit, spread) >= GUARD, normalised(fit, spread), 0.0)
+        worst = int(np.argmax(score))
+        if score[worst] <= REMOVE:
+            break
+        used = fit.used.copy()
+        used[worst] = False
+        fit = solve_wls(model, z, used, fit.x)
+        spread = redundancy(fit, sigma)
+    return fit, spread
+
+
+def _verdicts(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array) -> Estimate:
+    score, root = normalised(fit, spread), redundancies(fit, spread)
+    groups = tie_groups(fit, spread)
+    flagged = {member for row in np.flatnonzero(score > FLAG) for member in groups[row]}
+    names = [s.name for s in model.sensors]
+    reports = []
+    for row, sensor in enumerate(model.sensors):
+        status = _status(row, z, fit, float(root[row]), row in flagged)
+        detectable = (FLAG + DETECTION_MARGIN) / root[row] * sigma[row] if root[row] > CRITICAL else np.inf
+        outside = status is SensorStatus.REMOVED
+        reports.append(
+            SensorReport(
+                sensor,
+                status,
+                float(z[row]),
+                float(fit.modelled.value[row]),
+                float(abs(fit.residual[row])) if outside else float(score[row]),
+                float(root[row]),
+                float(detectable),
+                tuple(names[m] for m in groups[row] if m != row),
+            )
+        )
+    freedom = int(fit.used.sum()) - spread.rank
+    limit = float(chi2.ppf(0.99, freedom)) if freedom > 0 else np.inf
+    return Estimate(fit, tuple(reports), _blind_states(model, spread), fit.chi2, freedom, limit)
+
+
+def _status(row: int, z: Array, fit: Fit, root: float, flagged: bool) -> SensorStatus:
+    if not fit.used[row]:
+        return SensorStatus.REMOVED if np.isfinite(z[row]) else SensorStatus.UNTESTABLE
+    if flagged:
+        return SensorStatus.FLAGGED
+    return SensorStatus.OK if root >= CRITICAL else SensorStatus.UNTESTABLE
+
+
+def tie_groups(fit: Fit, spread: Redundancy) -> list[tuple[int, ...]]:
+    """Return, for every row, the rows (itself included) whose residuals move together so that an error cannot be told apart."""
+    rows = np.flatnonzero(fit.used)
+    root = np.sqrt(np.clip(np.diag(spread.omega), 1e-18, 1.0))
+    tied = (np.abs(spread.omega) / np.outer(root, root) > TIE) & (np.minimum.outer(root, root) > CRITICAL)
+    groups: list[tuple[int, ...]] = [(row,) for row in range(len(fit.residual))]
+    for index, row in enumerate(rows):
+        mates = set(np.flatnonzero(tied[index])) | {index}
+        groups[row] = tuple(int(rows[m]) for m in sorted(mates))
+    return groups
+
+
+def _blind_states(model: RowModel, spread: Redundancy) -> tuple[str, ...]:
+    """Return the names of the states that some unseen direction moves noticeably."""
+    if not spread.unobservable.size:
+        return ()
+    size = np.max(np.abs(spread.unobservable), axis=1)
+    return tuple(name for name, s in zip(model.state_names, size, strict=True) if s > 1e-6 * size.max())

@@ -1,0 +1,122 @@
+"""Equality-constrained Gauss-Newton: the one solver behind every estimate.
+
+Source: equality-constrained WLS in its KKT form (Abur, Gómez Expósito: Power System State Estimation, chapter 3), with the laws of
+the networks as constraints and a scale-free stopping rule.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.estimate.problem import Array, Fit, Mask, RowModel, Rows
+
+STEP_TOLERANCE = 1e-4
+"""Stop when the step's squared length, measured in sigmas, is below this."""
+LAW_TOLERANCE = 1e-5
+RANK_TOLERANCE = 1e-9
+ITERATIONS_MAX = 30
+HUBER_K = 1.5
+
+
+def solve_wls(model: RowModel, z: Array, used: Mask, x0: Array | None = None, *, huber: bool = False) -> Fit:
+    """Return the state that explains the used rows best while the laws hold.
+
+    Parameters
+    ----------
+    model
+        Rows and laws.
+    z
+        Measured values, shape (row,), in the sensors' units; entries of unused rows may be NaN.
+    used
+        Rows that shape the state, shape (row,).
+    x0
+        State to start from; the model's own start when None.
+    huber
+        Weigh rows whose residual exceeds 1.5 sigma down (iteratively reweighted), so that gross errors pull less.
+
+    Returns
+    -------
+    Fit
+        With ``converged`` False, and the last state, when 30 iterations were not enough.
+    """
+    sigma = np.array([s.sigma for s in model.sensors])
+    x = model.start() if x0 is None else x0.copy()
+    weight = np.ones(len(sigma))
+    rows, laws = model.measured(x), model.laws(x)
+    iteration = 0
+    while iteration < ITERATIONS_MAX:
+        iteration += 1
+        residual = (z - rows.value) / sigma
+        if huber:
+            weight = huber_weight(residual)
+        a = (rows.slope / sigma[:, None] * weight[:, None])[used]
+        dx = kkt_step(a, (residual * weight)[used], laws)
+        length = float(np.sum((a @ dx) ** 2))
+        x = x + dx
+        rows, laws = model.measured(x), model.laws(x)
+        law_residual = float(np.max(np.abs(laws.value), initial=0.0))
+        if length < STEP_TOLERANCE and law_residual < LAW_TOLERANCE:
+            break
+    converged = bool(length < STEP_TOLERANCE and law_residual < LAW_TOLERANCE and np.isfinite(x).all())
+    return Fit(x, rows, laws, (z - rows.value) / sigma, used, iteration, converged, law_residual)
+
+
+def huber_weight(residual: Array) -> Array:
+    """Return the square root of Huber's weight for residuals in sigmas; NaN residuals weigh nothing."""
+    size = np.abs(np.nan_to_num(residual, nan=np.inf))
+    with np.errstate(divide="ignore"):
+        return np.sqrt(np.where(size <= HUBER_K, 1.0, np.where(np.isinf(size), 0.0, HUBER_K / size)))
+
+
+def kkt_step(a: Array, b: Array, laws: Rows) -> Array:
+    """Return the step that minimises ``|a dx - b|`` while the linearised laws hold; least-norm where the state is unobservable."""
+    scale = np.linalg.norm(a, axis=0) + 1e-12 * max(float(np.max(np.abs(a), initial=1.0)), 1.0)
+    scale = np.where(scale > 1e-9, scale, 1.0)
+    scaled, laws_scaled = a / scale, laws.slope / scale
+    n, m = scaled.shape[1], len(laws.value)
+    kkt = np.zeros((n + m, n + m))
+    kkt[:n, :n] = scaled.T @ scaled
+    kkt[:n, n:] = laws_scaled.T
+    kkt[n:, :n] = laws_scaled
+    rhs = np.concatenate([scaled.T @ b, -laws.value])
+    try:
+        step = np.linalg.solve(kkt, rhs)
+    except np.linalg.LinAlgError:
+        step = np.linalg.lstsq(kkt, rhs, rcond=1e-12)[0]
+    return np.asarray(step[:n] / scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """How the used rows check one another.
+
+    ``omega`` is the covariance of the weighted residuals, shape (used row, used row); ``unobservable`` has one column per direction of
+    the state that no row sees, shape (state, direction).
+    """
+
+    omega: Array
+    unobservable: Array
+    rank: int
+
+
+def redundancy(fit: Fit, sigma: Array) -> Redundancy:
+    """Return residual covariance and unobservable directions at a fit, by two orthogonal factorisations."""
+    a = (fit.modelled.slope / sigma[:, None])[fit.used]
+    scale = np.maximum(np.linalg.norm(a, axis=0), np.linalg.norm(fit.laws.slope, axis=0))
+    scale = np.where(scale > 0, scale, 1.0)
+    free = null_space(fit.laws.slope / scale)
+    left, singular, right = np.linalg.svd((a / scale) @ free, full_matrices=True)
+    rank = int(np.sum(singular > RANK_TOLERANCE * max(float(singular[0]) if len(singular) else 1.0, 1.0)))
+    seen = left[:, :rank]
+    blind = (free @ right[rank:].T) / scale[:, None]
+    return Redundancy(np.eye(len(a)) - seen @ seen.T, blind, rank)
+
+
+def null_space(matrix: Array) -> Array:
+    """Return an orthonormal basis of the directions that keep ``matrix @ x`` at zero; shape (state, direction)."""
+    rows, columns = matrix.shape
+    if rows == 0:
+        return np.eye(columns)
+    _, singular, right = np.linalg.svd(matrix, full_matrices=True)
+    rank = int(np.sum(singular > RANK_TOLERANCE * singular[0])) if len(singular) and singular[0] > 0 else 0
+    return np.asarray(right[rank:].T)
