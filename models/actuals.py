@@ -113,7 +113,7 @@ class Actuals:
         self._step_min = _step_min(site, table)
         self._values = np.ascontiguousarray(table.to_numpy(dtype=float).T)
         self._epoch = pd.Timestamp(table.index[0]) if len(table) else pd.Timestamp("2015-01-01")
-        self._days = self._values.shape[1] * self._step_min // DAY_MIN
+        self._days = len(table) * self._step_min // DAY_MIN
         self._clear = {n: self._clear_sky(n) for n in self.names if self._kinds[n].clouds}
         self._kept: OrderedDict[int, Array] = OrderedDict()
 
