@@ -12,6 +12,9 @@ RUN_LOCK = $(if $(wildcard $(VENV)/.ready-dev),requirements-dev.lock,requirement
 SYNC = $(UV) pip sync --quiet --require-hashes --python $(BIN)/python
 OURS = $(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 
+# Compiled modules are kept whatever the shell says: without them pandapower alone takes twice as long to import.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help run serve test check format bench peers lock clean browser
 .DEFAULT_GOAL := help
 
