@@ -1,0 +1,86 @@
+"""The twin one step on: stores, balances and the electric grid together."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import xarray as xr
+
+from models.carriers import Carrier
+from models.networks.data import Junction, Pipe, PipeNetwork
+from models.site import Site
+from models.state import UnitState
+from twin.networks import standing_loss_kw
+from twin.state import powers_of, start_snapshot, stored_of, trajectory
+from twin.step import Twin
+
+NOON = datetime(2015, 7, 15, 12, tzinfo=UTC)
+SERIES = {
+    "works_el_kw": 1000.0, "works_heat_kw": 500.0, "works_cold_kw": 300.0, "works_gas_kw": 100.0, "pv_pu": 0.25,
+    "wind_pu": 0.0, "air_degc": 7.0, "washer_kw": 60.0, "works_water_m3_per_h": 2.0,
+}  # fmt: skip
+E, H = Carrier.ELECTRICITY, Carrier.HEAT
+
+
+@pytest.fixture(scope="module")
+def twin(site: Site) -> Twin:
+    return Twin(site)
+
+
+def test_a_quarter_of_an_hour_moves_energy_from_the_battery_to_the_works(site: Site, twin: Twin) -> None:
+    before = start_snapshot(site, NOON)
+    after = twin.step(before, {"battery": 400.0}, SERIES, 0.25)
+    assert after.at == NOON + timedelta(minutes=15)
+    assert stored_of(after)["battery"] == pytest.approx(stored_of(before)["battery"] - 100.0 / 0.95)
+    power = powers_of(after)
+    loss = float(after.networks["grid_20kv"]["loss_kw"])
+    assert loss > 20.0  # the transformer's iron alone
+    assert power["pcc", E] == pytest.approx(1060.0 + loss - 500.0 - 400.0)
+
+
+def test_the_grid_meter_agrees_with_the_power_flow(site: Site, twin: Twin) -> None:
+    after = twin.step(start_snapshot(site, NOON), {"chp": 800.0, "cars": -100.0}, SERIES, 0.25)
+    assert powers_of(after)["pcc", E] == pytest.approx(float(after.networks["grid_20kv"]["slack_p_kw"]), abs=1e-6)
+
+
+def test_units_count_the_hours_in_their_state(site: Site, twin: Twin) -> None:
+    one = twin.step(start_snapshot(site, NOON), {"chp": 500.0}, SERIES, 0.25)
+    two = twin.step(one, {"chp": 500.0}, SERIES, 0.25)
+    assert two.units["chp"] == UnitState(True, 0.5)
+    assert two.units["pump"] == UnitState(False, 24.5)
+
+
+def test_vehicles_arrive_with_their_need(site: Site, twin: Twin) -> None:
+    eight = datetime(2015, 7, 15, 7, 45, tzinfo=UTC)
+    after = twin.step(start_snapshot(site, eight), {}, SERIES, 0.25)
+    assert stored_of(after)["cars"] == 400.0
+    charged = twin.step(after, {"cars": -200.0}, SERIES, 0.25)
+    assert stored_of(charged)["cars"] == pytest.approx(400.0 - 45.0)
+
+
+def test_steps_in_a_row_are_a_trajectory(site: Site, twin: Twin) -> None:
+    now = start_snapshot(site, NOON)
+    row = [now, twin.step(now, {}, SERIES, 0.25)]
+    found = trajectory(row)
+    assert isinstance(found, xr.Dataset)
+    assert dict(found.sizes) == {"asset": 17, "carrier": 5, "time": 2, "keeper": 5}
+    assert float(found.power_kw.sel(asset="works", carrier="electricity").isel(time=1)) == -1000.0
+
+
+def test_a_standing_heat_network_loses_by_length_and_temperature() -> None:
+    pipe = Pipe(
+        id="p", from_junction="a", to_junction="b", length_m=1000.0, inner_diameter_mm=100.0, heat_loss_w_per_m_k=0.2
+    )
+    ends = (Junction(id="a"), Junction(id="b"))
+    heat = PipeNetwork(id="n", carrier="heat", junctions=ends, pipes=(pipe,), plant_junction="a")
+    assert standing_loss_kw(heat) == pytest.approx(0.2 * (75.0 + 45.0))  # 1 km, 85 and 55 above 10 degC
+    cold = PipeNetwork(
+        id="n",
+        carrier="cold",
+        junctions=ends,
+        pipes=(pipe,),
+        plant_junction="a",
+        supply_degc=6.0,
+        return_degc=13.0,
+        ground_degc=15.0,
+    )
+    assert standing_loss_kw(cold) == pytest.approx(0.2 * (9.0 + 2.0))
