@@ -67,7 +67,7 @@ class HeatRows:
         findings = [
             error(f"{network.id}[{c}]", "no open pipe leads here from the plant; its flow cannot be estimated", c)
             for c in network.consumers
-            if c not in paths.reached
+            if c in paths.unreached
         ]
         if paths.loops.shape[1]:
             findings.append(

@@ -1,12 +1,12 @@
 """Flow paths of a pipe network: which pipes lie between its source and each junction."""
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.networks.data import Pipe
+from models.networks.graph import CompiledGraph, Edge, compile_graph
 from twin.estimate.problem import Array
 
 
@@ -15,50 +15,43 @@ class Paths:
     """A spanning tree over the open pipes, and the chords that close loops.
 
     ``tree`` has shape (pipe, junction): +1 or -1 where the pipe lies on the way from the source to the junction, by whether it is
-    walked along or against its direction. ``loops`` has shape (pipe, chord): a unit of flow around each loop.
+    walked along or against its direction. ``loops`` has shape (pipe, chord): a unit of flow around each loop. Shut pipes are left out.
     """
 
     junctions: tuple[str, ...]
     pipes: tuple[Pipe, ...]
     tree: Array
     loops: Array
+    unreached: tuple[str, ...]
 
     def column(self, junction: str) -> int:
         """Return the column of a junction."""
         return self.junctions.index(junction)
 
-    @property
-    def reached(self) -> tuple[str, ...]:
-        """Junctions that the source feeds."""
-        moved = np.any(self.tree != 0, axis=0)
-        return tuple(j for i, j in enumerate(self.junctions) if moved[i] or i == 0)
-
 
 def find_paths(source: str, junctions: Sequence[str], pipes: Sequence[Pipe]) -> Paths:
-    """Return the paths from ``source`` over the open pipes; the source is the first junction of the result."""
-    order = (source, *(j for j in junctions if j != source))
-    where = {j: i for i, j in enumerate(order)}
+    """Return the paths from ``source`` over the open pipes; short pipes are preferred for the tree."""
     flowing = tuple(p for p in pipes if p.open)
-    tree = np.zeros((len(flowing), len(order)))
-    seen, used, queue = {source}, set[int](), deque([source])
-    while queue:
-        here = queue.popleft()
-        for number, pipe in enumerate(flowing):
-            for near, far, sign in _directions(pipe):
-                if near == here and far not in seen:
-                    tree[:, where[far]] = tree[:, where[near]]
-                    tree[number, where[far]] = sign
-                    seen.add(far)
-                    used.add(number)
-                    queue.append(far)
-    chords = [n for n, p in enumerate(flowing) if n not in used and p.from_junction in seen]
-    loops = np.zeros((len(flowing), len(chords)))
-    for column, number in enumerate(chords):
-        pipe = flowing[number]
-        loops[:, column] = tree[:, where[pipe.from_junction]] - tree[:, where[pipe.to_junction]]
-        loops[number, column] += 1.0
-    return Paths(order, flowing, tree, loops)
+    edges = tuple(Edge(p.id, p.from_junction, p.to_junction, p.length_m) for p in flowing)
+    graph = compile_graph(tuple(junctions), edges, frozenset(), source)
+    by_node = _tree(graph, len(flowing))
+    tree = np.where(graph.node >= 0, by_node[:, graph.node], 0.0)
+    return Paths(tuple(junctions), flowing, tree, _loops(graph, len(flowing)), graph.islands)
 
 
-def _directions(pipe: Pipe) -> tuple[tuple[str, str, int], tuple[str, str, int]]:
-    return (pipe.from_junction, pipe.to_junction, 1), (pipe.to_junction, pipe.from_junction, -1)
+def _tree(graph: CompiledGraph, pipes: int) -> Array:
+    """Return, per node, the signed pipes from the source to it; parents come first, so each adds one pipe to its parent's way."""
+    way = np.zeros((pipes, graph.node_count))
+    for node in range(1, graph.node_count):
+        way[:, node] = way[:, graph.parent[node]]
+        way[graph.parent_edge[node], node] = graph.parent_sign[node]
+    return way
+
+
+def _loops(graph: CompiledGraph, pipes: int) -> Array:
+    loops = np.zeros((pipes, len(graph.chord)))
+    for column, chord in enumerate(graph.chord):
+        part = slice(graph.path_ptr[column], graph.path_ptr[column + 1])
+        np.add.at(loops[:, column], graph.path_edge[part], graph.path_sign[part])
+        loops[chord, column] += 1.0
+    return loops
