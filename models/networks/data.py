@@ -12,6 +12,8 @@ from annotated_types import Ge, Gt, Le, MinLen
 Id = Annotated[str, MinLen(1)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
+Friction = Literal["colebrook", "swamee_jain", "nikuradse", "hofer"]
+"""How the friction factor follows from Reynolds number and roughness, see ``models.networks.friction``."""
 Degrees = Annotated[float, Gt(-273.15), Le(400)]
 
 
@@ -186,6 +188,7 @@ class PipeNetwork:
     dp_min_kpa: NotNegative = 50.0
     """Pressure difference every consumer needs."""
     velocity_max_m_per_s: Positive = 3.0
+    friction: Friction = "colebrook"
     glycol_share: Annotated[float, Ge(0), Le(0.6)] = 0.0
     """Mass share of propylene glycol in the water."""
 
@@ -227,6 +230,7 @@ class GasNetwork:
     molar_mass_g_per_mol: Positive = 16.8
     viscosity_upa_s: Positive = 11.0
     """Dynamic viscosity in micropascal seconds."""
+    friction: Friction = "colebrook"
     equation_of_state: Literal["constant", "linear", "cnga"] = "constant"
     """``constant`` takes ``compressibility``; ``linear`` falls with pressure; ``cnga`` is California's gas formula."""
     compressibility: Positive = 1.0
