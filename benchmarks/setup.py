@@ -1,0 +1,63 @@
+"""What a newcomer waits for: set-up on a fresh machine, the command's help, the first page."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.process import run_process
+from benchmarks.registry import Bench, case
+from benchmarks.rows import Row, value_at_most
+
+ROOT = Path(__file__).parents[1]
+COMMAND = Path(sys.executable).parent / "jouletwin"
+
+
+@contextmanager
+def fresh_clone() -> Iterator[tuple[Path, dict[str, str]]]:
+    """Give a clone of the last commit in a temporary folder, and an environment whose package caches are empty."""
+    with tempfile.TemporaryDirectory(prefix="jouletwin-setup-") as folder:
+        clone = Path(folder) / "clone"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        yield clone, clean_environment() | {"UV_CACHE_DIR": f"{folder}/uv", "PIP_NO_CACHE_DIR": "1"}
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this environment without an active virtual environment and with compiled modules kept."""
+    return {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+
+
+def set_up_seconds(target: str) -> float:
+    """Return how long ``make TARGET`` takes in a fresh clone with empty caches."""
+    with fresh_clone() as (clone, env):
+        run = run_process(["make", target], cwd=clone, env=env)
+    if run.exit_code:
+        raise RuntimeError(f"make {target} failed in a fresh clone:\n{run.output[-2000:]}")
+    return run.seconds
+
+
+@case("setup", "set-up on a fresh machine", packages=("uv",))
+def set_up(bench: Bench) -> Iterator[Row]:
+    """Time everything that ``make run`` and ``make test`` do before they start, downloads included."""
+    for target, words in ((".venv/.ready", "for make run"), (".venv/.ready-dev", "for make test")):
+        seconds = statistics.median(set_up_seconds(target) for _ in range(bench.repeats))
+        yield bench.figure(seconds, "s", target=value_at_most(60), phase=f"{bench.phase}, {words}")
+
+
+@case("setup", "jouletwin --help", packages=("typer",))
+def show_help(bench: Bench) -> Row:
+    """Time the whole program beside an interpreter that does nothing."""
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True, cwd=ROOT, env=clean_environment())
+
+    return bench.pair(
+        lambda: run(str(COMMAND), "--help"),
+        lambda: run(sys.executable, "-c", "pass"),
+        target=value_at_most(0.7),
+        unit="s",
+    )
