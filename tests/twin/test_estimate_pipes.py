@@ -61,6 +61,11 @@ def gas(linepack: Linepack | None = None) -> GasRows:
     return GasRows.of(network, sensors, np.array([4e4, 6e4, 5e4, 9e4]), linepack)
 
 
+def value_of(rows, name, x):
+    found = rows.quantities([name], x)
+    return float(found.value[0]), found.slope[0]
+
+
 def check_slopes(part, x, step=1e-6):
     slope = part(x).slope
     for state in range(len(x)):
@@ -77,12 +82,12 @@ def test_heat_slopes_equal_finite_differences_also_at_low_flow():
 
 def test_plant_power_is_flow_times_difference_and_covers_consumers_and_losses():
     rows = heat()
-    power, slope = rows.port("heat_kw", TRUE)
+    power, slope = value_of(rows, "p.heat_kw", TRUE)
     taken = 4.186 * float(TRUE[:3] @ TRUE[3:6])
     assert taken < power < taken + 80.0
     move = np.zeros(10)
     move[1] = 1e-6
-    assert slope[1] == pytest.approx((rows.port("heat_kw", TRUE + move)[0] - power) / 1e-6, rel=1e-4)
+    assert slope[1] == pytest.approx((value_of(rows, "p.heat_kw", TRUE + move)[0] - power) / 1e-6, rel=1e-4)
 
 
 def test_clean_heat_rows_give_back_the_true_state():
@@ -133,7 +138,7 @@ def test_clean_gas_rows_close_the_loop_and_give_back_the_offtakes():
     assert first.fit.law_residual < 1e-6
     x = first.fit.x
     chord, loop = rows.paths.pipes[3], x[3]
-    squares = {j: rows.port(f"{j}.pressure_kpa", x)[0] ** 2 for j in "xy"}
+    squares = {j: value_of(rows, f"{j}.pressure_kpa", x)[0] ** 2 for j in "xy"}
     sign = 1.0 if (chord.from_junction, chord.to_junction) == ("y", "x") else -1.0
     assert squares["y"] - squares["x"] == pytest.approx(sign * 9e4 * abs(loop) * loop, abs=1e-2)
     again = estimate(rows, rows.measured(first.fit.x).value)
@@ -144,7 +149,7 @@ def test_gas_that_fills_the_pipes_is_not_taken_for_a_meter_fault():
     still = gas()
     x = estimate(still, np.array([0.05, 0.03, 0.08, np.nan, np.nan, 299.0])).fit.x
     pack = Linepack(np.full(4, 0.02), 0.0, 60.0)
-    kept = gas(pack).port("s.flow_kg_per_s", x)[0] * 60.0 - 0.08 * 60.0
+    kept = value_of(gas(pack), "s.flow_kg_per_s", x)[0] * 60.0 - 0.08 * 60.0
     rising = gas(replace(pack, before_kg=kept - 0.6))
     shown = rising.measured(x).value
     assert shown[2] == pytest.approx(0.08 + 0.01)

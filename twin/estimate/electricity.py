@@ -1,6 +1,6 @@
 """Rows of the electric grid: voltages, injections and branch flows in polar form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,8 @@ class ElectricRows:
     admittance: ComplexArray
     """Nodal admittance matrix in per unit of 1 MVA, shape (node, node)."""
     zero_nodes: npt.NDArray[np.int64]
+    node: Mapping[str, int]
+    branch: Mapping[str, int]
 
     @classmethod
     def of(
@@ -39,7 +41,8 @@ class ElectricRows:
         grid = compile_grid(network)
         node = dict(zip(grid.bus_ids, grid.bus_node.tolist(), strict=True))
         zero = sorted({node[bus] for bus in zero_injection if 0 <= node[bus] < grid.node_count})
-        return cls(tuple(sensors), grid, _admittance(grid), np.array(zero, dtype=np.int64))
+        branch = {name: i for i, name in enumerate(grid.branches.ids)}
+        return cls(tuple(sensors), grid, _admittance(grid), np.array(zero, dtype=np.int64), node, branch)
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -67,29 +70,28 @@ class ElectricRows:
 
     def measured(self, x: Array) -> Rows:
         """Return what every sensor would show."""
+        return self.quantities([s.name for s in self.sensors], x)
+
+    def quantities(self, names: Sequence[str], x: Array) -> Rows:
+        """Return quantities named ``bus.quantity`` or ``branch.quantity``."""
         v = self._voltage(x)
         injection, by_angle, by_size = _injection(self.admittance, v)
-        slopes = np.hstack([by_angle, by_size])
-        flows = _branch_flows(self.grid, v)
-        value = np.zeros(len(self.sensors))
-        slope = np.zeros((len(self.sensors), 2 * self._size))
-        bus = dict(zip(self.grid.bus_ids, self.grid.bus_node.tolist(), strict=True))
-        branch = {name: i for i, name in enumerate(self.grid.branches.ids)}
-        for row, sensor in enumerate(self.sensors):
-            if sensor.quantity == "vm_pu":
-                node = bus[sensor.element]
-                value[row] = abs(v[node])
-                slope[row, self._size + node] = 1.0
+        at_bus = (injection, np.hstack([by_angle, by_size]))
+        flows = _branch_flows(self.grid, v) if any(n.rpartition(".")[2] in BRANCH_QUANTITIES for n in names) else {}
+        value, slope = np.zeros(len(names)), np.zeros((len(names), 2 * self._size))
+        for row, name in enumerate(names):
+            element, _, quantity = name.rpartition(".")
+            if quantity == "vm_pu":
+                value[row], slope[row, self._size + self.node[element]] = abs(v[self.node[element]]), 1.0
                 continue
-            if sensor.quantity in BRANCH_QUANTITIES:
-                end, _, rest = sensor.quantity.partition("_")
-                flow, derivative = flows[end]
-                s, ds, quantity = flow[branch[sensor.element]], derivative[branch[sensor.element]], rest
+            if quantity in BRANCH_QUANTITIES:
+                end, _, quantity = quantity.partition("_")
+                (power, derivative), number = flows[end], self.branch[element]
             else:
-                s, ds, quantity = injection[bus[sensor.element]], slopes[bus[sensor.element]], sensor.quantity
-            real = quantity == "power_kw"
-            value[row] = KW_PER_MW * (s.real if real else s.imag)
-            slope[row] = KW_PER_MW * (ds.real if real else ds.imag)
+                (power, derivative), number = at_bus, self.node[element]
+            part = np.real if quantity == "power_kw" else np.imag
+            value[row] = KW_PER_MW * part(power[number])
+            slope[row] = KW_PER_MW * part(derivative[number])
         return Rows(value, slope)
 
     def laws(self, x: Array) -> Rows:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.networks.data import GasNetwork
-from twin.estimate.heat import Row
 from twin.estimate.paths import Paths, find_paths
-from twin.estimate.problem import Array, Rows, Sensor
+from twin.estimate.problem import Array, Row, Rows, Sensor, rows_of
 
 KPA2_PER_BAR2 = 1e4
 
@@ -76,11 +75,13 @@ class GasRows:
 
     def measured(self, x: Array) -> Rows:
         """Return what every sensor would show."""
-        rows = [self.port(f"{s.element}.{s.quantity}", x) for s in self.sensors]
-        return Rows(np.array([v for v, _ in rows]), np.array([s for _, s in rows]).reshape(len(rows), len(x)))
+        return self.quantities([s.name for s in self.sensors], x)
 
-    def port(self, name: str, x: Array) -> Row:
-        """Return one quantity, named ``element.quantity``, with its slope; ``gas_kw`` is the flow by lower heating value."""
+    def quantities(self, names: Sequence[str], x: Array) -> Rows:
+        """Return quantities named ``element.quantity``; ``gas_kw`` is the flow by lower heating value."""
+        return rows_of([self._row(name, x) for name in names], len(x))
+
+    def _row(self, name: str, x: Array) -> Row:
         element, _, quantity = name.rpartition(".")
         if quantity == "pressure_kpa":
             return self._pressure(element, x)

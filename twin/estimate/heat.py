@@ -13,12 +13,10 @@ from models.errors import DataError
 from models.findings import error
 from models.networks.data import PipeNetwork
 from twin.estimate.paths import Paths, find_paths
-from twin.estimate.problem import Array, Rows, Sensor
+from twin.estimate.problem import Array, Row, Rows, Sensor, rows_of
 
 LOW_FLOW_SHARE = 0.01
 """Below this share of a pipe's design flow its cooling is taken at that flow: the exponent stays finite at standstill."""
-
-Row = tuple[float, Array]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +103,13 @@ class HeatRows:
 
     def measured(self, x: Array) -> Rows:
         """Return what every sensor would show."""
-        flow = _Flow(self, x)
-        rows = [flow.row(sensor.element, sensor.quantity) for sensor in self.sensors]
-        return Rows(
-            np.array([value for value, _ in rows]), np.array([slope for _, slope in rows]).reshape(len(rows), len(x))
-        )
+        return self.quantities([s.name for s in self.sensors], x)
 
-    def port(self, name: str, x: Array) -> Row:
-        """Return the plant's ``heat_kw`` (or cold, as a negative number) into the network, with its slope."""
-        return _Flow(self, x).row(self.network.plant_junction, name)
+    def quantities(self, names: Sequence[str], x: Array) -> Rows:
+        """Return quantities named ``element.quantity``; the plant's ``heat_kw`` is what it feeds (negative for cold)."""
+        flow = _Flow(self, x)
+        split = [name.rpartition(".") for name in names]
+        return rows_of([flow.row(element, quantity) for element, _, quantity in split], len(x))
 
 
 class _Flow:

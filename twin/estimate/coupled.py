@@ -1,0 +1,102 @@
+"""All carriers in one estimate: states side by side, and links that make the same power one number on both sides of a converter."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from twin.estimate.problem import Array, RowModel, Rows, Sensor
+
+LINK_SCALE_KW = 100.0
+"""A link missed by this much counts as 1 in the laws' tolerance, so 1e-5 is a watt."""
+
+
+class LinkedRows(RowModel, Protocol):
+    """A carrier's rows that can name a quantity for a link."""
+
+    def quantities(self, names: Sequence[str], x: Array) -> Rows:
+        """Return quantities at a state by name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One side of a link: a quantity of one part, times a factor."""
+
+    part: str
+    name: str
+    factor: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A law between parts: the terms sum to zero, in kW."""
+
+    name: str
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
+class CoupledRows:
+    """Several parts as one model; a state or sensor keeps its name, prefixed by nothing, so ids must differ between parts."""
+
+    parts: Mapping[str, LinkedRows]
+    links: Sequence[Link]
+
+    @cached_property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """All parts' sensors, in order of the parts."""
+        return tuple(s for part in self.parts.values() for s in part.sensors)
+
+    @cached_property
+    def state_names(self) -> tuple[str, ...]:
+        """All parts' states, in order of the parts."""
+        return tuple(n for part in self.parts.values() for n in part.state_names)
+
+    @cached_property
+    def slices(self) -> dict[str, slice]:
+        """Where each part's states lie."""
+        ends = np.cumsum([0, *(len(p.state_names) for p in self.parts.values())])
+        return {name: slice(int(a), int(b)) for name, a, b in zip(self.parts, ends, ends[1:], strict=False)}
+
+    def start(self) -> Array:
+        """Return every part's own start."""
+        return np.concatenate([part.start() for part in self.parts.values()])
+
+    def measured(self, x: Array) -> Rows:
+        """Return all parts' rows."""
+        return self._stack([part.measured(x[self.slices[name]]) for name, part in self.parts.items()])
+
+    def laws(self, x: Array) -> Rows:
+        """Return all parts' laws, then the links."""
+        own = self._stack([part.laws(x[self.slices[name]]) for name, part in self.parts.items()])
+        value, slope = np.zeros(len(self.links)), np.zeros((len(self.links), len(x)))
+        for name, (names, factors) in self._terms.items():
+            rows = self.parts[name].quantities(names, x[self.slices[name]])
+            value += factors @ rows.value
+            slope[:, self.slices[name]] += factors @ rows.slope
+        return Rows(np.concatenate([own.value, value]), np.vstack([own.slope, slope]))
+
+    @cached_property
+    def _terms(self) -> dict[str, tuple[list[str], Array]]:
+        """Quantities that the links take from each part, and the factors (link, quantity) with which they enter."""
+        found: dict[str, tuple[list[str], Array]] = {}
+        for part in self.parts:
+            names = sorted({t.name for link in self.links for t in link.terms if t.part == part})
+            factors = np.zeros((len(self.links), len(names)))
+            for row, link in enumerate(self.links):
+                for term in link.terms:
+                    if term.part == part:
+                        factors[row, names.index(term.name)] += term.factor / LINK_SCALE_KW
+            found[part] = (names, factors)
+        return found
+
+    def _stack(self, rows: Sequence[Rows]) -> Rows:
+        slope = np.zeros((sum(len(r.value) for r in rows), len(self.state_names)))
+        first = 0
+        for name, part in zip(self.parts, rows, strict=True):
+            slope[first : first + len(part.value), self.slices[name]] = part.slope
+            first += len(part.value)
+        return Rows(np.concatenate([r.value for r in rows]), slope)
