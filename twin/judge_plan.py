@@ -1,0 +1,188 @@
+"""What a plan itself gets wrong, before anything is replayed: unit limits, ramps, minimum times, store contents."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.carriers import Carrier
+from models.components import (
+    AbsorptionChiller,
+    AnyAsset,
+    Chp,
+    ElectricBoiler,
+    ElectricChiller,
+    Electrolyser,
+    EvFleet,
+    FlexibleLoad,
+    GasBoiler,
+    GasSupply,
+    GridConnection,
+    HeatPump,
+    Pv,
+    Store,
+    Wind,
+)
+from models.dispatch import Plan
+from models.findings import Finding, Severity
+from models.site import Site
+from models.state import Snapshot, UnitState
+from twin.step import FloatArray
+from twin.words import Speaker, Worst, worst_above, worst_below
+
+STANDING_KW = 0.1
+LIMIT_SHARE = 1e-4
+"""Solvers keep bounds to about 1e-6 of a unit's size; a hundred times that is no rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUnits:
+    """A plan as plain arrays by asset: power on the control carrier and stored energy, each of shape (time,)."""
+
+    control_kw: Mapping[str, FloatArray]
+    stored_kwh: Mapping[str, FloatArray]
+
+    @classmethod
+    def of(cls, plan: Plan, site: Site) -> "PlannedUnits":
+        """Return the arrays of a plan."""
+        power = plan.power_kw.transpose("asset", "carrier", "time").to_numpy()
+        row = {str(a): i for i, a in enumerate(plan.power_kw["asset"].to_numpy())}
+        column = {str(c): i for i, c in enumerate(plan.power_kw["carrier"].to_numpy())}
+        stored = plan.stored_kwh.transpose("asset", "time").to_numpy()
+        keeper = {str(a): i for i, a in enumerate(plan.stored_kwh["asset"].to_numpy())}
+        return cls(
+            {
+                a.id: power[row[a.id], column[a.control.value]]
+                for a in site.assets
+                if a.id in row and a.control.value in column
+            },
+            {name: stored[i] for name, i in keeper.items()},
+        )
+
+
+def judge_plan(plan: Plan, site: Site, initial: Snapshot) -> list[Finding]:
+    """Return every limit of a unit or store that a plan oversteps."""
+    planned = PlannedUnits.of(plan, site)
+    speaker = Speaker(plan.horizon)
+    findings: list[Finding] = []
+    for asset in site.assets:
+        power = planned.control_kw.get(asset.id)
+        if power is None:
+            continue
+        findings += _limits(asset, power, speaker)
+        if isinstance(asset, Chp):
+            findings += _ramp(asset, power, initial, speaker)
+            findings += _minimum_times(asset, power, initial.units.get(asset.id), speaker)
+        if isinstance(asset, Store) and asset.id in planned.stored_kwh:
+            findings += _content(asset, planned.stored_kwh[asset.id], speaker)
+    return findings
+
+
+def power_limits(asset: AnyAsset) -> tuple[float, float, float] | None:
+    """Return (lowest, highest, lowest while running) of an asset's control power in kW; None where nothing limits it."""
+    match asset:
+        case GridConnection():
+            return -asset.export_max_kw, asset.import_max_kw, 0.0
+        case GasSupply():
+            return 0.0, asset.import_max_kw, 0.0
+        case Pv():
+            return 0.0, 1.5 * asset.peak_kw, 0.0  # bright cold hours exceed the rated peak
+        case Wind():
+            return 0.0, asset.rated_kw, 0.0
+        case Chp():
+            return 0.0, asset.power_max_kw, asset.power_min_kw
+        case GasBoiler():
+            return 0.0, asset.heat_max_kw, asset.min_load_share * asset.heat_max_kw
+        case HeatPump() | ElectricBoiler():
+            return 0.0, asset.heat_max_kw, 0.0
+        case ElectricChiller():
+            return 0.0, asset.cold_max_kw, asset.min_load_share * asset.cold_max_kw
+        case AbsorptionChiller():
+            return 0.0, asset.cold_max_kw, 0.0
+        case Electrolyser():
+            return -asset.power_max_kw, 0.0, asset.min_load_share * asset.power_max_kw
+        case Store():
+            return -asset.charge_max_kw, asset.discharge_max_kw, 0.0
+        case EvFleet():
+            return -asset.charger_kw * sum(g.vehicles for g in asset.groups), 0.0, 0.0
+        case FlexibleLoad():
+            return -np.inf, 0.0, 0.0
+    return None
+
+
+def _limits(asset: AnyAsset, power: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+    limits = power_limits(asset)
+    if limits is None:
+        return
+    lowest, highest, running = limits
+    slack = LIMIT_SHARE * max(highest, -lowest if np.isfinite(lowest) else 0.0) + 1e-3
+    carrier = asset.control.value
+
+    def beyond(worst: Worst) -> str:
+        return f"{asset.id}: {worst.value:.0f} kW of {carrier} planned, its limit is {worst.limit:.0f} kW,"
+
+    def below(worst: Worst) -> str:
+        return f"{asset.id}: {worst.value:.0f} kW planned, it runs from {worst.limit:.0f} kW upwards,"
+
+    way_on = "Keep the plan within the datasheet, or correct the site file."
+    yield from speaker.finding(Severity.ERROR, asset.id, worst_above(power, highest, slack), beyond, way_on)
+    yield from speaker.finding(Severity.ERROR, asset.id, worst_below(power, lowest, slack), beyond, way_on)
+    if running:
+        size = np.where(np.abs(power) > STANDING_KW, np.abs(power), np.nan)
+        way_on = "Stop it there or load it more."
+        yield from speaker.finding(Severity.ERROR, asset.id, worst_below(size, running, slack), below, way_on)
+
+
+def _ramp(chp: Chp, power: FloatArray, initial: Snapshot, speaker: Speaker) -> Iterator[Finding]:
+    """Yield the worst jump: an engine may start into its lowest load and stop from anywhere, between it keeps its ramp."""
+    before = float(np.nan_to_num(initial.power_kw.sel(asset=chp.id, carrier=Carrier.ELECTRICITY.value)))
+    earlier = np.concatenate([[before], power[:-1]])
+    allowed = chp.ramp_kw_per_min * 60.0 * speaker.horizon.step_h
+    rise = power - np.maximum(earlier, np.where(power > STANDING_KW, chp.power_min_kw, 0.0))
+    fall = np.where(power > STANDING_KW, earlier - power, 0.0)
+
+    def fact(worst: Worst) -> str:
+        return (
+            f"{chp.id}: power changes by {worst.value:.0f} kW in one step where its ramp allows {worst.limit:.0f} kW,"
+        )
+
+    way_on = "Spread the change over more steps."
+    worst = worst_above(np.maximum(rise, fall), allowed, 1.0)
+    yield from speaker.finding(Severity.ERROR, chp.id, worst, fact, way_on)
+
+
+def _minimum_times(chp: Chp, power: FloatArray, state: UnitState | None, speaker: Speaker) -> Iterator[Finding]:
+    """Yield a finding for every run or rest that ends too early; the last one may go on behind the horizon."""
+    runs = power > STANDING_KW
+    hours = 0.0
+    now = bool(runs[0])
+    if state is not None:
+        now, hours = state.running, state.hours_in_state
+    else:
+        hours = np.inf  # nothing is known of the past, so nothing binds
+    for k, step_h in enumerate(speaker.horizon.step_h.tolist()):
+        if bool(runs[k]) != now:
+            yield from _too_early(chp, now, hours, k, speaker)
+            now, hours = bool(runs[k]), 0.0
+        hours += step_h
+
+
+def _too_early(chp: Chp, ran: bool, hours: float, step: int, speaker: Speaker) -> Iterator[Finding]:
+    needed = chp.min_up_h if ran else chp.min_down_h
+    if hours < needed - 1e-6:
+        words = ("stopped", "running") if ran else ("started", "standing")
+        fact = f"{chp.id}: {words[0]} at {speaker.at(step)} after {hours:g} h of {words[1]}; it needs {needed:g} h."
+        yield Finding(
+            Severity.ERROR, chp.id, f"{fact} Move the switch or keep the unit as it is.", (chp.id,), hours, needed
+        )
+
+
+def _content(store: Store, stored: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+    slack = LIMIT_SHARE * store.energy_kwh
+
+    def fact(worst: Worst) -> str:
+        return f"{store.id}: {worst.value:.0f} kWh planned, it can hold {store.stored_min_kwh:.0f} to {store.stored_max_kwh:.0f} kWh,"
+
+    way_on = "Charge or discharge less before."
+    yield from speaker.finding(Severity.ERROR, store.id, worst_above(stored, store.stored_max_kwh, slack), fact, way_on)
+    yield from speaker.finding(Severity.ERROR, store.id, worst_below(stored, store.stored_min_kwh, slack), fact, way_on)

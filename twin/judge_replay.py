@@ -1,0 +1,171 @@
+"""What the replay of a plan shows: networks beyond their limits, demand unmet, units that cannot do what was planned."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import xarray as xr
+
+from models.components import ColdStore, Consumer, GasSupply, GridConnection, HotTank, Meter, Store
+from models.dispatch import Plan
+from models.findings import Finding, Severity
+from models.networks.data import ElectricNetwork
+from models.networks.status import Status
+from models.site import Site
+from models.station import Port
+from twin.judge_plan import PlannedUnits
+from twin.networks import unsolved
+from twin.step import FloatArray, Replay
+from twin.words import Speaker, Worst, worst_above, worst_below
+
+FLOATING = (GridConnection, GasSupply, HotTank, ColdStore, Consumer, Meter)
+"""What follows from everything else and is not told what to do."""
+VOLTAGE_SLACK_PU = 1e-4
+LOADING_SLACK = 1e-3
+UNSERVED_KW = 1.0
+MOVED_SHARE = 0.02
+"""A unit that does within 2 % of its plan does its plan."""
+STORED_SHARE = 0.05
+"""How far a store may stand from its plan at the end of the horizon before anybody should know, as a share of its size."""
+
+
+def judge_replay(plan: Plan, planned: PlannedUnits, site: Site, replay: Replay) -> list[Finding]:
+    """Return everything that the replay forbids or that a reader of the plan should know."""
+    speaker = Speaker(plan.horizon)
+    findings: list[Finding] = []
+    for _, network in site.networks:
+        if network.id in replay.networks.states and isinstance(network, ElectricNetwork):
+            findings += judge_grid(network, replay.networks.states[network.id], speaker)
+    findings += _connections(site, replay, speaker)
+    findings += _unserved(plan, replay, speaker)
+    findings += _corrected(planned, site, replay, speaker)
+    findings += _stores(planned, site, replay)
+    return findings
+
+
+def judge_grid(network: ElectricNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    """Yield voltages outside the band of their bus, overloaded lines and transformers, and steps without a solution."""
+    yield from _no_solution(network.id, state, speaker, "Take load off the network, or check its data.")
+    voltage = dict(zip(state["bus"].to_numpy(), state["vm_pu"].transpose("bus", "time").to_numpy(), strict=True))
+    for bus in network.buses:
+        yield from _voltage(bus.id, voltage[bus.id], (bus.vm_min_pu, bus.vm_max_pu), speaker)
+    loading = dict(
+        zip(state["branch"].to_numpy(), state["loading_share"].transpose("branch", "time").to_numpy(), strict=True)
+    )
+    for branch in (*network.lines, *network.transformers):
+        yield from _loading(branch.id, loading[branch.id], speaker)
+
+
+def _voltage(bus: str, vm_pu: FloatArray, band: tuple[float, float], speaker: Speaker) -> Iterator[Finding]:
+    def fact(worst: Worst) -> str:
+        return f"{bus}: voltage {worst.value:.4f} pu, the band is {band[0]:g} to {band[1]:g} pu,"
+
+    high, low = worst_above(vm_pu, band[1], VOLTAGE_SLACK_PU), worst_below(vm_pu, band[0], VOLTAGE_SLACK_PU)
+    way_on = "Feed in less nearby, charge a store there, or draw reactive power."
+    yield from speaker.finding(Severity.ERROR, bus, high, fact, way_on)
+    way_on = "Draw less nearby, discharge a store there, or feed reactive power."
+    yield from speaker.finding(Severity.ERROR, bus, low, fact, way_on)
+
+
+def _loading(branch: str, loading: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+    def fact(worst: Worst) -> str:
+        return f"{branch}: loaded to {worst.value:.1%} of its thermal limit"
+
+    way_on = "Move load or generation behind it to other hours or another feeder."
+    yield from speaker.finding(Severity.ERROR, branch, worst_above(loading, 1.0, LOADING_SLACK), fact, way_on)
+
+
+def _no_solution(network: str, state: xr.Dataset, speaker: Speaker, way_on: str) -> Iterator[Finding]:
+    status = state["status"].to_numpy()
+    failed = unsolved(state)
+    if len(failed):
+        fact = f"{network}: no state of the network carries the plan at {speaker.at(int(failed[0]))}"
+        yield Finding(Severity.ERROR, network, f"{fact} ({speaker.often(len(failed))}). {way_on}", (network,))
+    cut_off = np.flatnonzero(status == Status.ISLAND)
+    if len(cut_off):
+        fact = (
+            f"{network}: somebody draws or feeds where nothing connects to the source, at {speaker.at(int(cut_off[0]))}"
+        )
+        yield Finding(Severity.ERROR, network, f"{fact} ({speaker.often(len(cut_off))}). Close a switch.", (network,))
+
+
+def _connections(site: Site, replay: Replay, speaker: Speaker) -> Iterator[Finding]:
+    """Yield connections that the replay drives to their limit, where the next kilowatt is cut off."""
+    kinds: Sequence[GridConnection | GasSupply] = (*site.of_kind(GridConnection), *site.of_kind(GasSupply))
+    for asset in kinds:
+        power = np.array([b.power_kw[asset.id, asset.control] for b in replay.balances])
+
+        def fact(worst: Worst, asset_id: str = asset.id) -> str:
+            return f"{asset_id}: the import of {worst.value:.0f} kW is all that the connection allows,"
+
+        worst = worst_above(power, asset.import_max_kw, -1e-3)
+        yield from speaker.finding(Severity.WARNING, asset.id, worst, fact, "Generate, discharge or shift more.")
+
+
+def _unserved(plan: Plan, replay: Replay, speaker: Speaker) -> Iterator[Finding]:
+    """Yield demand that nobody meets: an error when the plan does not know, a warning when it says so itself."""
+    ports = sorted({p for b in replay.balances for p in b.unserved_kw})
+    for port in ports:
+        short = np.array([b.unserved_kw.get(port, 0.0) for b in replay.balances])
+        known = _declared(plan, port, len(short))
+        asset, carrier = port
+
+        def fact(worst: Worst, asset: str = asset, carrier: str = carrier.value) -> str:
+            return (
+                f"{asset}: {worst.value:.0f} kW of {carrier} demand cannot be met, the plan says {worst.limit:.0f} kW,"
+            )
+
+        new = worst_above(short, known, UNSERVED_KW)
+        way_on = f"Run more {carrier.value} supply, or start with fuller stores."
+        yield from speaker.finding(Severity.ERROR, asset, new, fact, way_on, asset, carrier.value)
+        if new is None:
+            worst = worst_above(short, 0.0, UNSERVED_KW)
+            yield from speaker.finding(Severity.WARNING, asset, worst, _as_planned(asset, carrier.value), way_on)
+
+
+def _as_planned(asset: str, carrier: str) -> Callable[[Worst], str]:
+    return lambda worst: f"{asset}: {worst.value:.0f} kW of {carrier} demand stays unmet, as the plan says,"
+
+
+def _declared(plan: Plan, port: Port, steps: int) -> FloatArray:
+    """Return the demand that the plan itself leaves unmet at a port, shape (time,)."""
+    table = plan.unserved_kw
+    if port[0] not in table["asset"].values or port[1].value not in table["carrier"].values:
+        return np.zeros(steps)
+    return np.asarray(table.sel(asset=port[0], carrier=port[1].value).to_numpy(), dtype=float)
+
+
+def _corrected(planned: PlannedUnits, site: Site, replay: Replay, speaker: Speaker) -> Iterator[Finding]:
+    """Yield units that end up doing something else than planned, because a store or a limit gets in the way."""
+    for asset in (a for a in site.assets if not isinstance(a, FLOATING)):
+        if asset.id in planned.control_kw:
+            done = np.array([b.power_kw[asset.id, asset.control] for b in replay.balances])
+            yield from _differs(asset.id, planned.control_kw[asset.id], done, speaker)
+
+
+def _differs(asset: str, wanted: FloatArray, done: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+    size = float(max(np.abs(wanted).max(), np.abs(done).max()))
+    off = np.abs(done - wanted)
+
+    def fact(worst: Worst) -> str:
+        k = worst.step
+        return (
+            f"{asset}: {wanted[k]:.0f} kW planned, {done[k]:.0f} kW happens because stores or limits leave no choice,"
+        )
+
+    way_on = "Plan again from the replayed state and losses."
+    worst = worst_above(off, 0.0, max(MOVED_SHARE * size, 5.0))
+    yield from speaker.finding(Severity.WARNING, asset, worst, fact, way_on)
+
+
+def _stores(planned: PlannedUnits, site: Site, replay: Replay) -> Iterator[Finding]:
+    for store in (a for a in site.assets if isinstance(a, Store)):
+        if store.id not in planned.stored_kwh:
+            continue
+        plan_kwh = float(planned.stored_kwh[store.id][-1])
+        found_kwh = replay.stored_kwh[-1][store.id]
+        if abs(found_kwh - plan_kwh) > STORED_SHARE * store.energy_kwh:
+            words = (
+                f"{store.id}: {found_kwh:.0f} kWh left at the end of the horizon, the plan says {plan_kwh:.0f} kWh. "
+                "Plan again with the replayed losses."
+            )
+            yield Finding(Severity.WARNING, store.id, words, (store.id,), found_kwh, plan_kwh)
