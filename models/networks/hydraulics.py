@@ -203,12 +203,12 @@ def balance_batch(
     worst: Floats,
     chunks: int,
 ) -> None:
-    """Solve many independent steps, dims (step, node) and (step, edge)."""
+    """Solve many independent steps; ``head`` and ``m`` have dims (step, edge), ``demand`` (step, node)."""
     per_chunk = (len(demand) + chunks - 1) // chunks
     for c in prange(chunks):
         for t in range(c * per_chunk, min(len(demand), (c + 1) * per_chunk)):
             count[t], worst[t] = balance(
-                demand[t], root[t], head, m[t], potential[t], shape, tubes, model, media, curve, tolerance
+                demand[t], root[t], head[t], m[t], potential[t], shape, tubes, model, media, curve, tolerance
             )
 
 
@@ -237,7 +237,10 @@ def solve_hydraulics(
     curve: Floats,
     tolerance: float,
 ) -> Hydraulics:
-    """Return flows and potentials of all steps; ``demand`` is what leaves each node in kg/s, dims (step, node)."""
+    """Return flows and potentials of all steps.
+
+    ``demand`` is what leaves each node in kg/s, dims (step, node); ``head`` has dims (step, edge).
+    """
     steps, edges = len(demand), len(graph.edge_ids)
     m, potential = np.zeros((steps, edges)), np.empty((steps, graph.node_count))
     count, worst = np.zeros(steps, dtype=np.int32), np.zeros(steps)

@@ -20,10 +20,10 @@ Adjacency = tuple[Ints, Ints]
 """ptr, edge: the edges that touch each node."""
 
 ITERATIONS_MAX = 200
-RELAX_FROM = 12
-"""Iterations after which flows are averaged with the last ones; only stagnant corners need it."""
-SPREAD_MIN_K = 0.5
-"""Consumers use at least this difference; a smaller one means that the heat does not arrive."""
+RELAX_FROM, CRAWL_FROM = 12, 40
+"""Iterations after which flows are averaged with the last ones; only nearly stagnant networks need it."""
+SPREAD_MIN_SHARE = 0.15
+"""Consumers use at least this share of the plant's spread; where less is left the heat does not arrive."""
 STILL_KG_PER_S = 1e-9
 TOLERANCE_K = 1e-10
 
@@ -116,6 +116,7 @@ def set_flows(
     feed_t: Floats,
     cp: float,
     sign: float,
+    least_k: float,
     share: float,
     flow: Floats,
 ) -> bool:
@@ -126,8 +127,8 @@ def set_flows(
             flow[i] = 0.0
             continue
         spread = sign * (supply_t[i] - wanted_return[i] if demand[i] > 0 else feed_t[i] - return_t[i])
-        fine = fine and spread >= SPREAD_MIN_K
-        flow[i] = share * demand[i] / (cp * max(spread, SPREAD_MIN_K)) + (1 - share) * flow[i]
+        fine = fine and spread >= least_k
+        flow[i] = share * demand[i] / (cp * max(spread, least_k)) + (1 - share) * flow[i]
     return fine
 
 
@@ -166,9 +167,10 @@ def steady(
     order = np.zeros(count, np.int32)
     before = np.empty(2 * count)
     change, fine = np.inf, True
+    least_k = max(SPREAD_MIN_SHARE * sign * (plant_t - wanted_return[0]), 1e-3)
     for iteration in range(ITERATIONS_MAX):
-        share = 1.0 if iteration < RELAX_FROM else 0.5
-        fine = set_flows(demand, supply_t, return_t, wanted_return, feed_t, cp, sign, share, flow)
+        share = 1.0 if iteration < RELAX_FROM else (0.5 if iteration < CRAWL_FROM else 0.2)
+        fine = set_flows(demand, supply_t, return_t, wanted_return, feed_t, cp, sign, least_k, share, flow)
         flow[0] = 0.0
         steps, gap = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
         if steps < 0:
