@@ -16,6 +16,7 @@ from models.site import Site
 from models.station import Port
 
 FloatArray = npt.NDArray[np.float64]
+Times = npt.NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,10 @@ class NetworkStates:
 
     states: Mapping[str, xr.Dataset] = field(default_factory=dict)
     losses_kw: Mapping[Carrier, FloatArray] = field(default_factory=dict)
+
+    def __or__(self, other: "NetworkStates") -> "NetworkStates":
+        """Return the networks of both; those of ``other`` win."""
+        return NetworkStates({**self.states, **other.states}, {**self.losses_kw, **other.losses_kw})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,54 +51,60 @@ class SiteNetworks:
         }
         return cls(site, _ports_at(site), factors)
 
-    def solve(self, power_kw: Mapping[Port, FloatArray], times: npt.NDArray[np.generic]) -> NetworkStates:
-        """Return all network states for port powers over time; arrays have shape (time,), one value per step."""
+    def pipes(self, power_kw: Mapping[Port, FloatArray], times: Times) -> NetworkStates:
+        """Return heat and cold networks for port powers over time, shape (time,); a port that is not given draws nothing.
+
+        Consumers decide the flows and the plant junction covers the rest, so consumers and feed-ins are enough to know the losses.
+        """
         states: dict[str, xr.Dataset] = {}
         losses: dict[Carrier, FloatArray] = {}
-        for carrier, network in self.site.networks:
-            if isinstance(network, ElectricNetwork):
-                states[network.id] = self._electric(network, power_kw, times)
-                lost = states[network.id]["loss_kw"].to_numpy()
-            elif isinstance(network, PipeNetwork):
-                lost = np.full(len(times), standing_loss_kw(network))
-            else:
-                continue  # gas pipes lose nothing
+        for network in (*self.site.networks.heat, *self.site.networks.cold):
+            states[network.id] = state = self._pipe(network, power_kw, times)
             # a step without a solution is a finding, not a loss
-            losses[carrier] = losses.get(carrier, 0.0) + np.nan_to_num(lost)
+            lost = np.clip(np.nan_to_num(state["loss_kw"].to_numpy()), 0.0, None)
+            carrier = Carrier(network.carrier)
+            losses[carrier] = losses.get(carrier, 0.0) + lost
         return NetworkStates(states, losses)
 
-    def _electric(
-        self, network: ElectricNetwork, power_kw: Mapping[Port, FloatArray], times: npt.NDArray[np.generic]
-    ) -> xr.Dataset:
+    def grids(self, power_kw: Mapping[Port, FloatArray], times: Times) -> NetworkStates:
+        """Return the electric grids for port powers over time, shape (time,); every port must be given."""
+        states = {n.id: self._electric(n, power_kw, times) for n in self.site.networks.electricity}
+        lost = [np.nan_to_num(s["loss_kw"].to_numpy()) for s in states.values()]
+        return NetworkStates(states, {Carrier.ELECTRICITY: np.sum(lost, axis=0)} if lost else {})
+
+    def _pipe(self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
+        from models.networks.cold import solve_cold
+        from models.networks.heat import solve_heat
+
+        at = self._net_power(network.id, power_kw, len(times))
+        demand = _table("consumer", {j: np.clip(-at[j], 0.0, None) for j in network.consumers if j in at}, times)
+        feed = {j: at[j] for j in network.feed_in_junctions if j in at}
+        solve = solve_cold if network.carrier == "cold" else solve_heat
+        return solve(network, demand, feed_in_kw=_table("feed_in", feed, times) if feed else None)
+
+    def _net_power(self, network: str, power_kw: Mapping[Port, FloatArray], steps: int) -> dict[str, FloatArray]:
+        """Return the power fed into a network at each junction or bus, shape (time,)."""
+        found: dict[str, FloatArray] = {}
+        for place, ports in self.ports_at.get(network, {}).items():
+            given = [power_kw[p] for p in ports if p in power_kw]
+            found[place] = np.sum(given, axis=0) if given else np.zeros(steps)
+        return found
+
+    def _electric(self, network: ElectricNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
         from models.networks.electricity import solve_electricity
 
-        at = self.ports_at.get(network.id, {})
-        shape = (len(at), len(times))
-        p, q = np.zeros(shape), np.zeros(shape)
-        for row, ports in enumerate(at.values()):
-            for port in ports:
-                p[row] += power_kw[port]
-                q[row] += self._reactive(port, power_kw[port])
-        coords = {"bus": list(at), "time": times}
-        return solve_electricity(
-            network, xr.DataArray(p, coords, ("bus", "time")), xr.DataArray(q, coords, ("bus", "time"))
-        )
+        p = self._net_power(network.id, power_kw, len(times))
+        reactive = {port: self._reactive(port, power_kw[port]) for port in self.power_factor}
+        q = self._net_power(network.id, reactive, len(times))
+        return solve_electricity(network, _table("bus", p, times), _table("bus", q, times))
 
-    def _reactive(self, port: Port, power_kw: FloatArray) -> FloatArray | float:
-        factor = self.power_factor.get(port)
-        return 0.0 if factor is None else reactive_kvar(power_kw, factor)
+    def _reactive(self, port: Port, power_kw: FloatArray) -> FloatArray:
+        return reactive_kvar(power_kw, self.power_factor[port])
 
 
-def standing_loss_kw(network: PipeNetwork) -> float:
-    """Return the heat that all pipes exchange with the ground at the network's design temperatures, supply and return together.
-
-    A heat network loses it, a cold network gains it; either way the plant has to cover it, so it is never negative.
-
-    Source: steady-state conduction per metre of pipe (Fourier's law).
-    """
-    per_kelvin = sum(p.length_m * p.heat_loss_w_per_m_k for p in network.pipes if p.open) / 1e3
-    kelvin = (network.supply_degc - network.ground_degc) + (network.return_degc - network.ground_degc)
-    return max(per_kelvin * (-kelvin if network.carrier == "cold" else kelvin), 0.0)
+def _table(dim: str, rows: Mapping[str, FloatArray], times: Times) -> xr.DataArray:
+    values = np.array(list(rows.values()), dtype=float).reshape(len(rows), len(times))
+    return xr.DataArray(values, {dim: list(rows), "time": times}, (dim, "time"))
 
 
 def unsolved(state: xr.Dataset) -> npt.NDArray[np.intp]:

@@ -1,7 +1,7 @@
 """Advance all carriers in time: stores, balances and networks together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -12,12 +12,11 @@ from models.fleets import need_after, plugged
 from models.horizon import Horizon
 from models.site import Site
 from models.state import Snapshot
-from models.station import Balance, Station, resolve
+from models.station import Balance, Conditions, Port, Station, resolve
 from twin.networks import NetworkStates, SiteNetworks, over_time
 from twin.state import Layout, build_snapshot, next_units, stored_of, unit_ids
 
 FloatArray = npt.NDArray[np.float64]
-Losses = Mapping[Carrier, FloatArray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,63 +49,71 @@ class Twin:
         self._zone = site.location.time_zone
 
     def replay(self, stored_kwh: Mapping[str, float], horizon: Horizon, moves: Moves) -> Replay:
-        """Play the steps of a horizon one after another, then let the networks' losses in and play them again.
+        """Play the steps of a horizon one after another on all carriers.
 
-        Losses move stores and units a little and flows hardly, so the networks are solved once more only where flows have changed.
+        Demand decides the flows in heat and cold networks, so their losses are known first and the plants cover them step by step. The
+        grid comes last: the public grid brings its losses. Only where demand is cut or a connection is at its limit is anything repeated.
         """
         times = horizon.times.to_numpy()
-        first, _ = self._roll(stored_kwh, horizon, moves, {})
-        flows = over_time(b.power_kw for b in first)
-        networks = self.networks.solve(flows, times)
-        balances, stored = self._roll(stored_kwh, horizon, moves, networks.losses_kw)
-        after = over_time(b.power_kw for b in balances)
-        if self._moved_kw(flows, after) > RESOLVE_KW:
-            networks = self.networks.solve(after, times)
-            balances, stored = self._roll(stored_kwh, horizon, moves, networks.losses_kw)
+        world = self._world(horizon, moves)
+        asked = over_time({p: -kw for p, kw in c.demand_kw.items()} for c in world)
+        pipes = self.networks.pipes(asked, times)
+        balances, stored = self._roll(stored_kwh, horizon, moves, world, pipes.losses_kw)
+        flows = over_time(b.power_kw for b in balances)
+        if _moved_kw(asked, flows) > RESOLVE_KW:
+            pipes = self.networks.pipes(flows, times)
+            balances, stored = self._roll(stored_kwh, horizon, moves, world, pipes.losses_kw)
+            flows = over_time(b.power_kw for b in balances)
+        networks = pipes | self.networks.grids(flows, times)
+        brought = [self._bring_losses(b, networks.losses_kw, k) for k, b in enumerate(balances)]
+        if None in brought:
+            balances, stored = self._roll(stored_kwh, horizon, moves, world, networks.losses_kw)
+        else:
+            balances = [b for b in brought if b is not None]
         return Replay(tuple(balances), tuple(stored), networks)
 
+    def _world(self, horizon: Horizon, moves: Moves) -> list[Conditions]:
+        starts = horizon.edges[:-1]
+        fleets = [{f.id: plugged(f, at, self._zone) for f in self.station.fleets} for at in starts]
+        return [self.station.conditions(s, here) for s, here in zip(moves.series, fleets, strict=True)]
+
     def _roll(
-        self, stored_kwh: Mapping[str, float], horizon: Horizon, moves: Moves, losses: Losses
+        self,
+        stored_kwh: Mapping[str, float],
+        horizon: Horizon,
+        moves: Moves,
+        world: Sequence[Conditions],
+        losses: Mapping[Carrier, FloatArray],
     ) -> tuple[list[Balance], list[Mapping[str, float]]]:
         """Return each step's balance and the stored energy behind it, at given losses."""
         balances: list[Balance] = []
         after: list[Mapping[str, float]] = []
-        stored = dict(stored_kwh)
+        stored = stored_kwh
         for k, step_h in enumerate(horizon.step_h.tolist()):
-            start, end = horizon.edges[k], horizon.edges[k + 1]
             lost = {c: float(values[k]) for c, values in losses.items()}
-            balances.append(
-                self._resolve(
-                    start, moves.series[k], moves.control_kw[k], stored, step_h, lost, moves.out_of_service[k]
-                )
-            )
-            stored = self._with_arrivals(balances[-1].stored_kwh, start, end)
+            control, out = moves.control_kw[k], moves.out_of_service[k]
+            balances.append(resolve(self.station, world[k], control, stored, step_h, lost, out))
+            stored = self._with_arrivals(balances[-1].stored_kwh, horizon.edges[k], horizon.edges[k + 1])
             after.append(stored)
         return balances, after
 
-    def _resolve(
-        self,
-        at: datetime,
-        series: Mapping[str, float],
-        control_kw: Mapping[str, float],
-        stored_kwh: Mapping[str, float],
-        step_h: float,
-        losses_kw: Mapping[Carrier, float],
-        out: Iterable[str],
-    ) -> Balance:
-        connected = {f.id: plugged(f, at, self._zone) for f in self.station.fleets}
-        conditions = self.station.conditions(series, connected)
-        return resolve(self.station, conditions, control_kw, stored_kwh, step_h, losses_kw, out)
+    def _bring_losses(self, balance: Balance, losses: Mapping[Carrier, FloatArray], step: int) -> Balance | None:
+        """Return the balance with the grid's losses imported on top, None when no single connection can bring them."""
+        electricity = Carrier.ELECTRICITY
+        lost = float(losses.get(electricity, [0.0] * (step + 1))[step])
+        for grid in self.station.grids:
+            power = balance.power_kw[grid.id, electricity] + lost
+            if balance.power_kw[grid.id, electricity] > -grid.export_max_kw and power <= grid.import_max_kw:
+                return replace(
+                    balance,
+                    power_kw={**balance.power_kw, (grid.id, electricity): power},
+                    losses_kw={**balance.losses_kw, electricity: lost},
+                )
+        return None if lost else balance
 
     def _with_arrivals(self, stored_kwh: Mapping[str, float], start: datetime, end: datetime) -> dict[str, float]:
         needs = {f.id: need_after(f, stored_kwh[f.id], start, end, self._zone) for f in self.station.fleets}
         return {**stored_kwh, **needs}
-
-    def _moved_kw(
-        self, before: Mapping[tuple[str, Carrier], FloatArray], after: Mapping[tuple[str, Carrier], FloatArray]
-    ) -> float:
-        slack = {g.id for g in (*self.station.grids, *self.station.gates)}
-        return max((float(np.abs(after[p] - v).max()) for p, v in before.items() if p[0] not in slack), default=0.0)
 
     def step(
         self,
@@ -151,8 +158,13 @@ class Twin:
 
 
 RESOLVE_KW = 1.0
-"""Flows that change by less leave voltages, losses and loadings as they are, to four digits."""
+"""Demand that is cut by less leaves the losses of pipes as they are."""
 RUNNING_KW = 0.1
+
+
+def _moved_kw(before: Mapping[Port, FloatArray], after: Mapping[Port, FloatArray]) -> float:
+    """Return the largest change at any port."""
+    return max((float(np.abs(after[p] - v).max()) for p, v in before.items()), default=0.0)
 
 
 def step(

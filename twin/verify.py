@@ -23,6 +23,7 @@ class Verifier:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.twin = Twin(site)
+        self._series = site.series()
         self._commanded = tuple(a.id for a in site.assets if not isinstance(a, FLOATING))
 
     def __call__(
@@ -47,7 +48,7 @@ class Verifier:
             When the forecast lacks a series that the site reads.
         """
         began = time.perf_counter()
-        forecast.require(self.site.series())
+        self._require(forecast)
         planned = PlannedUnits.of(plan, self.site)
         moves = self._moves(plan, planned, forecast, available_share)
         replay = self.twin.replay(stored_of(initial), plan.horizon, moves)
@@ -60,6 +61,12 @@ class Verifier:
             self._losses(plan, replay),
             time.perf_counter() - began,
         )
+
+    def _require(self, forecast: Forecast) -> None:
+        """Refuse a forecast with a missing or broken series; series by series only when something is wrong."""
+        known = set(forecast.values["series"].to_numpy().tolist())
+        if not (known.issuperset(self._series) and np.isfinite(forecast.values.to_numpy()).all()):
+            forecast.require(self._series)
 
     def _moves(
         self, plan: Plan, planned: PlannedUnits, forecast: Forecast, available_share: xr.DataArray | None

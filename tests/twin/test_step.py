@@ -6,10 +6,8 @@ import pytest
 import xarray as xr
 
 from models.carriers import Carrier
-from models.networks.data import Junction, Pipe, PipeNetwork
 from models.site import Site
 from models.state import UnitState
-from twin.networks import standing_loss_kw
 from twin.state import powers_of, start_snapshot, stored_of, trajectory
 from twin.step import Twin
 
@@ -64,23 +62,3 @@ def test_steps_in_a_row_are_a_trajectory(site: Site, twin: Twin) -> None:
     assert isinstance(found, xr.Dataset)
     assert dict(found.sizes) == {"asset": 17, "carrier": 5, "time": 2, "keeper": 5}
     assert float(found.power_kw.sel(asset="works", carrier="electricity").isel(time=1)) == -1000.0
-
-
-def test_a_standing_heat_network_loses_by_length_and_temperature() -> None:
-    pipe = Pipe(
-        id="p", from_junction="a", to_junction="b", length_m=1000.0, inner_diameter_mm=100.0, heat_loss_w_per_m_k=0.2
-    )
-    ends = (Junction(id="a"), Junction(id="b"))
-    heat = PipeNetwork(id="n", carrier="heat", junctions=ends, pipes=(pipe,), plant_junction="a")
-    assert standing_loss_kw(heat) == pytest.approx(0.2 * (75.0 + 45.0))  # 1 km, 85 and 55 above 10 degC
-    cold = PipeNetwork(
-        id="n",
-        carrier="cold",
-        junctions=ends,
-        pipes=(pipe,),
-        plant_junction="a",
-        supply_degc=6.0,
-        return_degc=13.0,
-        ground_degc=15.0,
-    )
-    assert standing_loss_kw(cold) == pytest.approx(0.2 * (9.0 + 2.0))
