@@ -1,0 +1,118 @@
+"""What a run of powers costs, part by part, as the tariffs say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from models.components import Battery, Chp, GasSupply, GridConnection, Store
+from models.horizon import Horizon
+from models.site import ElectricityContract, GasContract, Site
+from models.tariffs.time_of_use import BillingPeriod, TimeOfUseTariff, energy_price_per_kwh
+
+Array = npt.NDArray[np.float64]
+QUARTER_H = 0.25
+RUNNING_KW = 0.1
+"""An engine that gives more than this runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """Powers of every asset over a horizon, dims (asset, carrier, time), positive feeds the network."""
+
+    horizon: Horizon
+    power_kw: xr.DataArray
+
+    def of(self, asset: str, carrier: str) -> Array:
+        """Return one asset's power on one carrier; shape (time,)."""
+        here = self.power_kw.sel(asset=asset, carrier=carrier).to_numpy()
+        return np.asarray(np.nan_to_num(here), dtype=float)
+
+    def energy_kwh(self, power_kw: Array) -> float:
+        """Return the energy under a power."""
+        return float(np.sum(power_kw * self.horizon.step_h))
+
+
+def operating_cost(site: Site, powers: Powers) -> dict[str, float]:
+    """Return energy purchase, sale (negative), gas, maintenance, starts and battery wear, in the site's currency."""
+    parts = {"energy": 0.0, "export": 0.0, "gas": 0.0, "maintenance": 0.0, "start": 0.0, "wear": 0.0}
+    for grid in site.of_kind(GridConnection):
+        tariff = electricity_tariff(site, grid)
+        price = energy_price_per_kwh(tariff, powers.horizon, site.location.time_zone)
+        power = powers.of(grid.id, "electricity")
+        parts["energy"] += powers.energy_kwh(np.clip(power, 0.0, None) * price)
+        parts["export"] -= powers.energy_kwh(np.clip(-power, 0.0, None)) * tariff.export_price_per_kwh
+    for gate in site.of_kind(GasSupply):
+        parts["gas"] += powers.energy_kwh(powers.of(gate.id, "gas")) * gas_price_per_kwh(site, gate)
+    for engine in site.of_kind(Chp):
+        power = powers.of(engine.id, "electricity")
+        parts["maintenance"] += powers.energy_kwh(power) * engine.om_cost_per_kwh
+        parts["start"] += starts(power) * engine.start_cost
+    for battery in site.of_kind(Battery):
+        discharged = np.clip(powers.of(battery.id, "electricity"), 0.0, None)
+        parts["wear"] += powers.energy_kwh(discharged) * battery.wear_cost_per_kwh
+    return parts
+
+
+def electricity_tariff(site: Site, grid: GridConnection) -> TimeOfUseTariff:
+    """Return the tariff that a grid connection is billed by."""
+    contract = site.contract(grid.contract)
+    if not isinstance(contract, ElectricityContract):
+        raise TypeError(f"{grid.id} is connected under {contract.id}, which is no electricity contract")
+    return contract.tariff
+
+
+def gas_price_per_kwh(site: Site, gate: GasSupply) -> float:
+    """Return the price that a city gate's gas is bought at."""
+    contract = site.contract(gate.contract)
+    if not isinstance(contract, GasContract):
+        raise TypeError(f"{gate.id} is connected under {contract.id}, which is no gas contract")
+    return contract.price_per_kwh
+
+
+def starts(power_kw: Array) -> int:
+    """Return how often a unit goes from standing to running; a run that was on before the first step counts none."""
+    running = power_kw > RUNNING_KW
+    return int(np.sum(running[1:] & ~running[:-1]))
+
+
+def demand_price_per_kw(site: Site, period: BillingPeriod) -> float:
+    """Return what a kW of the period's peak import costs, over all grid connections' tariffs (the dearest where there are several)."""
+    grids = site.of_kind(GridConnection)
+    return max((period.demand_price_per_kw(electricity_tariff(site, g)) for g in grids), default=0.0)
+
+
+def quarter_means(power_kw: Array, horizon: Horizon) -> Array:
+    """Return the mean of a power over every quarter-hour of a horizon of equal steps that divide or equal a quarter-hour.
+
+    Steps longer than a quarter-hour are returned as they are: the mean of the longer step is all that is known.
+    """
+    step_h = float(horizon.step_h[0])
+    per_quarter = round(QUARTER_H / step_h)
+    if per_quarter <= 1:
+        return power_kw
+    whole = len(power_kw) // per_quarter * per_quarter
+    return np.asarray(power_kw[:whole].reshape(-1, per_quarter).mean(axis=1), dtype=float)
+
+
+def peak_import_kw(site: Site, powers: Powers) -> float:
+    """Return the highest 15-min mean import over all grid connections."""
+    total = sum((powers.of(g.id, "electricity") for g in site.of_kind(GridConnection)), np.zeros(len(powers.horizon)))
+    return float(max(quarter_means(total, powers.horizon).max(), 0.0))
+
+
+def stored_value(site: Site, stored_kwh: Mapping[str, float]) -> float:
+    """Return what stored energy is worth at each store's end value."""
+    return sum(stored_kwh.get(s.id, 0.0) * s.end_value_per_kwh for s in site.of_kind(Store))
+
+
+def co2_kg(site: Site, powers: Powers) -> float:
+    """Return the emission of what was imported; export earns no credit."""
+    total = 0.0
+    for grid in site.of_kind(GridConnection):
+        total += powers.energy_kwh(np.clip(powers.of(grid.id, "electricity"), 0.0, None)) * grid.co2_kg_per_kwh
+    for gate in site.of_kind(GasSupply):
+        total += powers.energy_kwh(powers.of(gate.id, "gas")) * gate.co2_kg_per_kwh
+    return total
