@@ -16,7 +16,7 @@ from twin.estimate.paths import Paths, find_paths
 from twin.estimate.problem import Array, Row, Rows, Sensor, rows_of
 
 LOW_FLOW_SHARE = 0.01
-"""Below this share of a pipe's design flow its cooling is taken at that flow: the exponent stays finite at standstill."""
+"""Around this share of a pipe's design flow its cooling passes smoothly to that of a constant flow: it stays finite at standstill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class HeatRows:
 
     Sensors name a consumer (``flow_kg_per_s``, ``supply_degc``, ``delta_k``, ``dp_kpa``) or the plant junction (``flow_kg_per_s``,
     ``supply_degc``, ``delta_k``, ``supply_kpa``, ``return_kpa``), or the network (``loss_factor``). ``delta_k`` is supply minus return;
-    for cold it is negative. Meter power is never a row beside flow and difference of the same meter: it is their product.
+    for cold it is negative. A consumer's ``heat_kw`` is a row only where its flow is not metered: it is the product of flow and difference.
     """
 
     network: PipeNetwork
@@ -122,8 +122,8 @@ class _Flow:
         self.source_degc, self.supply_kpa, self.return_kpa, self.factor = x[2 * n :]
         self.pipe = rows.incidence @ self.m
         floor = LOW_FLOW_SHARE * rows.law.design_kg_per_s
-        self.moving = self.pipe > floor
-        loss = rows.law.conductance_kw_per_k / (np.maximum(self.pipe, floor) * rows.heat_capacity_kj_per_kg_k)
+        self.cooling_flow = (self.pipe**4 + floor**4) ** 0.25
+        loss = rows.law.conductance_kw_per_k / (self.cooling_flow * rows.heat_capacity_kj_per_kg_k)
         self.exponent = self.factor * loss
         self.kept = np.exp(-rows.incidence.T @ self.exponent)
         self.ground = rows.network.ground_degc
@@ -147,6 +147,7 @@ class _Flow:
             "delta_k": lambda: self._single(self.n + i),
             "supply_degc": lambda: self._supply(i),
             "dp_kpa": lambda: self._pressure(i),
+            "heat_kw": lambda: self._taken(i),
         }
         return consumer[quantity]()
 
@@ -160,11 +161,17 @@ class _Flow:
         slope[: self.n] = 1.0
         return float(self.m.sum()), slope
 
+    def _taken(self, i: int) -> Row:
+        """Return the heat that consumer ``i`` takes (negative where cold is taken)."""
+        cp, slope = self.rows.heat_capacity_kj_per_kg_k, np.zeros(len(self.x))
+        slope[i], slope[self.n + i] = cp * self.delta[i], cp * self.m[i]
+        return float(cp * self.m[i] * self.delta[i]), slope
+
     def _kept_slope(self, i: int) -> Array:
         """Return the derivative of the share of temperature lift that reaches consumer ``i``."""
         way = self.rows.incidence[:, i]
         slope = np.zeros(len(self.x))
-        per_flow = np.where(self.moving, self.exponent / np.where(self.moving, self.pipe, 1.0), 0.0) * way
+        per_flow = self.exponent * self.pipe**3 / self.cooling_flow**4 * way
         slope[: self.n] = self.kept[i] * (per_flow @ self.rows.incidence)
         slope[-1] = -self.kept[i] * float(way @ self.exponent) / self.factor
         return slope

@@ -1,0 +1,55 @@
+"""Pipe constants for the estimator, taken from the same friction and fluid laws that the network kernels use."""
+
+import numpy as np
+
+from models.networks.data import GasNetwork, Pipe, PipeNetwork
+from models.networks.fluids import gas_law, liquid
+from models.networks.friction import CODE
+from models.networks.hydraulics import drop, tubes_of
+from twin.estimate.heat import PipeLaw
+from twin.estimate.problem import Array
+
+DESIGN_M_PER_S = 1.0
+"""Usual design velocity of distribution pipes; the friction law is fitted around it."""
+GAS_DESIGN_KG_PER_S = 0.1
+LOW_SHARE = 0.3
+
+
+def pipe_law(network: PipeNetwork) -> PipeLaw:
+    """Return the constants of a heat or cold network's open pipes, in file order; supply and return are taken as alike."""
+    fluid = liquid(network)
+    pipes = [p for p in network.pipes if p.open]
+    tubes = tubes_of(pipes)
+    density = 0.5 * (fluid.supply_kg_per_m3 + fluid.return_kg_per_m3)
+    viscosity = 0.5 * (fluid.supply_pa_s + fluid.return_pa_s)
+    design = tubes[2] * density * DESIGN_M_PER_S
+    model = CODE[network.friction]
+    high, low = (
+        np.array([drop(share * m, k, tubes, model, viscosity) for k, m in enumerate(design)])
+        / density
+        / 1e3
+        / (share * design)
+        for share in (1.0, LOW_SHARE)
+    )
+    quadratic = (high - low) / ((1.0 - LOW_SHARE) * design)
+    conductance = np.array([p.heat_loss_w_per_m_k * p.length_m for p in pipes]) / 1e3
+    return PipeLaw(
+        quadratic=quadratic,
+        linear=high - quadratic * design,
+        conductance_kw_per_k=conductance,
+        design_kg_per_s=design,
+    )
+
+
+def gas_quadratic(network: GasNetwork) -> Array:
+    """Return the fall of squared pressure per squared flow of every open pipe, kPa² per (kg/s)², at the source pressure's compressibility."""
+    law = gas_law(network)
+    pipes: list[Pipe] = [p for p in network.pipes if p.open]
+    tubes = tubes_of(pipes)
+    pressure_pa = np.array(network.source_pressure_kpa * 1e3)
+    pa2_per_potential = 2.0 * pressure_pa / law.density(pressure_pa)
+    fall = [
+        drop(GAS_DESIGN_KG_PER_S, k, tubes, CODE[network.friction], network.viscosity_upa_s * 1e-6)
+        for k in range(len(pipes))
+    ]
+    return np.array(fall) * pa2_per_potential / GAS_DESIGN_KG_PER_S**2 / 1e6

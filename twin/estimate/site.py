@@ -1,0 +1,296 @@
+"""The whole site as one estimate: which rows its meters give, which laws its nodes give."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.carriers import Carrier
+from models.components import AnyAsset, Consumer, GasSupply, GridConnection, Store
+from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
+from models.networks.fluids import liquid
+from models.site import Site
+from twin.estimate.cleaning import estimate
+from twin.estimate.converters import Characteristic, UnitRows, characteristics
+from twin.estimate.coupled import CoupledRows, Link, LinkedRows, Term
+from twin.estimate.electricity import ElectricRows
+from twin.estimate.gas import GasRows
+from twin.estimate.heat import HeatRows
+from twin.estimate.pipelaw import gas_quadratic, pipe_law
+from twin.estimate.problem import Estimate, Sensor
+
+UNITS = "units"
+SIGMA: Mapping[str, tuple[float, float]] = {
+    "electricity_kw": (0.005, 2.0),
+    "power_kw": (0.005, 2.0),
+    "reactive_kvar": (0.01, 3.0),
+    "vm_pu": (0.003, 0.0),
+    "heat_kw": (0.02, 3.0),
+    "cold_kw": (0.02, 3.0),
+    "gas_kw": (0.0075, 2.0),
+    "flow_kg_per_s": (0.01, 0.01),
+    "supply_degc": (0.0, 0.35),
+    "delta_k": (0.0, 0.15),
+    "dp_kpa": (0.01, 1.0),
+    "supply_kpa": (0.0, 2.5),
+    "return_kpa": (0.0, 2.5),
+    "pressure_kpa": (0.0, 0.5),
+}
+"""One standard deviation: share of the value plus a constant, in the quantity's unit; half of typical class limits, a judgement."""
+PSEUDO: Mapping[str, float] = {
+    "vm_pu": 0.01,
+    "delta_k": 5.0,
+    "supply_degc": 1.0,
+    "supply_kpa": 20.0,
+    "return_kpa": 20.0,
+}
+LOSS_FACTOR_SIGMA = {"heat": 0.15, "cold": 0.03}
+REACTIVE_PSEUDO_SHARE = 0.1
+MOVING_KW = 1.0
+"""A converter below this is taken as standing and leaves the estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteMeasurements:
+    """What was measured at one instant, in house units.
+
+    ``powers_kw`` by (asset, carrier), positive feeds the network. ``network`` by ``element.quantity`` as the carriers' rows name them
+    (``bus_4.vm_pu``, ``heat_food.supply_degc``). ``air_degc`` drives the heat pumps' characteristics.
+    """
+
+    powers_kw: Mapping[tuple[str, Carrier], float]
+    network: Mapping[str, float]
+    air_degc: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class SiteEstimate:
+    """The estimated site: ``values`` holds every state by name, ``powers_kw`` the reconciled port powers by (asset, carrier)."""
+
+    estimate: Estimate
+    values: Mapping[str, float]
+    powers_kw: Mapping[tuple[str, Carrier], float]
+
+
+def estimate_site(site: Site, measured: SiteMeasurements, before: SiteEstimate | None = None) -> SiteEstimate:
+    """Return the state of all carriers that explains the measurements; ``before`` gives a warm start when the same units run."""
+    model, values = site_rows(site, measured)
+    z = np.array([values[sensor.name] for sensor in model.sensors])
+    start = model.start()
+    if before is not None:
+        start = np.array([before.values.get(n, x) for n, x in zip(model.state_names, start, strict=True)])
+    found = estimate(model, z, start)
+    states = dict(zip(model.state_names, (float(v) for v in found.fit.x), strict=True))
+    ports = [(a.id, c) for a in site.assets for c in a.ports() if f"{a.id}.{c}_kw" in states]
+    return SiteEstimate(found, states, {(asset, carrier): states[f"{asset}.{carrier}_kw"] for asset, carrier in ports})
+
+
+def site_rows(site: Site, measured: SiteMeasurements) -> tuple[CoupledRows, dict[str, float]]:
+    """Return the coupled model of a site for what is measured now, and the measured value of every row by the sensor's name."""
+    ports = dict.fromkeys(p for a in site.assets for p in _ports(site, a, measured))
+    parts: dict[str, LinkedRows] = {}
+    rows: list[Measured] = []
+    links: list[Link] = []
+    for network in site.networks.electricity:
+        own = _electric_sensors(site, network, measured)
+        parts[network.id] = ElectricRows.of(network, [r.sensor for r in own], _empty_buses(site, network))
+        links += _bus_links(site, network, ports)
+        rows += own
+    for carrier, pipes in ((Carrier.HEAT, site.networks.heat), (Carrier.COLD, site.networks.cold)):
+        for pipe_network in pipes:
+            own = _pipe_sensors(site, pipe_network, carrier, measured)
+            capacity = liquid(pipe_network).heat_j_per_kg_k / 1e3
+            parts[pipe_network.id] = HeatRows.of(
+                pipe_network, [r.sensor for r in own], pipe_law(pipe_network), capacity
+            )
+            links.append(_plant_link(site, pipe_network, carrier, ports))
+            rows += own
+    for gas in site.networks.gas:
+        own = _gas_sensors(site, gas, measured)
+        parts[gas.id] = GasRows.of(gas, [r.sensor for r in own], gas_quadratic(gas))
+        links += _gas_links(site, gas, ports)
+        rows += own
+    units = _units(site, measured, ports)
+    parts[UNITS] = units
+    values = {r.sensor.name: r.value for r in rows}
+    values |= {s.name: _unit_value(s, units, measured) for s in units.sensors}
+    return CoupledRows(parts, tuple(links)), values
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A sensor and what it shows."""
+
+    sensor: Sensor
+    value: float
+
+
+def _units(site: Site, measured: SiteMeasurements, ports: Mapping[tuple[str, Carrier], object]) -> UnitRows:
+    laws = [law for a in site.assets for law in characteristics(a, measured.air_degc) if _all_in(law, ports)]
+    meters = [_sensor(a, f"{c}_kw", measured.powers_kw[a, c]) for a, c in ports if (a, c) in measured.powers_kw]
+    return UnitRows.of(ports, meters, laws, {port: measured.powers_kw.get(port, 0.0) for port in ports})
+
+
+def _unit_value(sensor: Sensor, units: UnitRows, measured: SiteMeasurements) -> float:
+    """Return a meter's value, or 0 for a characteristic, which is met."""
+    if sensor.name in units.characteristics:
+        return 0.0
+    return measured.powers_kw[sensor.element, Carrier(sensor.quantity.removesuffix("_kw"))]
+
+
+def _ports(site: Site, asset: AnyAsset, measured: SiteMeasurements) -> Iterable[tuple[str, Carrier]]:
+    """Yield the ports that become states: running equipment on networks, and consumers' electricity."""
+    in_network = {n.id for n in site.nodes if n.network is not None}
+    for carrier, node in asset.ports().items():
+        if node not in in_network or (isinstance(asset, Consumer) and carrier is not Carrier.ELECTRICITY):
+            continue
+        always = isinstance(asset, Consumer | GridConnection | GasSupply | Store)
+        if always or abs(measured.powers_kw.get((asset.id, asset.control), 0.0)) > MOVING_KW:
+            yield asset.id, carrier
+
+
+def _all_in(law: Characteristic, ports: Mapping[tuple[str, Carrier], object]) -> bool:
+    return (law.asset, law.output) in ports and (law.asset, law.driver) in ports
+
+
+def _sensor(element: str, quantity: str, value: float) -> Sensor:
+    share, constant = SIGMA[quantity]
+    return Sensor(element, quantity, share * abs(value) + constant)
+
+
+def _measured(measured: SiteMeasurements, elements: Iterable[str]) -> list[Measured]:
+    """Return the network quantities that were measured at some elements."""
+    known = set(elements)
+    split = ((*name.rpartition("."), value) for name, value in measured.network.items())
+    return [
+        Measured(_sensor(element, quantity, value), value) for element, _, quantity, value in split if element in known
+    ]
+
+
+def _with_pseudo(rows: list[Measured], wanted: Mapping[tuple[str, str], float]) -> list[Measured]:
+    """Return the rows with a weak pseudo row at its nominal value wherever a wanted quantity is not measured."""
+    known = {r.sensor.name for r in rows}
+    missing = [
+        Measured(Sensor(element, quantity, PSEUDO[quantity], True), nominal)
+        for (element, quantity), nominal in wanted.items()
+        if f"{element}.{quantity}" not in known
+    ]
+    return [*rows, *missing]
+
+
+def _electric_sensors(site: Site, network: ElectricNetwork, measured: SiteMeasurements) -> list[Measured]:
+    """Return the grid's rows; a bus whose reactive power nobody meters gets it from the consumers' power factors."""
+    buses = {b.id for b in network.buses}
+    rows = _measured(measured, buses)
+    known = {r.sensor.name for r in rows}
+    for bus in _at_nodes(site, Carrier.ELECTRICITY):
+        if bus in buses and bus != network.slack_bus and f"{bus}.reactive_kvar" not in known:
+            guess = reactive_guess(site, bus, measured)
+            rows.append(Measured(Sensor(bus, "reactive_kvar", REACTIVE_PSEUDO_SHARE * abs(guess) + 5.0, True), guess))
+    return _with_pseudo(rows, {(network.slack_bus, "vm_pu"): network.slack_vm_pu})
+
+
+def _empty_buses(site: Site, network: ElectricNetwork) -> list[str]:
+    loaded = _at_nodes(site, Carrier.ELECTRICITY)
+    return [b.id for b in network.buses if b.id not in loaded and b.id != network.slack_bus]
+
+
+def reactive_guess(site: Site, bus: str, measured: SiteMeasurements) -> float:
+    """Return the reactive power that consumers' power factors suggest at a bus, kvar, positive feeds the grid."""
+    total = 0.0
+    for consumer in site.of_kind(Consumer):
+        for demand in consumer.demands:
+            if demand.node == bus and demand.carrier is Carrier.ELECTRICITY:
+                power = measured.powers_kw.get((consumer.id, Carrier.ELECTRICITY), 0.0)
+                total += power * float(np.tan(np.arccos(demand.power_factor)))
+    return total
+
+
+def _pipe_sensors(site: Site, network: PipeNetwork, carrier: Carrier, measured: SiteMeasurements) -> list[Measured]:
+    """Return a heat or cold network's rows: metered quantities, consumers' powers where no flow is metered, weak nominal values."""
+    rows = _measured(measured, [*network.consumers, network.plant_junction])
+    known = {r.sensor.name for r in rows}
+    sign = -1.0 if carrier is Carrier.HEAT else 1.0
+    for asset, junction in _consumers_at(site, network.consumers, carrier):
+        if f"{junction}.flow_kg_per_s" not in known and (asset, carrier) in measured.powers_kw:
+            taken = sign * measured.powers_kw[asset, carrier]
+            rows.append(Measured(_sensor(junction, "heat_kw", taken), taken))
+    plant = network.plant_junction
+    wanted = {(c, "delta_k"): network.supply_degc - network.return_degc for c in network.consumers}
+    wanted[plant, "supply_degc"] = network.supply_degc
+    wanted[plant, "supply_kpa"] = network.return_pressure_kpa + network.pump_lift_kpa
+    wanted[plant, "return_kpa"] = network.return_pressure_kpa
+    factor = Measured(Sensor(network.id, "loss_factor", LOSS_FACTOR_SIGMA[carrier], True), 1.0)
+    return [*_with_pseudo(rows, wanted), factor]
+
+
+def _consumers_at(site: Site, junctions: Sequence[str], carrier: Carrier) -> list[tuple[str, str]]:
+    return [
+        (c.id, d.node)
+        for c in site.of_kind(Consumer)
+        for d in c.demands
+        if d.carrier is carrier and d.node in junctions
+    ]
+
+
+def _gas_sensors(site: Site, network: GasNetwork, measured: SiteMeasurements) -> list[Measured]:
+    rows = _measured(measured, [*network.consumers, network.source_junction])
+    for asset, junction in _consumers_at(site, network.consumers, Carrier.GAS):
+        if (asset, Carrier.GAS) in measured.powers_kw:
+            taken = -measured.powers_kw[asset, Carrier.GAS]
+            rows.append(Measured(_sensor(junction, "gas_kw", taken), taken))
+    if f"{network.source_junction}.pressure_kpa" not in {r.sensor.name for r in rows}:
+        nominal = network.source_pressure_kpa
+        rows.append(Measured(Sensor(network.source_junction, "pressure_kpa", 5.0, True), nominal))
+    return rows
+
+
+def _at_nodes(site: Site, carrier: Carrier) -> dict[str, list[str]]:
+    """Return the assets at every node of a carrier."""
+    found: dict[str, list[str]] = {}
+    for asset in site.assets:
+        node = asset.ports().get(carrier)
+        if node is not None:
+            found.setdefault(node, []).append(asset.id)
+    return found
+
+
+def _bus_links(site: Site, network: ElectricNetwork, ports: Mapping[tuple[str, Carrier], object]) -> list[Link]:
+    """Return one law per bus: what the grid takes in there is what its assets feed."""
+    buses = {b.id for b in network.buses}
+    return [
+        Link(bus, (Term(network.id, f"{bus}.power_kw"), *_terms(assets, Carrier.ELECTRICITY, ports, -1.0)))
+        for bus, assets in _at_nodes(site, Carrier.ELECTRICITY).items()
+        if bus in buses
+    ]
+
+
+def _terms(
+    assets: Iterable[str], carrier: Carrier, ports: Mapping[tuple[str, Carrier], object], factor: float
+) -> tuple[Term, ...]:
+    return tuple(Term(UNITS, f"{a}.{carrier}_kw", factor) for a in assets if (a, carrier) in ports)
+
+
+def _plant_link(
+    site: Site, network: PipeNetwork, carrier: Carrier, ports: Mapping[tuple[str, Carrier], object]
+) -> Link:
+    """Return the law of a plant: what its units feed goes into the pipes (cold counts as heat taken out)."""
+    assets = _at_nodes(site, carrier).get(network.plant_junction, [])
+    factor = -1.0 if carrier is Carrier.HEAT else 1.0
+    return Link(
+        network.plant_junction,
+        (Term(network.id, f"{network.plant_junction}.heat_kw"), *_terms(assets, carrier, ports, factor)),
+    )
+
+
+def _gas_links(site: Site, network: GasNetwork, ports: Mapping[tuple[str, Carrier], object]) -> list[Link]:
+    """Return one law per junction with equipment: its offtake is what the units burn; at the source, what the supply gives."""
+    links = []
+    for junction, assets in _at_nodes(site, Carrier.GAS).items():
+        terms = _terms(assets, Carrier.GAS, ports, -1.0 if junction == network.source_junction else 1.0)
+        known = junction in network.consumers or junction == network.source_junction
+        stands = all((a, Carrier.GAS) not in ports for a in assets)
+        burns = not any(isinstance(site.asset(a), Consumer) for a in assets)
+        if known and burns and (terms or stands):
+            links.append(Link(junction, (Term(network.id, f"{junction}.gas_kw"), *terms)))
+    return links
