@@ -18,6 +18,7 @@ from models.errors import SetupError
 
 ROOT = Path(__file__).parents[1]
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+SCRIPTS = ROOT / "benchmarks" / "peerside"
 
 
 class PeerError(Exception):
@@ -30,7 +31,7 @@ class Peer:
     def __init__(self, script: str) -> None:
         if not PYTHON.exists():
             raise SetupError("the peers' environment .venv-peers is missing; make it with: make peers")
-        self.script = ROOT / "benchmarks" / "peerside" / f"{script}.py"
+        self.script = SCRIPTS / f"{script}.py"
         self.child: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
