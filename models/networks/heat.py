@@ -46,7 +46,7 @@ def solve_heat(
         Heat fed by plants with a set power, dims (feed_in, time), and the temperature of their water (a number or
         (time); the plant's when left out).
     return_degc
-        Temperature that consumers send back, a number or (time).
+        Temperature that consumers send back, a number, (time) or (consumer, time).
     ground_degc
         Temperature around the tubes, a number or (time).
     fluid
@@ -139,12 +139,27 @@ def _plain(
         demand_w=to_nodes(model.graph, demand) * 1e3,
         plant_degc=plant,
         feed_degc=np.ascontiguousarray(np.broadcast_to(_or(feed_in_degc, plant, time)[:, None], shape)),
-        return_degc=np.ascontiguousarray(
-            np.broadcast_to(along_time(return_degc, network.return_degc, time)[:, None], shape)
-        ),
+        return_degc=_returned(network, model, time, return_degc, len(demand)),
         ground_degc=along_time(ground_degc, network.ground_degc, time),
         stranded=np.asarray(np.abs(demand[:, model.graph.node < 0]).any(axis=1)),
     )
+
+
+def _returned(
+    network: PipeNetwork, model: PipeModel, time: xr.DataArray, value: xr.DataArray | float | None, steps: int
+) -> Floats:
+    """Return what every node sends back, dims (step, node)."""
+    if isinstance(value, xr.DataArray) and "consumer" in value.dims:
+        full = np.full((steps, model.graph.node_count), network.return_degc)
+        steady = value if "time" in value.dims else value.expand_dims(time=time)
+        per_consumer = table(steady, "consumer", network.consumers, time, "return_degc")
+        for k, consumer in enumerate(network.consumers):
+            node = model.graph.node[model.graph.junction_ids.index(consumer)]
+            if node >= 0:
+                full[:, node] = per_consumer[:, k]
+        return full
+    along = along_time(value, network.return_degc, time)
+    return np.ascontiguousarray(np.broadcast_to(along[:, None], (steps, model.graph.node_count)))
 
 
 def _at_junctions(ids: Sequence[str], some: Sequence[str], values: Floats) -> Floats:
