@@ -47,7 +47,8 @@ class Program:
     def matrix(self) -> sparse.csr_array:
         """The constraint matrix, shape (rows, columns)."""
         shape = (len(self.row_ptr) - 1, len(self.cost))
-        return sparse.csr_array((self.coefficients, self.column_index, self.row_ptr), shape=shape)
+        # a copy, because scipy sorts indices in place and these are shared by every program of the structure
+        return sparse.csr_array((self.coefficients, self.column_index, self.row_ptr), shape=shape, copy=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Stencils kept between runs, so that a known structure starts without importing Pyomo."""
 
+import functools
 import hashlib
 import json
 import os
@@ -11,12 +12,19 @@ from typing import Any
 
 from optimizers.compile.stencil import Stencil, from_plain, to_plain
 
-FORMAT = "stencil/1"
+
+@functools.cache
+def _code() -> str:
+    """Return the content hash of this package: another rule in a block must never meet an old stencil."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def structure_key(structure: Any) -> str:
-    """Return the content hash of a structure (anything JSON can hold), of the cache's format and of Pyomo's version."""
-    text = json.dumps([FORMAT, version("pyomo"), structure], sort_keys=True, default=str)
+    """Return the content hash of a structure (anything JSON can hold), of the rules' code and of Pyomo's version."""
+    text = json.dumps([_code(), version("pyomo"), structure], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -171,7 +171,8 @@ class CompiledModel:
     def matrix(self, arrays: Arrays) -> sparse.csr_array:
         """Return the constraint matrix as a scipy array of shape (rows, columns)."""
         shape = (self.row_count, self.column_count)
-        return sparse.csr_array((arrays.coefficients, self.column_index, self.row_ptr), shape=shape)
+        # a copy, because scipy sorts indices in place and these are shared by every program of the structure
+        return sparse.csr_array((arrays.coefficients, self.column_index, self.row_ptr), shape=shape, copy=True)
 
     def column(self, asset: str, quantity: str) -> Family:
         """Return a family of columns by name."""

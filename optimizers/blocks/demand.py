@@ -1,0 +1,147 @@
+"""Demand: consumers that may be left short at a price, loads that move in time, vehicles that leave at a fixed hour."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models.carriers import Carrier
+from models.components import Consumer, Demand, EvFleet, EvGroup, FlexibleLoad
+from models.components.demand import present
+from models.dispatch import EndTerm
+from models.horizon import Horizon
+from models.tariffs.time_of_use import minute_index
+from optimizers.blocks.book import Book, Facts, Values
+from optimizers.blocks.stores import declare_end, end_values
+from optimizers.compile.rules import Before
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+LATE_PRICE_PER_KWH = 5.0
+"""What a kWh costs that a vehicle lacks when it leaves, in the site's currency."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerBlock:
+    """A consumer's demand on every energy carrier."""
+
+    unit: Consumer
+
+    def declare(self, book: Book) -> None:
+        """Write what is drawn."""
+        for demand in self._demands():
+            book.draw(self.unit.id, demand.carrier)
+
+    def values(self, facts: Facts) -> Values:
+        """Return the forecast demand; a consumer out of service draws nothing."""
+        share = facts.share(self.unit.id)
+        return {
+            f"{self.unit.id}.{d.carrier.value}_demand_kw": d.scale * facts.series[d.profile] * share
+            for d in self._demands()
+        }
+
+    def _demands(self) -> list[Demand]:
+        return [d for d in self.unit.demands if d.carrier is not Carrier.WATER]
+
+
+@dataclass(frozen=True, slots=True)
+class FlexibleLoadBlock:
+    """A load around its baseline; what is drawn ahead or put off is paid back, like a lossless store."""
+
+    unit: FlexibleLoad
+
+    def declare(self, book: Book) -> None:
+        """Write more, less, and the balance of what has been drawn ahead."""
+        f, unit, name, step_h = book.f, self.unit, self.unit.id, book.step_h
+        book.draw(name, Carrier.ELECTRICITY)
+        more = f.column(name, "more_kw", upper=f.series(f"{name}.more_max_kw"))
+        less = f.column(name, "less_kw", upper=f.series(f"{name}.less_max_kw"))
+        limit = unit.shiftable_kwh
+        ahead = f.column(name, "stored_kwh", lower=-limit, upper=limit, before=Before.GIVEN)
+        f.row(name, "balance", lambda t: ahead[t] == ahead[t - 1] + step_h[t] * (more[t] - less[t]))
+        book.feed(name, Carrier.ELECTRICITY, more, -1.0)
+        book.feed(name, Carrier.ELECTRICITY, less, 1.0)
+        declare_end(book, name, ahead)
+
+    def values(self, facts: Facts) -> Values:
+        """Return the baseline, the room around it, and what has been drawn ahead so far; by default it ends paid back."""
+        unit, name = self.unit, self.unit.id
+        share = facts.share(name)
+        baseline_kw = unit.scale * facts.series[unit.profile] * share
+        return {
+            f"{name}.electricity_demand_kw": baseline_kw,
+            f"{name}.more_max_kw": unit.shift_up_kw * share,
+            f"{name}.less_max_kw": np.minimum(unit.shift_down_kw * share, baseline_kw),
+            f"{name}.stored_kwh.before": float(np.clip(facts.stored(name), -unit.shiftable_kwh, unit.shiftable_kwh)),
+            **end_values(name, facts.end(name, EndTerm(target_kwh=0.0))),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FleetBlock:
+    """Vehicles that come, need energy and leave: what is still needed rises with arrivals and must be gone by departure."""
+
+    unit: EvFleet
+
+    def declare(self, book: Book) -> None:
+        """Write charging, the energy still needed, and what is missing when vehicles leave."""
+        f, unit, name, step_h = book.f, self.unit, self.unit.id, book.step_h
+        charge = f.column(name, "charge_kw", upper=f.series(f"{name}.charge_max_kw"))
+        late = f.column(name, "late_kwh")
+        needed = f.column(name, "stored_kwh", before=Before.GIVEN)
+        arriving, allowed = f.series(f"{name}.arriving_kwh"), f.series(f"{name}.allowed_kwh")
+        gain = unit.efficiency
+        f.row(
+            name,
+            "balance",
+            lambda t: needed[t] == needed[t - 1] + arriving[t] - gain * step_h[t] * charge[t] - late[t],
+        )
+        f.row(name, "departure", lambda t: needed[t] <= allowed[t])
+        f.cost("late", name, lambda t: LATE_PRICE_PER_KWH * late[t])
+        book.feed(name, Carrier.ELECTRICITY, charge, -1.0)
+
+    def values(self, facts: Facts) -> Values:
+        """Return how much can be charged, what arrives, and what may still be missing at the end of each step."""
+        unit, name = self.unit, self.unit.id
+        start_kwh = max(facts.stored(name), 0.0)
+        visits = fleet_visits(unit, facts.problem.horizon, facts.problem.site.location.time_zone)
+        return {
+            f"{name}.charge_max_kw": visits.plugged * unit.charger_kw * facts.share(name),
+            f"{name}.arriving_kwh": visits.arriving_kwh,
+            f"{name}.allowed_kwh": visits.allowed_kwh,
+            f"{name}.stored_kwh.before": start_kwh,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """A fleet over a horizon: mean vehicles plugged in, energy need that arrives, and the need of those still there at each end."""
+
+    plugged: Floats
+    arriving_kwh: Floats
+    allowed_kwh: Floats
+
+
+def fleet_visits(fleet: EvFleet, horizon: Horizon, time_zone: str) -> Visits:
+    """Return when the fleet's vehicles are there; all arrays have shape (step,)."""
+    minutes, step = minute_index(horizon)
+    local = minutes.tz_localize("UTC").tz_convert(time_zone)
+    found = [_group_visits(fleet, g, local, step) for g in fleet.groups]
+    return Visits(*(np.sum([getattr(v, n) for v in found], axis=0) for n in ("plugged", "arriving_kwh", "allowed_kwh")))
+
+
+def _group_visits(fleet: EvFleet, group: EvGroup, local: pd.DatetimeIndex, step: npt.NDArray[np.int64]) -> Visits:
+    """Follow one group by minutes: presence, the rises in it, and who is there in each step's last minute."""
+    here: Bools = present(group, np.asarray(local.hour + local.minute / 60.0))
+    if fleet.workdays_only:
+        here = here & np.asarray(local.dayofweek < 5)
+    rises = here & ~np.concatenate([[True], here[:-1]])
+    need_kwh = group.vehicles * group.energy_kwh
+    last = np.flatnonzero(np.diff(step, append=step[-1] + 1))
+    leaves_next = ~np.concatenate([here[1:], here[-1:]])
+    return Visits(
+        plugged=group.vehicles * np.bincount(step, here) / np.bincount(step),
+        arriving_kwh=need_kwh * np.bincount(step, rises).astype(float),
+        allowed_kwh=need_kwh * (here & ~leaves_next)[last].astype(float),
+    )

@@ -1,0 +1,271 @@
+"""Dispatch: from a problem to a certified plan, at the solver's speed when the site stays the same."""
+
+import atexit
+import functools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.carriers import Carrier
+from models.dispatch import DispatchProblem, Plan, SolverReport
+from models.errors import InfeasiblePlanError, SolverTimeoutError, UnboundedPlanError
+from models.site import Site
+from optimizers.blocks.book import Block, Book, Facts, Values
+from optimizers.certificate import Certificate, certify, require
+from optimizers.checks import check
+from optimizers.compile.cache import StencilCache, default_folder, structure_key
+from optimizers.compile.program import CompiledModel
+from optimizers.compile.tiling import TimeGrid, tile
+from optimizers.plan import Outcome, plan_of
+from optimizers.problem import Structure, blocks_of, facts_of, parameters_of, stencil_of, structure_content, write_book
+from optimizers.session import Program, Solution, Status
+from optimizers.worker import Answer, Job, SolverProcess
+
+Floats = npt.NDArray[np.float64]
+FALLBACK_SHARE = 0.2
+FALLBACK_MAX_S = 1.0
+"""Time kept back from the deadline for the fall-back, as a share of it and at most."""
+DUAL_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What all problems of one structure share."""
+
+    key: str
+    site: Site
+    blocks: Sequence[Block]
+    book: Book
+    carriers: Sequence[Carrier]
+    model: CompiledModel
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem, as numbers."""
+
+    compiled: Compiled
+    facts: Facts
+    parameters: Values
+    program: Program
+    cost_weights: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """An accepted solution: the point with its duals, what is proven, and how it came about."""
+
+    point: Solution
+    bound: float
+    status: str
+    message: str = ""
+
+
+class Dispatcher:
+    """Plans the same site again and again: programs stay compiled, models stay loaded in the solver's process."""
+
+    def __init__(self, *, cache_folder: Path | None = None) -> None:
+        self._process = SolverProcess()
+        self._stencils = StencilCache(cache_folder or default_folder())
+        self._compiled: dict[tuple[int, Structure, int], Compiled] = {}
+        self._commitments: dict[str, tuple[Floats, Floats]] = {}
+
+    def dispatch(self, problem: DispatchProblem, *, deadline_s: float = 30.0) -> Plan:
+        """Return the cheapest plan that can be found and certified within ``deadline_s`` seconds.
+
+        When time is up before the allowed gap is reached, the best plan found is returned with status ``deadline``; without
+        one, the last commitments are kept and the rest is optimised, with status ``fallback``. Both say so in words.
+
+        Raises
+        ------
+        ProblemError
+            If the problem contradicts itself; carries every finding.
+        InfeasiblePlanError, UnboundedPlanError
+            If there is no plan, or no cheapest one.
+        SolverTimeoutError, SolverCrashError
+            If the solver's process did not answer in time or died; the next call starts a new one.
+        CertificateError
+            If the answer fails the independent recheck, also after solving anew.
+        """
+        begin_s = time.perf_counter()
+        findings = check(problem)
+        case = self.case(problem)
+        built_s = time.perf_counter()
+        solved = self._solve(case, deadline_s)
+        certificate = self._certified(case, solved)
+        report = SolverReport(
+            status=solved.status,
+            objective=certificate.objective,
+            bound=solved.bound,
+            gap_share=max(certificate.objective - solved.bound, 0.0) / max(abs(certificate.objective), 1.0),
+            build_s=built_s - begin_s,
+            solve_s=time.perf_counter() - built_s,
+            message=solved.message,
+            certified=certificate.sound,
+        )
+        self._remember(case, solved.point)
+        return plan_of(_outcome(case, solved.point), report, findings)
+
+    def close(self) -> None:
+        """End the solver's process."""
+        self._process.close()
+
+    def case(self, problem: DispatchProblem) -> Case:
+        """Return a checked problem as numbers, compiling its structure when it is new."""
+        compiled = self._structure(problem)
+        facts = facts_of(problem)
+        parameters = parameters_of(facts, compiled.blocks, compiled.carriers)
+        vector = compiled.model.layout.vector(parameters)
+        program = program_of(compiled.model, vector)
+        relaxed = replace(program, integrality=_integrality(compiled.model, facts))
+        return Case(compiled, facts, parameters, relaxed, compiled.model.cost_terms.at(vector))
+
+    def _structure(self, problem: DispatchProblem) -> Compiled:
+        structure = Structure.of(problem)
+        quick = id(problem.site), structure, len(problem.horizon)
+        known = self._compiled.get(quick)
+        if known is None or known.site is not problem.site:
+            known = self._compile(problem.site, structure, len(problem.horizon))
+            self._compiled[quick] = known
+        return known
+
+    def _compile(self, site: Site, structure: Structure, steps: int) -> Compiled:
+        key = structure_key(structure_content(site, structure))
+        stencil = self._stencils.get(key, lambda: stencil_of(site, structure))
+        blocks = blocks_of(site, structure)
+        book = write_book(blocks, structure.carriers)
+        return Compiled(f"{key}:{steps}", site, blocks, book, structure.carriers, tile(stencil, TimeGrid(steps)))
+
+    def _solve(self, case: Case, deadline_s: float) -> Solved:
+        reserve_s = min(FALLBACK_SHARE * deadline_s, FALLBACK_MAX_S)
+        job = Job(case.compiled.key, case.program, gap_share=case.facts.problem.gap_share)
+        try:
+            answer = self._process.solve(job, deadline_s=deadline_s - reserve_s)
+        except SolverTimeoutError as late:
+            return self._fall_back(case, reserve_s, str(late))
+        status = answer.solution.status
+        if status is Status.INFEASIBLE:
+            raise InfeasiblePlanError("no plan satisfies every limit of the problem")
+        if status is Status.UNBOUNDED:
+            raise UnboundedPlanError("the cost can fall without end; a price or a limit is missing")
+        if answer.solution.x is None:
+            return self._fall_back(case, reserve_s, f"no plan found within {deadline_s - reserve_s:g} s")
+        return self._accepted(answer, case.facts.problem.gap_share, deadline_s)
+
+    def _accepted(self, answer: Answer, gap_share: float, deadline_s: float) -> Solved:
+        """Return the point with duals where there is one; it has the same integers and is exact in the rest."""
+        found = answer.solution
+        point = answer.priced or found
+        bound = min(found.bound, point.objective)
+        gap = (point.objective - bound) / max(abs(point.objective), 1.0)
+        if found.status is Status.TIMEOUT:
+            words = f"stopped after {deadline_s:g} s, {gap:.2%} from the proven bound (allowed {gap_share:.2%})"
+            return Solved(point, bound, "deadline", words)
+        return Solved(point, bound, "gap" if gap > DUAL_TOLERANCE else "optimal")
+
+    def _fall_back(self, case: Case, reserve_s: float, why: str) -> Solved:
+        """Keep the last commitments and optimise the rest as a linear program; without any, relax them."""
+        for words, program in _fall_backs(case, self._commitments.get(case.compiled.key)):
+            answer = self._process.solve(Job(f"{case.compiled.key}:fallback", program), deadline_s=max(reserve_s, 1.0))
+            if answer.priced is not None:
+                return Solved(answer.priced, float("-inf"), "fallback", f"{why}; {words}")
+        raise SolverTimeoutError(f"{why}, and the fall-back found no plan either")
+
+    def _certified(self, case: Case, solved: Solved) -> Certificate:
+        """Recheck the accepted point; a fall-back is checked without the integrality it gave up."""
+        program = case.program
+        if solved.status == "fallback":
+            program = replace(program, integrality=np.zeros_like(program.integrality))
+        certificate = certify(program, solved.point)
+        require(certificate, f"plan from {case.facts.problem.horizon.start:%Y-%m-%d %H:%M} UTC")
+        return certificate
+
+    def _remember(self, case: Case, point: Solution) -> None:
+        if point.x is not None:
+            start_h = case.facts.problem.horizon.start.timestamp() / 3600.0
+            self._commitments[case.compiled.key] = (start_h + case.facts.start_h, point.x)
+
+
+def program_of(model: CompiledModel, vector: Floats) -> Program:
+    """Return a compiled model's numbers for one parameter vector."""
+    arrays = model.arrays(vector)
+    return Program(
+        row_ptr=model.row_ptr,
+        column_index=model.column_index,
+        coefficients=arrays.coefficients,
+        column_lower=arrays.column_lower,
+        column_upper=arrays.column_upper,
+        row_lower=arrays.row_lower,
+        row_upper=arrays.row_upper,
+        cost=arrays.cost,
+        offset=arrays.offset,
+        integrality=model.integrality,
+    )
+
+
+def _integrality(model: CompiledModel, facts: Facts) -> npt.NDArray[np.uint8]:
+    """Return which columns are integer: those of steps that start within ``integer_h``."""
+    limit_h = facts.problem.integer_h
+    if limit_h is None:
+        return model.integrality
+    found = model.integrality.copy()
+    for family in model.columns:
+        if family.stepwise and found[family.span].any():
+            found[family.steps] &= (facts.start_h < limit_h - 1e-9).astype(np.uint8)
+    return found
+
+
+def _fall_backs(case: Case, last: tuple[Floats, Floats] | None) -> list[tuple[str, Program]]:
+    """Return linear programs to try: integers as in the last plan at the same instants, then integers relaxed."""
+    relaxed = replace(case.program, integrality=np.zeros_like(case.program.integrality))
+    found = [("yes-or-no decisions are relaxed", relaxed)]
+    if last is not None:
+        found.insert(0, ("the last commitments are kept", _as_before(case, relaxed, last)))
+    return found
+
+
+def _as_before(case: Case, relaxed: Program, last: tuple[Floats, Floats]) -> Program:
+    """Fix every integer column at the last plan's value of the same instant, within its present bounds."""
+    hours, x = last
+    now_h = case.facts.problem.horizon.start.timestamp() / 3600.0 + case.facts.start_h
+    then = np.clip(np.searchsorted(hours, now_h + 1e-6, side="right") - 1, 0, len(hours) - 1)
+    lower, upper = relaxed.column_lower.copy(), relaxed.column_upper.copy()
+    for family in case.compiled.model.columns:
+        steps = family.steps
+        if case.program.integrality[steps].any():
+            value = np.clip(np.round(x[steps][then]), lower[steps], upper[steps])
+            lower[steps] = upper[steps] = value
+    return replace(relaxed, column_lower=lower, column_upper=upper)
+
+
+def _outcome(case: Case, point: Solution) -> Outcome:
+    assert point.x is not None  # noqa: S101 - certified before
+    compiled = case.compiled
+    return Outcome(
+        facts=case.facts,
+        book=compiled.book,
+        blocks=compiled.blocks,
+        carriers=compiled.carriers,
+        model=compiled.model,
+        parameters=case.parameters,
+        cost_weights=case.cost_weights,
+        x=point.x,
+        row_dual=point.row_dual,
+    )
+
+
+@functools.cache
+def _shared() -> Dispatcher:
+    """Return the dispatcher of this process, ended with it."""
+    made = Dispatcher()
+    atexit.register(made.close)
+    return made
+
+
+def dispatch(problem: DispatchProblem, *, deadline_s: float = 30.0) -> Plan:
+    """Return the cheapest certified plan for ``problem``; see :meth:`Dispatcher.dispatch`."""
+    return _shared().dispatch(problem, deadline_s=deadline_s)

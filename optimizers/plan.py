@@ -1,0 +1,206 @@
+"""From a solution back to the words of the site: powers, stored energy, running units, cost parts, prices, and what is missing."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from models.carriers import Carrier
+from models.components import Meter
+from models.dispatch import Plan, SolverReport
+from models.findings import Finding, error
+from models.horizon import Horizon
+from optimizers import units
+from optimizers.blocks.book import Alike, Block, Book, Facts, Feed, Values
+from optimizers.blocks.converters import CurvedChiller
+from optimizers.blocks.engines import EngineBlock
+from optimizers.compile.program import CompiledModel
+from optimizers.compile.rules import Series
+
+Floats = npt.NDArray[np.float64]
+MISSING_KW = 0.01
+"""Smaller gaps are rounding of the solver."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A solved program with everything needed to read it."""
+
+    facts: Facts
+    book: Book
+    blocks: Sequence[Block]
+    carriers: Sequence[Carrier]
+    model: CompiledModel
+    parameters: Values
+    cost_weights: Floats
+    x: Floats
+    row_dual: Floats | None
+
+    def column(self, asset: str, quantity: str) -> Floats:
+        """Return a family of columns over the steps of the horizon."""
+        return self.x[self.model.column(asset, quantity).steps]
+
+    @property
+    def groups(self) -> list[Alike]:
+        """The blocks that plan equal units as one count."""
+        return [b for b in self.blocks if isinstance(b, EngineBlock | CurvedChiller)]
+
+    def number(self, series: Series) -> Floats:
+        """Return a parameter over the steps of the horizon."""
+        return np.broadcast_to(np.asarray(self.parameters[series.name], float), len(self.facts.step_h))
+
+
+def plan_of(outcome: Outcome, report: SolverReport, findings: Sequence[Finding]) -> Plan:
+    """Return the plan of a solved program; ``findings`` are those made before it was solved."""
+    problem = outcome.facts.problem
+    running = dict(_running(outcome))
+    power = _powers(outcome, running)
+    unserved = _unserved(outcome)
+    for port, short_kw in unserved.items():
+        power[port] += short_kw
+    names = [a.id for a in problem.site.assets if not isinstance(a, Meter)]
+    return Plan(
+        id=_plan_id(problem.horizon, outcome.x),
+        made_at=problem.initial.at,
+        horizon=problem.horizon,
+        power_kw=_ports(power, names, outcome),
+        stored_kwh=_table(_stored(outcome), problem.horizon),
+        running=_table(running, problem.horizon),
+        unserved_kw=_ports(unserved, sorted({a for a, _ in unserved}), outcome),
+        cost=_cost_parts(outcome),
+        price_per_kwh=_prices(outcome),
+        solver=report,
+        findings=(*findings, *_missing(outcome, unserved)),
+    )
+
+
+def _plan_id(horizon: Horizon, x: Floats) -> str:
+    """Return an id that the same plan gets again."""
+    return f"plan-{horizon.start:%Y%m%dT%H%M%SZ}-{hashlib.sha256(x.tobytes()).hexdigest()[:8]}"
+
+
+def _running(outcome: Outcome) -> Iterator[tuple[str, Floats]]:
+    """Yield (asset, running) for every unit with a yes or no; equal units are told apart here."""
+    facts, grouped = outcome.facts, set[str]()
+    for block in outcome.groups:
+        grouped.add(block.name)
+        count = outcome.column(block.name, "on")
+        states = [facts.unit(i) for i in block.unit_ids]
+        in_service = np.array([facts.share(i) for i in block.unit_ids])
+        yield from zip(block.unit_ids, units.split_count(count, states, in_service, facts.start_h), strict=True)
+    for column in outcome.book.f.columns.values():
+        if column.quantity == "on" and column.asset not in grouped:
+            yield column.asset, outcome.column(column.asset, "on")
+
+
+def _powers(outcome: Outcome, running: dict[str, Floats]) -> dict[tuple[str, Carrier], Floats]:
+    """Return power by (asset, carrier); a group's power is shared among its engines."""
+    found: dict[tuple[str, Carrier], Floats] = defaultdict(lambda: np.zeros(len(outcome.facts.step_h)))
+    for feed in outcome.book.feeds:
+        found[feed.asset, feed.carrier] += _fed(outcome, feed)
+    for draw in outcome.book.draws:
+        found[draw.asset, draw.carrier] -= outcome.number(draw.wanted)
+    for block in outcome.groups:
+        carried = units.shares(np.array([running[i] for i in block.unit_ids]))
+        for port in [p for p in found if p[0] == block.name]:
+            group_kw = found.pop(port)
+            found |= {(i, port[1]): group_kw * share for i, share in zip(block.unit_ids, carried, strict=True)}
+    return found
+
+
+def _unserved(outcome: Outcome) -> dict[tuple[str, Carrier], Floats]:
+    """Return what each asset is short of by (asset, carrier): all who draw from a carrier are left short by the same share."""
+    found: dict[tuple[str, Carrier], Floats] = {}
+    for carrier in outcome.carriers:
+        wanted = {d.asset: outcome.number(d.wanted) for d in outcome.book.draws if d.carrier is carrier}
+        if wanted:
+            total = np.sum(list(wanted.values()), axis=0)
+            short_kw = outcome.column(carrier.value, "unserved_kw")
+            share = np.divide(short_kw, total, out=np.zeros_like(total), where=total > 0)
+            found |= {(asset, carrier): kw * share for asset, kw in wanted.items()}
+    return found
+
+
+def _fed(outcome: Outcome, feed: Feed) -> Floats:
+    factor = outcome.number(feed.factor) if isinstance(feed.factor, Series) else feed.factor
+    return factor * outcome.column(feed.column.asset, feed.column.quantity)
+
+
+def _stored(outcome: Outcome) -> dict[str, Floats]:
+    columns = outcome.book.f.columns.values()
+    return {c.asset: outcome.column(c.asset, c.quantity) for c in columns if c.quantity == "stored_kwh"}
+
+
+def _ports(found: dict[tuple[str, Carrier], Floats], names: Sequence[str], outcome: Outcome) -> xr.DataArray:
+    """Return values by (asset, carrier) as one array, 0 where an asset has no port."""
+    values = np.zeros((len(names), len(outcome.carriers), len(outcome.facts.step_h)))
+    for (asset, carrier), numbers in found.items():
+        values[names.index(asset), outcome.carriers.index(carrier)] = numbers
+    coords = {
+        "asset": list(names),
+        "carrier": [c.value for c in outcome.carriers],
+        "time": outcome.facts.problem.horizon.times,
+    }
+    return xr.DataArray(values + 0.0, coords, ("asset", "carrier", "time"))
+
+
+def _table(found: dict[str, Floats], horizon: Horizon) -> xr.DataArray:
+    values = np.array(list(found.values())).reshape(len(found), len(horizon))
+    return xr.DataArray(values, {"asset": list(found), "time": horizon.times}, ("asset", "time"))
+
+
+def _cost_parts(outcome: Outcome) -> dict[str, float]:
+    """Return the objective by part, as it was minimised."""
+    model, parts, start = outcome.model, defaultdict[str, float](float), 0
+    paid = outcome.cost_weights * np.append(outcome.x, 1.0)[model.cost_columns]
+    for part, _, end in model.costs:
+        parts[part] += float(paid[start:end].sum())
+        start = end
+    return dict(parts)
+
+
+def _prices(outcome: Outcome) -> xr.DataArray:
+    """Return the marginal cost of one more kWh per carrier and step; NaN when there are no duals."""
+    dual = outcome.row_dual if outcome.row_dual is not None else np.full(outcome.model.row_count, np.nan)
+    rows = [dual[outcome.model.row(c.value, "balance").span] / outcome.facts.step_h for c in outcome.carriers]
+    coords = {"carrier": [c.value for c in outcome.carriers], "time": outcome.facts.problem.horizon.times}
+    return xr.DataArray(np.array(rows), coords, ("carrier", "time"))
+
+
+def _missing(outcome: Outcome, unserved: dict[tuple[str, Carrier], Floats]) -> Iterator[Finding]:
+    """Yield what the plan cannot meet: which asset, when, how many kW."""
+    horizon, step_h = outcome.facts.problem.horizon, outcome.facts.step_h
+    for (asset, carrier), short_kw in unserved.items():
+        if short_kw.max() > MISSING_KW:
+            what = f"cannot be given all its {carrier.value}"
+            yield _gap(asset, what, short_kw, horizon, step_h)
+    for carrier in outcome.carriers:
+        for quantity, what in (
+            ("lacking_kw", "lacks supply for its losses"),
+            ("spare_kw", "has supply that nobody can take"),
+        ):
+            gap_kw = outcome.column(carrier.value, quantity)
+            if gap_kw.max() > MISSING_KW:
+                yield _gap(carrier.value, what, gap_kw, horizon, step_h)
+    for name in (c.asset for c in outcome.book.f.columns.values() if c.quantity == "late_kwh"):
+        late_kwh = outcome.column(name, "late_kwh")
+        if late_kwh.sum() > MISSING_KW:
+            when = horizon.edges[int(np.argmax(late_kwh))]
+            yield error(name, f"vehicles leave with {late_kwh.sum():.1f} kWh too little, most of it at {when:%Y-%m-%d %H:%M} UTC",
+                        value=float(late_kwh.sum()))  # fmt: skip
+
+
+def _gap(asset: str, what: str, short_kw: Floats, horizon: Horizon, step_h: Floats) -> Finding:
+    steps = np.flatnonzero(short_kw > MISSING_KW)
+    worst = int(short_kw.argmax())
+    start, end = horizon.edges[int(steps[0])], horizon.edges[int(steps[-1]) + 1]
+    return error(
+        asset,
+        f"{what}: {short_kw[worst]:.1f} kW are missing at {horizon.edges[worst]:%Y-%m-%d %H:%M} UTC, "
+        f"{float(short_kw @ step_h):.1f} kWh in {len(steps)} steps between {start:%H:%M} and {end:%H:%M}",
+        value=float(short_kw[worst]),
+    )

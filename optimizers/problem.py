@@ -1,0 +1,212 @@
+"""From a dispatch problem to named parameters: which blocks a site has, their numbers, and what is wrong before any solver runs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.carriers import ENERGY_CARRIERS, Carrier
+from models.components import (
+    AbsorptionChiller,
+    Chp,
+    Consumer,
+    ElectricBoiler,
+    ElectricChiller,
+    Electrolyser,
+    EvFleet,
+    FlexibleLoad,
+    GasBoiler,
+    GasSupply,
+    GridConnection,
+    HeatPump,
+    Pv,
+    Store,
+    Wind,
+)
+from models.dispatch import DispatchProblem
+from models.site import ElectricityContract, GasContract, Site
+from models.tariffs.time_of_use import energy_price_per_kwh
+from optimizers.blocks import converters, engines
+from optimizers.blocks.book import Block, Book, Facts, Values
+from optimizers.blocks.demand import ConsumerBlock, FleetBlock, FlexibleLoadBlock
+from optimizers.blocks.engines import EngineBlock
+from optimizers.blocks.stores import StoreBlock
+from optimizers.blocks.supply import GasBlock, GridBlock, RenewableBlock
+from optimizers.compile.rules import Formulation
+from optimizers.compile.stencil import Stencil
+from optimizers.compile.template import read
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What fixes the shape of a problem, so that problems of one structure share a compiled program.
+
+    Windows are per group of equal engines: how many steps back a start or a stop can still bind.
+    """
+
+    windows: tuple[tuple[int, int, bool], ...]
+    peak: bool
+    one_way: tuple[bool, ...]
+    carriers: tuple[Carrier, ...]
+
+    @classmethod
+    def of(cls, problem: DispatchProblem) -> "Structure":
+        """Return the structure of ``problem``."""
+        site, step_h = problem.site, problem.horizon.step_h
+        groups = engines.engine_groups(site.of_kind(Chp))
+        return cls(
+            windows=tuple(_windows(g[0], step_h) for g in groups),
+            peak=problem.demand is not None,
+            one_way=tuple(_sells_dearer(problem, g) for g in site.of_kind(GridConnection)),
+            carriers=tuple(c for c in ENERGY_CARRIERS if c in site.carriers),
+        )
+
+
+def _windows(unit: Chp, step_h: Floats) -> tuple[int, int, bool]:
+    slow = unit.ramp_kw_per_min * 60.0 * float(step_h.min()) < unit.power_max_kw
+    return engines.window(unit.min_up_h, step_h), engines.window(unit.min_down_h, step_h), slow
+
+
+def _sells_dearer(problem: DispatchProblem, grid: GridConnection) -> bool:
+    """Return whether some kWh sells for more than it costs, so that buying and selling at once would earn."""
+    tariff = _electricity_contract(problem.site, grid).tariff
+    price = energy_price_per_kwh(tariff, problem.horizon, problem.site.location.time_zone)
+    price = price + problem.co2_price_per_kg * grid.co2_kg_per_kwh
+    return bool((price < tariff.export_price_per_kwh).any())
+
+
+def blocks_of(site: Site, structure: Structure) -> list[Block]:
+    """Return the blocks of a site, supply first."""
+    found: list[Block] = []
+    grids = zip(site.of_kind(GridConnection), structure.one_way, strict=True)
+    for k, (grid, one_way) in enumerate(grids):
+        found.append(GridBlock(grid, _electricity_contract(site, grid), structure.peak and k == 0, one_way))
+    found += [GasBlock(g, _gas_contract(site, g)) for g in site.of_kind(GasSupply)]
+    found += [RenewableBlock(u) for u in site.of_kind(Pv)]
+    found += [RenewableBlock(u) for u in site.of_kind(Wind)]
+    groups = engines.engine_groups(site.of_kind(Chp))
+    found += [EngineBlock(g, *w) for g, w in zip(groups, structure.windows, strict=True)]
+    found += [converters.gas_boiler(u) for u in site.of_kind(GasBoiler)]
+    found += [converters.HeatPumpBlock(u) for u in site.of_kind(HeatPump)]
+    found += [converters.electric_boiler(u) for u in site.of_kind(ElectricBoiler)]
+    found += converters.electric_chillers(site.of_kind(ElectricChiller))
+    found += [converters.absorption_chiller(u) for u in site.of_kind(AbsorptionChiller)]
+    found += [converters.ElectrolyserBlock(u) for u in site.of_kind(Electrolyser)]
+    found += [StoreBlock(s) for s in site.of_kind(Store)]
+    found += [FlexibleLoadBlock(u) for u in site.of_kind(FlexibleLoad)]
+    found += [FleetBlock(u) for u in site.of_kind(EvFleet)]
+    found += [ConsumerBlock(u) for u in site.of_kind(Consumer)]
+    return found
+
+
+def write_book(blocks: Iterable[Block], carriers: Sequence[Carrier]) -> Book:
+    """Return the formulation of the blocks with one balance per carrier: all feeds, gaps included, meet demand and losses."""
+    book = Book()
+    _ = book.step_h
+    for block in blocks:
+        block.declare(book)
+    for carrier in carriers:
+        _declare_balance(book, carrier)
+    return book
+
+
+def _declare_balance(book: Book, carrier: Carrier) -> None:
+    """Balance one carrier.
+
+    Demand may go unmet at a price, so that an impossible day still has a plan; what the network itself lacks for its losses
+    or has too much of costs twice as much.
+    """
+    f, name = book.f, carrier.value
+    feeds = [feed for feed in book.feeds if feed.carrier is carrier]
+    draws, loss = [d.wanted for d in book.draws if d.carrier is carrier], f.series(f"{name}.loss_kw")
+    lacking, spare, price = f.column(name, "lacking_kw"), f.column(name, "spare_kw"), f.series("unserved_per_kw")
+    gaps = [lacking]
+    if draws:
+        gaps.append(f.column(name, "unserved_kw", upper=lambda t: sum(d[t] for d in draws)))
+    f.row(
+        name,
+        "balance",
+        lambda t: (
+            sum(book.at(x, t) for x in feeds) + sum(g[t] for g in gaps) - spare[t] == loss[t] + sum(d[t] for d in draws)
+        ),
+    )
+    # the network's own gaps are dearer, so that demand goes unmet before losses do and nothing is made to be spared
+    for gap, dearer in ((lacking, 2.0), (spare, 2.0), *((g, 1.0) for g in gaps[1:])):
+        f.cost("unserved", name, lambda t, g=gap, k=dearer: k * price[t] * g[t])  # type: ignore[misc]
+
+
+def formulation_of(problem: DispatchProblem) -> Formulation:
+    """Return the formulation of a problem, for reading, for other solvers and for tests."""
+    structure = Structure.of(problem)
+    return write_book(blocks_of(problem.site, structure), structure.carriers).f
+
+
+def stencil_of(site: Site, structure: Structure) -> Stencil:
+    """Return the stencil of all problems with this site and structure."""
+    return read(write_book(blocks_of(site, structure), structure.carriers).f)
+
+
+def structure_content(site: Site, structure: Structure) -> dict[str, Any]:
+    """Return everything a stencil depends on, as plain data to be hashed."""
+    assets = [{**asdict(a), "sources": None, "title": None} for a in site.assets]
+    return {"assets": assets, "structure": asdict(structure)}
+
+
+def facts_of(problem: DispatchProblem) -> Facts:
+    """Return the problem's numbers as plain arrays."""
+    step_h = problem.horizon.step_h
+    values = problem.forecast.values.transpose("series", "time")
+    rows = dict(zip(values["series"].values.tolist(), values.values, strict=True))
+    stored = problem.initial.stored_kwh
+    return Facts(
+        problem=problem,
+        step_h=step_h,
+        start_h=np.concatenate([[0.0], np.cumsum(step_h)[:-1]]),
+        series=rows,
+        available=_available(problem),
+        stored_kwh=dict(zip(stored["asset"].values.tolist(), stored.values.tolist(), strict=True)),
+    )
+
+
+def _available(problem: DispatchProblem) -> dict[str, Floats]:
+    shares = problem.available_share
+    if shares is None:
+        return {}
+    by_asset = shares.transpose("asset", "time")
+    return dict(zip(by_asset["asset"].values.tolist(), by_asset.values, strict=True))
+
+
+def parameters_of(facts: Facts, blocks: Iterable[Block], carriers: Sequence[Carrier]) -> Values:
+    """Return the value of every parameter of the problem."""
+    found: Values = {
+        "step_h": facts.step_h,
+        "unserved_per_kw": facts.problem.unserved_price_per_kwh * facts.step_h,
+    }
+    losses = facts.problem.losses_kw
+    known = set() if losses is None else set(losses["carrier"].values.tolist())
+    for carrier in carriers:
+        here = losses is not None and carrier.value in known
+        found[f"{carrier.value}.loss_kw"] = (
+            losses.sel(carrier=carrier.value).values if here and losses is not None else 0.0
+        )
+    for block in blocks:
+        found |= block.values(facts)
+    return found
+
+
+def _electricity_contract(site: Site, grid: GridConnection) -> ElectricityContract:
+    contract = site.contract(grid.contract)
+    if not isinstance(contract, ElectricityContract):
+        raise TypeError(f"{grid.id}: contract {grid.contract} is not an electricity contract")
+    return contract
+
+
+def _gas_contract(site: Site, gate: GasSupply) -> GasContract:
+    contract = site.contract(gate.contract)
+    if not isinstance(contract, GasContract):
+        raise TypeError(f"{gate.id}: contract {gate.contract} is not a gas contract")
+    return contract
