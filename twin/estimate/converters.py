@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.carriers import Carrier
 from models.components import (
@@ -15,7 +16,7 @@ from models.components import (
     GasBoiler,
     HeatPump,
 )
-from twin.estimate.problem import Array, Row, Rows, Sensor, rows_of
+from twin.estimate.problem import Array, Rows, Sensor
 
 E, H, G, C = Carrier.ELECTRICITY, Carrier.HEAT, Carrier.GAS, Carrier.COLD
 MAP_POINTS = 9
@@ -91,6 +92,10 @@ class UnitRows:
     ports: tuple[tuple[str, Carrier], ...]
     characteristics: Mapping[str, Characteristic]
     expected_kw: Mapping[tuple[str, Carrier], float]
+    row_number: Mapping[str, int]
+    outputs: npt.NDArray[np.int64]
+    drivers: npt.NDArray[np.int64]
+    polynomials: Array
 
     @classmethod
     def of(
@@ -111,7 +116,17 @@ class UnitRows:
             )
             for law in named.values()
         ]
-        return cls((*meters, *pseudo), tuple(ports), named, dict(expected_kw))
+        order = tuple(ports)
+        number = {name: i for i, name in enumerate([*(f"{a}.{c}_kw" for a, c in order), *named])}
+        outputs, drivers = (
+            np.array(
+                [order.index((law.asset, port)) for law in named.values() for port in [getattr(law, end)]],
+                dtype=np.int64,
+            )
+            for end in ("output", "driver")
+        )
+        polynomials = np.array([law.coefficients for law in named.values()]).reshape(len(named), 3)
+        return cls((*meters, *pseudo), order, named, dict(expected_kw), number, outputs, drivers, polynomials)
 
     @property
     def state_names(self) -> tuple[str, ...]:
@@ -132,22 +147,16 @@ class UnitRows:
 
     def quantities(self, names: Sequence[str], x: Array) -> Rows:
         """Return port powers or characteristics' misses, in kW."""
-        return rows_of([self._row(name, x) for name in names], len(x))
+        table = self._table(x)
+        rows = [self.row_number[name] for name in names]
+        return Rows(table.value[rows], table.slope[rows])
 
-    def _row(self, name: str, x: Array) -> Row:
-        slope = np.zeros(len(x))
-        if name in self.characteristics:
-            law = self.characteristics[name]
-            out, driver = self.ports.index((law.asset, law.output)), self.ports.index((law.asset, law.driver))
-            constant, linear, quadratic = law.coefficients
-            slope[out], slope[driver] = 1.0, -(linear + 2 * quadratic * x[driver])
-            return float(x[out] - (constant + linear * x[driver] + quadratic * x[driver] ** 2)), slope
-        asset, _, quantity = name.rpartition(".")
-        state = self.ports.index((asset, Carrier(quantity.removesuffix("_kw"))))
-        slope[state] = 1.0
-        return float(x[state]), slope
-
-
-def measured_zero(sensors: Iterable[Sensor], units: UnitRows) -> dict[str, float]:
-    """Return the measured value of every characteristic row: it is met, so 0."""
-    return {s.name: 0.0 for s in sensors if s.name in units.characteristics}
+    def _table(self, x: Array) -> Rows:
+        """Return every port's power, then every characteristic's miss."""
+        constant, linear, quadratic = self.polynomials.T
+        driver, output, count = x[self.drivers], x[self.outputs], np.arange(len(self.drivers))
+        slope = np.zeros((len(self.drivers), len(x)))
+        slope[count, self.outputs] = 1.0
+        slope[count, self.drivers] = -(linear + 2 * quadratic * driver)
+        miss = output - (constant + linear * driver + quadratic * driver**2)
+        return Rows(np.concatenate([x, miss]), np.vstack([np.eye(len(x)), slope]))

@@ -1,7 +1,7 @@
 """All carriers in one estimate: states side by side, and links that make the same power one number on both sides of a converter."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -44,6 +44,7 @@ class CoupledRows:
 
     parts: Mapping[str, LinkedRows]
     links: Sequence[Link]
+    _last: tuple[Array, dict[str, Rows]] | None = field(default=None, init=False, repr=False, compare=False)
 
     @cached_property
     def sensors(self) -> tuple[Sensor, ...]:
@@ -67,17 +68,34 @@ class CoupledRows:
 
     def measured(self, x: Array) -> Rows:
         """Return all parts' rows."""
-        return self._stack([part.measured(x[self.slices[name]]) for name, part in self.parts.items()])
+        rows = self._rows(x)
+        return self._stack([Rows(rows[n].value[:k], rows[n].slope[:k]) for n, k in self._sensor_counts.items()])
 
     def laws(self, x: Array) -> Rows:
         """Return all parts' laws, then the links."""
+        rows = self._rows(x)
         own = self._stack([part.laws(x[self.slices[name]]) for name, part in self.parts.items()])
         value, slope = np.zeros(len(self.links)), np.zeros((len(self.links), len(x)))
-        for name, (names, factors) in self._terms.items():
-            rows = self.parts[name].quantities(names, x[self.slices[name]])
-            value += factors @ rows.value
-            slope[:, self.slices[name]] += factors @ rows.slope
+        for name, (_, factors) in self._terms.items():
+            first = self._sensor_counts[name]
+            value += factors @ rows[name].value[first:]
+            slope[:, self.slices[name]] += factors @ rows[name].slope[first:]
         return Rows(np.concatenate([own.value, value]), np.vstack([own.slope, slope]))
+
+    @cached_property
+    def _sensor_counts(self) -> dict[str, int]:
+        return {name: len(part.sensors) for name, part in self.parts.items()}
+
+    def _rows(self, x: Array) -> dict[str, Rows]:
+        """Return sensors' and links' quantities of every part; the last state's are kept, since rows and laws are asked in turn."""
+        if self._last is None or not np.array_equal(self._last[0], x):
+            rows = {n: p.quantities(self._names[n], x[self.slices[n]]) for n, p in self.parts.items()}
+            object.__setattr__(self, "_last", (x.copy(), rows))
+        return self._last[1] if self._last is not None else {}
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        return {n: [*(s.name for s in p.sensors), *self._terms[n][0]] for n, p in self.parts.items()}
 
     @cached_property
     def _terms(self) -> dict[str, tuple[list[str], Array]]:

@@ -4,7 +4,7 @@ The state is every consumer's flow and temperature difference, the plant's suppl
 heat-loss coefficients. Everything else follows in closed form, so there is no inner solve and no node balance to keep.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from models.errors import DataError
 from models.findings import error
 from models.networks.data import PipeNetwork
 from twin.estimate.paths import Paths, find_paths
-from twin.estimate.problem import Array, Row, Rows, Sensor, rows_of
+from twin.estimate.problem import Array, Rows, Sensor
 
 LOW_FLOW_SHARE = 0.01
 """Around this share of a pipe's design flow its cooling passes smoothly to that of a constant flow: it stays finite at standstill."""
@@ -49,6 +49,7 @@ class HeatRows:
     heat_capacity_kj_per_kg_k: float
     incidence: Array
     """Pipe × consumer: 1 where the pipe feeds the consumer."""
+    row_number: Mapping[str, int]
 
     @classmethod
     def of(
@@ -74,7 +75,7 @@ class HeatRows:
         if findings:
             raise DataError(findings)
         incidence = np.abs(paths.tree[:, [paths.column(c) for c in network.consumers]])
-        return cls(network, tuple(sensors), paths, law, heat_capacity_kj_per_kg_k, incidence)
+        return cls(network, tuple(sensors), paths, law, heat_capacity_kj_per_kg_k, incidence, _row_numbers(network))
 
     @property
     def count(self) -> int:
@@ -107,113 +108,67 @@ class HeatRows:
 
     def quantities(self, names: Sequence[str], x: Array) -> Rows:
         """Return quantities named ``element.quantity``; the plant's ``heat_kw`` is what it feeds (negative for cold)."""
-        flow = _Flow(self, x)
-        split = [name.rpartition(".") for name in names]
-        return rows_of([flow.row(element, quantity) for element, _, quantity in split], len(x))
+        table = _table(self, x)
+        rows = [self.row_number[name] for name in names]
+        return Rows(table.value[rows], table.slope[rows])
 
 
-class _Flow:
-    """Flows, cooling and temperatures at one state, with their derivatives."""
+CONSUMER_QUANTITIES = ("flow_kg_per_s", "delta_k", "supply_degc", "dp_kpa", "heat_kw")
+PLANT_QUANTITIES = ("supply_degc", "supply_kpa", "return_kpa", "flow_kg_per_s", "delta_k", "heat_kw")
 
-    def __init__(self, rows: HeatRows, x: Array) -> None:
-        n = rows.count
-        self.rows, self.x, self.n = rows, x, n
-        self.m, self.delta = x[:n], x[n : 2 * n]
-        self.source_degc, self.supply_kpa, self.return_kpa, self.factor = x[2 * n :]
-        self.pipe = rows.incidence @ self.m
-        floor = LOW_FLOW_SHARE * rows.law.design_kg_per_s
-        self.cooling_flow = (self.pipe**4 + floor**4) ** 0.25
-        loss = rows.law.conductance_kw_per_k / (self.cooling_flow * rows.heat_capacity_kj_per_kg_k)
-        self.exponent = self.factor * loss
-        self.kept = np.exp(-rows.incidence.T @ self.exponent)
-        self.ground = rows.network.ground_degc
 
-    def row(self, element: str, quantity: str) -> Row:
-        """Return one row's value and slope."""
-        if element == self.rows.network.plant_junction or element == self.rows.network.id:
-            plant: dict[str, Callable[[], Row]] = {
-                "flow_kg_per_s": self._plant_flow,
-                "supply_degc": lambda: self._single(2 * self.n),
-                "supply_kpa": lambda: self._single(2 * self.n + 1),
-                "return_kpa": lambda: self._single(2 * self.n + 2),
-                "loss_factor": lambda: self._single(2 * self.n + 3),
-                "delta_k": self._plant_delta,
-                "heat_kw": self._plant_heat,
-            }
-            return plant[quantity]()
-        i = self.rows.network.consumers.index(element)
-        consumer: dict[str, Callable[[], Row]] = {
-            "flow_kg_per_s": lambda: self._single(i),
-            "delta_k": lambda: self._single(self.n + i),
-            "supply_degc": lambda: self._supply(i),
-            "dp_kpa": lambda: self._pressure(i),
-            "heat_kw": lambda: self._taken(i),
-        }
-        return consumer[quantity]()
+def _row_numbers(network: PipeNetwork) -> dict[str, int]:
+    """Return where each quantity stands in the table of :func:`_table`."""
+    names = [f"{c}.{q}" for q in CONSUMER_QUANTITIES for c in network.consumers]
+    names += [f"{network.plant_junction}.{q}" for q in PLANT_QUANTITIES] + [f"{network.id}.loss_factor"]
+    return {name: number for number, name in enumerate(names)}
 
-    def _single(self, state: int) -> Row:
-        slope = np.zeros(len(self.x))
-        slope[state] = 1.0
-        return float(self.x[state]), slope
 
-    def _plant_flow(self) -> Row:
-        slope = np.zeros(len(self.x))
-        slope[: self.n] = 1.0
-        return float(self.m.sum()), slope
+def _table(rows: HeatRows, x: Array) -> Rows:
+    """Return every quantity of the network at one state, with its slope."""
+    n = rows.count
+    states = np.eye(len(x))
+    m, delta = Rows(x[:n], states[:n]), Rows(x[n : 2 * n], states[n : 2 * n])
+    source, lift_in, lift_out, factor = (Rows(x[i : i + 1], states[i : i + 1]) for i in range(2 * n, 2 * n + 4))
+    kept = _kept(rows, m, factor)
+    ground = Rows(np.full(1, rows.network.ground_degc), np.zeros((1, len(x))))
+    supply = _plus(_times(_plus(source, ground, -1.0), kept), ground)
+    returned = _plus(_plus(supply, delta, -1.0), ground, -1.0)
+    total = Rows(m.value.sum(keepdims=True), m.slope.sum(axis=0, keepdims=True))
+    mixed = _times(_times(returned, kept), m)
+    back = Rows(mixed.value.sum(keepdims=True), mixed.slope.sum(axis=0, keepdims=True))
+    inverse = Rows(1.0 / total.value, -total.slope / total.value[:, None] ** 2)
+    plant_delta = _plus(_plus(source, ground, -1.0), _times(back, inverse), -1.0)
+    cp = rows.heat_capacity_kj_per_kg_k
+    pressure = _plus(_plus(lift_in, lift_out, -1.0), _falls(rows, m), -2.0)
+    taken, fed = _times(m, delta, cp), _times(total, plant_delta, cp)
+    parts = (m, delta, supply, pressure, taken, source, lift_in, lift_out, total, plant_delta, fed, factor)
+    return Rows(np.concatenate([p.value for p in parts]), np.vstack([p.slope for p in parts]))
 
-    def _taken(self, i: int) -> Row:
-        """Return the heat that consumer ``i`` takes (negative where cold is taken)."""
-        cp, slope = self.rows.heat_capacity_kj_per_kg_k, np.zeros(len(self.x))
-        slope[i], slope[self.n + i] = cp * self.delta[i], cp * self.m[i]
-        return float(cp * self.m[i] * self.delta[i]), slope
 
-    def _kept_slope(self, i: int) -> Array:
-        """Return the derivative of the share of temperature lift that reaches consumer ``i``."""
-        way = self.rows.incidence[:, i]
-        slope = np.zeros(len(self.x))
-        per_flow = self.exponent * self.pipe**3 / self.cooling_flow**4 * way
-        slope[: self.n] = self.kept[i] * (per_flow @ self.rows.incidence)
-        slope[-1] = -self.kept[i] * float(way @ self.exponent) / self.factor
-        return slope
+def _plus(a: Rows, b: Rows, factor: float = 1.0) -> Rows:
+    return Rows(a.value + factor * b.value, a.slope + factor * b.slope)
 
-    def _supply(self, i: int) -> Row:
-        lift = self.source_degc - self.ground
-        slope = lift * self._kept_slope(i)
-        slope[2 * self.n] = self.kept[i]
-        return float(self.ground + lift * self.kept[i]), slope
 
-    def _plant_return(self) -> Row:
-        """Return the temperature that comes back to the plant: consumers' returns, cooled once more, mixed by flow."""
-        total = float(self.m.sum())
-        weighted, slope = 0.0, np.zeros(len(self.x))
-        for j in range(self.n):
-            supply, d_supply = self._supply(j)
-            above = supply - self.delta[j] - self.ground
-            weighted += self.m[j] * above * self.kept[j]
-            slope += self.m[j] * (self.kept[j] * d_supply + above * self._kept_slope(j))
-            slope[self.n + j] -= self.m[j] * self.kept[j]
-            slope[j] += above * self.kept[j]
-        slope[: self.n] -= weighted / total
-        return self.ground + weighted / total, slope / total
+def _times(a: Rows, b: Rows, factor: float = 1.0) -> Rows:
+    return Rows(factor * a.value * b.value, factor * (a.value[:, None] * b.slope + b.value[:, None] * a.slope))
 
-    def _plant_delta(self) -> Row:
-        back, slope = self._plant_return()
-        slope = -slope
-        slope[2 * self.n] += 1.0
-        return float(self.source_degc - back), slope
 
-    def _plant_heat(self) -> Row:
-        delta, d_delta = self._plant_delta()
-        flow, d_flow = self._plant_flow()
-        cp = self.rows.heat_capacity_kj_per_kg_k
-        return cp * flow * delta, cp * (flow * d_delta + delta * d_flow)
+def _kept(rows: HeatRows, m: Rows, factor: Rows) -> Rows:
+    """Return the share of the temperature above the ground that reaches each consumer."""
+    pipe = rows.incidence @ m.value
+    floor = LOW_FLOW_SHARE * rows.law.design_kg_per_s
+    flow = (pipe**4 + floor**4) ** 0.25
+    loss = rows.law.conductance_kw_per_k / (flow * rows.heat_capacity_kj_per_kg_k)
+    kept = np.exp(-factor.value * (rows.incidence.T @ loss))
+    by_flow = factor.value * rows.incidence.T @ ((loss * pipe**3 / flow**4)[:, None] * rows.incidence)
+    slope = by_flow @ m.slope - (rows.incidence.T @ loss)[:, None] * factor.slope
+    return Rows(kept, kept[:, None] * slope)
 
-    def _pressure(self, i: int) -> Row:
-        """Return the pressure difference at consumer ``i``: the plant's lift less the way there and back."""
-        law, way = self.rows.law, self.rows.incidence[:, i]
-        drop = (law.quadratic * np.abs(self.pipe) + law.linear) * self.pipe
-        per_flow = 2 * law.quadratic * np.abs(self.pipe) + law.linear
-        slope = np.zeros(len(self.x))
-        slope[: self.n] = -2.0 * (way * per_flow) @ self.rows.incidence
-        slope[2 * self.n + 1], slope[2 * self.n + 2] = 1.0, -1.0
-        return float(self.supply_kpa - self.return_kpa - 2.0 * way @ drop), slope
+
+def _falls(rows: HeatRows, m: Rows) -> Rows:
+    """Return the pressure lost in one tube on the way to each consumer."""
+    law, pipe = rows.law, rows.incidence @ m.value
+    drop = (law.quadratic * np.abs(pipe) + law.linear) * pipe
+    per_flow = 2 * law.quadratic * np.abs(pipe) + law.linear
+    return Rows(rows.incidence.T @ drop, rows.incidence.T @ (per_flow[:, None] * rows.incidence) @ m.slope)
