@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
-from models.components import Consumer
+from models.components import AnyAsset, Consumer
 from models.components.demand import reactive_kvar
 from models.networks.data import ElectricNetwork, PipeNetwork
 from models.site import Site
@@ -49,7 +49,7 @@ class Grid:
         ports = [(a.id, a.ports()[Carrier.ELECTRICITY]) for a in site.assets if Carrier.ELECTRICITY in a.ports()]
         self._ports: list[Port] = [(a, Carrier.ELECTRICITY) for a, node in ports if node in at]
         self._bus = np.array([at[node] for _, node in ports if node in at], dtype=np.intp)
-        self._tan = np.array([_tan_phi(site, a) for a, _ in self._ports])
+        self._tan = np.array([tan_phi(site.asset(a)) for a, _ in self._ports])
         self._before: npt.NDArray[np.complex128] | None = None
 
     def solve(self, balance: Balance) -> GridState | None:
@@ -75,10 +75,9 @@ class Grid:
         )
 
 
-def _tan_phi(site: Site, asset_id: str) -> float:
+def tan_phi(asset: AnyAsset) -> float:
     """Return reactive over active power of an asset; only consumers draw reactive power."""
-    asset = site.asset(asset_id)
     if not isinstance(asset, Consumer):
         return 0.0
-    factor = next(d.power_factor for d in asset.demands if d.carrier is Carrier.ELECTRICITY)
+    factor = next((d.power_factor for d in asset.demands if d.carrier is Carrier.ELECTRICITY), 1.0)
     return float(reactive_kvar(np.array(1.0), factor))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hil.emulators.deviations import deviated
-from hil.emulators.flows import Grid, GridState, pipe_loss_kw
+from hil.emulators.flows import NOMINAL_PU, Grid, GridState, pipe_loss_kw, tan_phi
 from hil.emulators.truth import TruthLog
 from hil.emulators.units import Controllable, Unit, follow
 from hil.emulators.vehicles import Park, come_and_go
@@ -73,6 +73,7 @@ class EmulatedPlant:
         self.fed_kwh: dict[Port, float] = {}
         self.grid_states: dict[str, GridState] = {}
         self._grids = {n.id: Grid(self.own_site, n) for n in self.own_site.networks.electricity}
+        self._tan_phi = {a.id: tan_phi(a) for a in self.own_site.assets}
         self._pipe_losses = {
             Carrier.HEAT: sum(pipe_loss_kw(n) for n in self.own_site.networks.heat),
             Carrier.COLD: sum(pipe_loss_kw(n) for n in self.own_site.networks.cold),
@@ -113,6 +114,22 @@ class EmulatedPlant:
         """Return what a meter at a port sees: the power without what was cut or blown off; positive feeds the network."""
         balance = self.balance
         return balance.power_kw.get(port, 0.0) + balance.unserved_kw.get(port, 0.0) - balance.dumped_kw.get(port, 0.0)
+
+    @property
+    def lived_s(self) -> float:
+        """Seconds since the plant's start."""
+        return self._steps * self.step_s
+
+    def voltage_pu(self, network: str, bus: str) -> float:
+        """Return the voltage at a bus; nominal where the site has no network data."""
+        state = self.grid_states.get(network)
+        return state.voltage_pu.get(bus, NOMINAL_PU) if state is not None else NOMINAL_PU
+
+    def reactive_kvar(self, asset: str) -> float:
+        """Return an asset's reactive power; positive feeds. The public grid gives what consumers and networks need."""
+        if any(asset == g.id for g in self.station.grids):
+            return sum(s.slack_kvar for s in self.grid_states.values())
+        return self._tan_phi[asset] * self.net_kw((asset, Carrier.ELECTRICITY))
 
     def _start_processes(self, outages: bool) -> None:
         """Start the lives of units, vehicles and faults; the balance comes last, so at each instant it sees them all."""

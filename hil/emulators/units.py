@@ -5,9 +5,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
+from hil.maps.bind import rated_kw
 from models.components import (
     AbsorptionChiller,
-    AnyAsset,
     Battery,
     Chp,
     ElectricBoiler,
@@ -76,30 +76,6 @@ def response_of(asset: Controllable) -> Response:
     if isinstance(asset, Electrolyser):
         return Response(lag_s=30.0, lowest_kw=asset.min_load_share * asset.power_max_kw)
     return Response(lag_s=30.0 if isinstance(asset, ElectricBoiler) else 1.0)
-
-
-def power_range_kw(asset: Controllable) -> tuple[float, float]:
-    """Return the lowest and highest set-point that the unit's controller accepts, positive feeding."""
-    if isinstance(asset, Battery):
-        return -asset.charge_max_kw, asset.discharge_max_kw
-    if isinstance(asset, EvFleet):
-        return -asset.charger_kw * sum(g.vehicles for g in asset.groups), 0.0
-    if isinstance(asset, Electrolyser):
-        return -asset.power_max_kw, 0.0
-    if isinstance(asset, FlexibleLoad):
-        return -math.inf, 0.0
-    return 0.0, rated_kw(asset)
-
-
-def rated_kw(asset: AnyAsset) -> float:
-    """Return the power that relative values of a device refer to, on the control carrier; 0 where an asset has none."""
-    names = ("peak_kw", "rated_kw", "heat_max_kw", "cold_max_kw", "power_max_kw", "discharge_max_kw", "import_max_kw")
-    return float(next((getattr(asset, n) for n in names if hasattr(asset, n)), 0.0))
-
-
-def controllable(asset: AnyAsset) -> bool:
-    """Return whether an asset takes set-points."""
-    return isinstance(asset, Controllable)
 
 
 class Unit:
