@@ -3,24 +3,19 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import xarray as xr
 
 from models.components import ColdStore, Consumer, GasSupply, GridConnection, HotTank, Meter, Store
 from models.dispatch import Plan
 from models.findings import Finding, Severity
-from models.networks.data import ElectricNetwork
-from models.networks.status import Status
 from models.site import Site
 from models.station import Port
+from twin.judge_networks import judge_network
 from twin.judge_plan import PlannedUnits
-from twin.networks import unsolved
 from twin.step import FloatArray, Replay
-from twin.words import Speaker, Worst, worst_above, worst_below
+from twin.words import Speaker, Worst, worst_above
 
 FLOATING = (GridConnection, GasSupply, HotTank, ColdStore, Consumer, Meter)
 """What follows from everything else and is not told what to do."""
-VOLTAGE_SLACK_PU = 1e-4
-LOADING_SLACK = 1e-3
 UNSERVED_KW = 1.0
 MOVED_SHARE = 0.02
 """A unit that does within 2 % of its plan does its plan."""
@@ -33,59 +28,12 @@ def judge_replay(plan: Plan, planned: PlannedUnits, site: Site, replay: Replay) 
     speaker = Speaker(plan.horizon)
     findings: list[Finding] = []
     for _, network in site.networks:
-        if network.id in replay.networks.states and isinstance(network, ElectricNetwork):
-            findings += judge_grid(network, replay.networks.states[network.id], speaker)
+        findings += judge_network(network, replay.networks.states[network.id], speaker)
     findings += _connections(site, replay, speaker)
     findings += _unserved(plan, replay, speaker)
     findings += _corrected(planned, site, replay, speaker)
     findings += _stores(planned, site, replay)
     return findings
-
-
-def judge_grid(network: ElectricNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
-    """Yield voltages outside the band of their bus, overloaded lines and transformers, and steps without a solution."""
-    yield from _no_solution(network.id, state, speaker, "Take load off the network, or check its data.")
-    voltage = dict(zip(state["bus"].to_numpy(), state["vm_pu"].transpose("bus", "time").to_numpy(), strict=True))
-    for bus in network.buses:
-        yield from _voltage(bus.id, voltage[bus.id], (bus.vm_min_pu, bus.vm_max_pu), speaker)
-    loading = dict(
-        zip(state["branch"].to_numpy(), state["loading_share"].transpose("branch", "time").to_numpy(), strict=True)
-    )
-    for branch in (*network.lines, *network.transformers):
-        yield from _loading(branch.id, loading[branch.id], speaker)
-
-
-def _voltage(bus: str, vm_pu: FloatArray, band: tuple[float, float], speaker: Speaker) -> Iterator[Finding]:
-    def fact(worst: Worst) -> str:
-        return f"{bus}: voltage {worst.value:.4f} pu, the band is {band[0]:g} to {band[1]:g} pu,"
-
-    high, low = worst_above(vm_pu, band[1], VOLTAGE_SLACK_PU), worst_below(vm_pu, band[0], VOLTAGE_SLACK_PU)
-    way_on = "Feed in less nearby, charge a store there, or draw reactive power."
-    yield from speaker.finding(Severity.ERROR, bus, high, fact, way_on)
-    way_on = "Draw less nearby, discharge a store there, or feed reactive power."
-    yield from speaker.finding(Severity.ERROR, bus, low, fact, way_on)
-
-
-def _loading(branch: str, loading: FloatArray, speaker: Speaker) -> Iterator[Finding]:
-    def fact(worst: Worst) -> str:
-        return f"{branch}: loaded to {worst.value:.1%} of its thermal limit"
-
-    way_on = "Move load or generation behind it to other hours or another feeder."
-    yield from speaker.finding(Severity.ERROR, branch, worst_above(loading, 1.0, LOADING_SLACK), fact, way_on)
-
-
-def _no_solution(network: str, state: xr.Dataset, speaker: Speaker, way_on: str) -> Iterator[Finding]:
-    status = state["status"].to_numpy()
-    failed = unsolved(state)
-    if len(failed):
-        fact = f"{network}: no state of the network carries the plan at {speaker.at(int(failed[0]))}"
-        yield Finding(Severity.ERROR, network, f"{fact} ({speaker.often(len(failed))}). {way_on}", (network,))
-    cut_off = np.flatnonzero(status == Status.ISLAND)
-    if len(cut_off):
-        fact = (
-            f"{network}: somebody draws or feeds where nothing connects to the source, at {speaker.at(int(cut_off[0]))}"
-        )
-        yield Finding(Severity.ERROR, network, f"{fact} ({speaker.often(len(cut_off))}). Close a switch.", (network,))
 
 
 def _connections(site: Site, replay: Replay, speaker: Speaker) -> Iterator[Finding]:

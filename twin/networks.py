@@ -10,8 +10,7 @@ import xarray as xr
 from models.carriers import Carrier
 from models.components import Consumer, GridConnection
 from models.components.demand import reactive_kvar
-from models.networks.data import ElectricNetwork, PipeNetwork
-from models.networks.status import Status
+from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.site import Site
 from models.station import Port
 
@@ -67,10 +66,17 @@ class SiteNetworks:
         return NetworkStates(states, losses)
 
     def grids(self, power_kw: Mapping[Port, FloatArray], times: Times) -> NetworkStates:
-        """Return the electric grids for port powers over time, shape (time,); every port must be given."""
+        """Return electric and gas networks for port powers over time, shape (time,); every port must be given."""
         states = {n.id: self._electric(n, power_kw, times) for n in self.site.networks.electricity}
         lost = [np.nan_to_num(s["loss_kw"].to_numpy()) for s in states.values()]
+        states |= {n.id: self._gas(n, power_kw, times) for n in self.site.networks.gas}
         return NetworkStates(states, {Carrier.ELECTRICITY: np.sum(lost, axis=0)} if lost else {})
+
+    def _gas(self, network: GasNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
+        from models.networks.gas import solve_gas
+
+        at = self._net_power(network.id, power_kw, len(times))
+        return solve_gas(network, _table("consumer", {j: -at[j] for j in network.consumers if j in at}, times))
 
     def _pipe(self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
         from models.networks.cold import solve_cold
@@ -105,11 +111,6 @@ class SiteNetworks:
 def _table(dim: str, rows: Mapping[str, FloatArray], times: Times) -> xr.DataArray:
     values = np.array(list(rows.values()), dtype=float).reshape(len(rows), len(times))
     return xr.DataArray(values, {dim: list(rows), "time": times}, (dim, "time"))
-
-
-def unsolved(state: xr.Dataset) -> npt.NDArray[np.intp]:
-    """Return the steps that a network calculation could not solve."""
-    return np.flatnonzero(np.isin(state["status"].to_numpy(), (Status.NOT_CONVERGED, Status.BOUND)))
 
 
 def _ports_at(site: Site) -> dict[str, dict[str, tuple[Port, ...]]]:

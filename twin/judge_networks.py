@@ -1,0 +1,146 @@
+"""What a network's state over time breaks: voltages, loadings, temperatures, pressures, velocities, steps without a solution."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from models.findings import Finding, Severity
+from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
+from models.networks.status import Status
+from twin.networks import FloatArray
+from twin.words import Speaker, Worst, worst_above, worst_below
+
+VOLTAGE_SLACK_PU = 1e-4
+LOADING_SLACK = 1e-3
+PRESSURE_SLACK_KPA = 0.1
+SPREAD_LEFT_SHARE = 1.0 / 3.0
+"""Water that keeps less of the spread between supply and return than this serves its consumer badly."""
+STILL_KG_PER_S = 1e-6
+
+
+def judge_network(
+    network: ElectricNetwork | PipeNetwork | GasNetwork, state: xr.Dataset, speaker: Speaker
+) -> Iterator[Finding]:
+    """Yield everything that a network's state over time breaks."""
+    yield from _no_solution(network.id, state, speaker)
+    match network:
+        case ElectricNetwork():
+            yield from judge_grid(network, state, speaker)
+        case PipeNetwork():
+            yield from judge_pipes(network, state, speaker)
+        case GasNetwork():
+            yield from judge_gas(network, state, speaker)
+
+
+def _no_solution(network: str, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    words = {
+        Status.NOT_CONVERGED: "no state of the network carries the plan; take load off the network, or check its data",
+        Status.BOUND: "what is asked cannot arrive; ask less, or send it warmer, colder or at more pressure",
+        Status.ISLAND: "somebody draws or feeds where nothing connects to the source; close a switch or a valve",
+    }
+    status = state["status"].to_numpy()
+    for kind, sentence in words.items():
+        steps = np.flatnonzero(status == kind)
+        if len(steps):
+            k = int(steps[0])
+            place = str(state["worst_junction"].to_numpy()[k]) if "worst_junction" in state else ""
+            near = f" ({place})" if place and kind is Status.BOUND else ""
+            fact, way_on = sentence.split("; ")
+            when = f"from {speaker.at(k)} on ({speaker.often(len(steps))})"
+            message = f"{network}{near}: {fact}, {when}. {way_on.capitalize()}."
+            yield Finding(Severity.ERROR, network, message, (network, place) if place else (network,))
+
+
+def judge_grid(network: ElectricNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    """Yield voltages outside the band of their bus, overloaded lines and transformers, and steps without a solution."""
+    voltage, loading = _rows(state, "vm_pu", "bus"), _rows(state, "loading_share", "branch")
+    for bus in network.buses:
+        yield from _voltage(bus.id, voltage[bus.id], (bus.vm_min_pu, bus.vm_max_pu), speaker)
+    for branch in (*network.lines, *network.transformers):
+        yield from _loading(branch.id, loading[branch.id], speaker)
+
+
+def _voltage(bus: str, vm_pu: FloatArray, band: tuple[float, float], speaker: Speaker) -> Iterator[Finding]:
+    def fact(worst: Worst) -> str:
+        return f"{bus}: voltage {worst.value:.4f} pu, the band is {band[0]:g} to {band[1]:g} pu,"
+
+    high, low = worst_above(vm_pu, band[1], VOLTAGE_SLACK_PU), worst_below(vm_pu, band[0], VOLTAGE_SLACK_PU)
+    way_on = "Feed in less nearby, charge a store there, or draw reactive power."
+    yield from speaker.finding(Severity.ERROR, bus, high, fact, way_on)
+    way_on = "Draw less nearby, discharge a store there, or feed reactive power."
+    yield from speaker.finding(Severity.ERROR, bus, low, fact, way_on)
+
+
+def _loading(branch: str, loading: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+    def fact(worst: Worst) -> str:
+        return f"{branch}: loaded to {worst.value:.1%} of its thermal limit"
+
+    way_on = "Move load or generation behind it to other hours or another feeder."
+    yield from speaker.finding(Severity.ERROR, branch, worst_above(loading, 1.0, LOADING_SLACK), fact, way_on)
+
+
+def judge_pipes(network: PipeNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    """Yield consumers with too little pressure difference or lukewarm water, and pipes in which the water is too fast."""
+    dp, supply = _rows(state, "dp_kpa", "junction"), _rows(state, "supply_degc", "junction")
+    flow = _rows(state, "consumer_flow_kg_per_s", "consumer")
+    for consumer in network.consumers:
+        serves = flow[consumer] > STILL_KG_PER_S
+        yield from _pressure_difference(network, consumer, np.where(serves, dp[consumer], np.nan), speaker)
+        yield from _arrival(network, consumer, np.where(serves, supply[consumer], np.nan), speaker)
+    yield from _velocity(network.velocity_max_m_per_s, state, speaker)
+
+
+def _pressure_difference(
+    network: PipeNetwork, consumer: str, dp_kpa: FloatArray, speaker: Speaker
+) -> Iterator[Finding]:
+    def fact(worst: Worst) -> str:
+        return f"{consumer}: {worst.value:.0f} kPa between supply and return, it needs {worst.limit:.0f} kPa,"
+
+    worst = worst_below(dp_kpa, network.dp_min_kpa, PRESSURE_SLACK_KPA)
+    way_on = "Lift the pump, or spread the demand over more hours."
+    yield from speaker.finding(Severity.ERROR, consumer, worst, fact, way_on, consumer, network.id)
+
+
+def _arrival(network: PipeNetwork, consumer: str, supply_degc: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+    limit = network.return_degc + SPREAD_LEFT_SHARE * (network.supply_degc - network.return_degc)
+
+    def fact(worst: Worst) -> str:
+        sent = f"{network.supply_degc:g} degC leave the plant"
+        return f"{consumer}: water arrives with {worst.value:.1f} degC where {sent} and {worst.limit:.1f} degC should arrive,"
+
+    warm = network.carrier != "cold"
+    worst = worst_below(supply_degc, limit) if warm else worst_above(supply_degc, limit)
+    way_on = f"Send it {'warmer' if warm else 'colder'}, or let more flow through the branch."
+    yield from speaker.finding(Severity.WARNING, consumer, worst, fact, way_on, consumer, network.id)
+
+
+def judge_gas(network: GasNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    """Yield consumers with too little pressure, and pipes in which the gas is too fast."""
+    pressure = _rows(state, "pressure_kpa", "junction")
+    for consumer in network.consumers:
+
+        def fact(worst: Worst, consumer: str = consumer) -> str:
+            return f"{consumer}: {worst.value:.0f} kPa of gas pressure, it needs {worst.limit:.0f} kPa,"
+
+        worst = worst_below(pressure[consumer], network.pressure_min_kpa, PRESSURE_SLACK_KPA)
+        way_on = "Raise the pressure at the gate, or burn less behind the same pipe."
+        yield from speaker.finding(Severity.ERROR, consumer, worst, fact, way_on, consumer, network.id)
+    yield from _velocity(network.velocity_max_m_per_s, state, speaker)
+
+
+def _velocity(limit_m_per_s: float, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    for pipe, velocity in _rows(state, "velocity_m_per_s", "pipe").items():
+
+        def fact(worst: Worst, pipe: str = pipe) -> str:
+            return f"{pipe}: flows at {worst.value:.1f} m/s, the pipe is made for {worst.limit:g} m/s,"
+
+        worst = worst_above(np.abs(velocity), limit_m_per_s, 1e-3)
+        yield from speaker.finding(Severity.WARNING, pipe, worst, fact, "Spread the demand over more hours.")
+
+
+def _rows(state: xr.Dataset, name: str, dim: str) -> dict[str, FloatArray]:
+    """Return one variable as an array over time per element."""
+    values: npt.NDArray[np.float64] = state[name].transpose(dim, "time").to_numpy()
+    return dict(zip((str(i) for i in state[dim].to_numpy()), values, strict=True))
