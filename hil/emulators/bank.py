@@ -62,6 +62,9 @@ class DeviceBank:
         self.values = self._sensors.show(np.array([g() for g in self._gauges], dtype=float))
         self._encoder.put(self.values)
 
-    def measurements(self, device: str) -> Mapping[str, float]:
-        """Return what a device's instruments show, by quantity."""
-        return {q: float(v) for (d, q), v in zip(self._rows, self.values, strict=True) if d == device}
+    def readings(self) -> Mapping[str, list[tuple[str, float]]]:
+        """Return what each device shows: (quantity, value) of everything it measures and of everything that can be set on it."""
+        shown: dict[str, list[tuple[str, float]]] = {name: list(d.held.items()) for name, d in self.devices.items()}
+        for (name, quantity), value in zip(self._rows, self.values.tolist(), strict=True):
+            shown[name].append((quantity, value))
+        return shown

@@ -150,6 +150,21 @@ class EmulatedDevice:
         self._fall_back(point)
         return True
 
+    @property
+    def active(self) -> bool:
+        """Whether the set-point acts: written at least once, not released, its switches on."""
+        point = self.map.find(SETPOINT)
+        return point is not None and self._active and all(self.held.get(q) == point.also[q] for q in _switches(point))
+
+    def feed_timer(self, at: datetime) -> None:
+        """Let the revert timer count from ``at``, as a write of the same value would."""
+        if self._timer_from is not None:
+            self._timer_from = max(self._timer_from, at)
+
+    def count(self, point: Point) -> float:
+        """Return the step in which the device keeps a writable point."""
+        return resolution(point, self.held[point.quantity])
+
     def _fall_back(self, point: Point) -> None:
         """Do what the device does on silence: hold ``revert_to``, or release the set-point."""
         if point.revert_to is not None:
@@ -214,11 +229,9 @@ class EmulatedDevice:
         point = self.map.find(SETPOINT)
         if point is None or self._asset.id not in self._plant.units:
             return
-        enabled = all(self.held.get(q) == point.also[q] for q in _switches(point))
         low, high = self._range
-        self._plant.command(
-            self._asset.id, min(max(self.held[SETPOINT], low), high) if self._active and enabled else None
-        )
+        wanted = min(max(self.held[SETPOINT], low), high)
+        self._plant.command(self._asset.id, wanted if self.active else None)
 
     def _store(self, point: Point) -> None:
         self._tables[point.table].put(point.address, encode(point, self.held[point.quantity]))

@@ -1,0 +1,75 @@
+"""The emulated fleet as a process of its own: what ``jouletwin emulate`` runs."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from hil.clocks import RealClock, ScaledClock
+from hil.emulators.fleet import Fleet
+from hil.emulators.plant import EmulatedPlant
+from models.ports import Clock
+from models.site import Site
+
+
+def serve_fleet(
+    site: Site,
+    *,
+    base_port: int | None = None,
+    seed: int = 1,
+    start: datetime | None = None,
+    speed: float = 1.0,
+    step_s: float = 60.0,
+    outages: bool = False,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve every device of a site until SIGINT or SIGTERM.
+
+    Parameters
+    ----------
+    base_port
+        Port of the first device, the others follow in file order; 0 lets the machine choose, None takes the site's ports.
+    start
+        First instant of the plant's life; now by default.
+    speed
+        Seconds of the plant's life per second.
+    announce
+        Takes one line per device: id, host:port, unit, register map.
+
+    Raises
+    ------
+    SetupError
+        If a port is in use or may not be taken.
+    MapError
+        If a device's register map cannot be used.
+    """
+    asyncio.run(_serve(placed(site, base_port), seed, _clock(start, speed), step_s, outages, announce))
+
+
+def placed(site: Site, base_port: int | None) -> Site:
+    """Return the site with its devices' ports counted from ``base_port``; 0 leaves the choice to the machine, None changes nothing."""
+    if base_port is None:
+        return site
+    ports = [base_port + k if base_port else 0 for k in range(len(site.devices))]
+    return replace(site, devices=tuple(replace(d, port=port) for d, port in zip(site.devices, ports, strict=True)))
+
+
+def _clock(start: datetime | None, speed: float) -> Clock:
+    if start is None and speed == 1.0:
+        return RealClock()
+    return ScaledClock(start or RealClock().now(), speed)
+
+
+async def _serve(
+    site: Site, seed: int, clock: Clock, step_s: float, outages: bool, announce: Callable[[str], None]
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    plant = EmulatedPlant(site, seed, clock.now(), step_s=step_s, outages=outages)
+    async with Fleet(site, plant, clock) as fleet:
+        for device in fleet.site.devices:
+            announce(f"{device.id} {device.host}:{device.port} unit {device.unit_id} {device.map}")
+        await stop.wait()
