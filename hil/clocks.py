@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from models.horizon import require_utc
+from models.ports import Clock
 
 
 class RealClock:
@@ -68,3 +69,8 @@ class VirtualClock:
     async def sleep(self, seconds: float) -> None:
         """Wait ``seconds`` of virtual time."""
         await asyncio.sleep(max(seconds, 0.0))
+
+
+def transport_scale(clock: Clock) -> float:
+    """Return how many seconds of ``clock`` pass in one second of the transport."""
+    return clock.speed if isinstance(clock, ScaledClock) else 1.0

@@ -1,0 +1,30 @@
+"""The bridge between the loop and real or emulated devices over Modbus."""
+
+from hil.bridge.bridge import Bridge, BridgeStats
+from hil.bridge.events import (
+    BridgeEvent,
+    CommandState,
+    ConfirmationWanted,
+    DeviceBack,
+    DeviceFrozen,
+    DeviceLost,
+    FrameShadowed,
+    PointDisabled,
+    WrongDevice,
+)
+from hil.bridge.writer import Mode
+
+__all__ = [
+    "Bridge",
+    "BridgeEvent",
+    "BridgeStats",
+    "CommandState",
+    "ConfirmationWanted",
+    "DeviceBack",
+    "DeviceFrozen",
+    "DeviceLost",
+    "FrameShadowed",
+    "Mode",
+    "PointDisabled",
+    "WrongDevice",
+]

@@ -1,0 +1,194 @@
+"""The bridge: every device of a site read on time, every command carried out once and proven."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hil.bridge.events import Listener, nobody
+from hil.bridge.link import Link
+from hil.bridge.polled import PolledDevice
+from hil.bridge.poller import Poller
+from hil.bridge.writer import Mode, Writer
+from hil.journal import Journal
+from hil.maps.bind import bind, check_devices
+from models.errors import MapError
+from models.findings import errors_in
+from models.ports import Clock, Command, Quality, Reading, Receipt
+from models.site import Device, Site
+
+SETTLE_S = 0.5
+"""How long a reader waits for the polls that are due at its instant."""
+FIRST_POLL_S = 3.0
+"""How long the start waits for every device to be asked once."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeStats:
+    """What the bridge has done since it started.
+
+    ``reads`` counts blocks read, ``points`` the values in them, ``writes`` the frames that left (refreshes included),
+    ``differences`` the read-backs that showed something else than was written.
+    """
+
+    reads: int
+    points: int
+    misses: int
+    commands: int
+    writes: int
+    refreshes: int
+    reassertions: int
+    differences: int
+    connects: int
+    misfits: int
+
+
+class Bridge:
+    """A Plant over Modbus: reads all devices of a site and writes its commands.
+
+    ``addresses`` replaces host and port of devices by id (emulators choose their ports late). ``stagger_s`` spreads the links'
+    polls over that many seconds. ``frame_life_s`` is how long, in transport seconds, a frame may stay in a gateway before it lands.
+
+    Raises
+    ------
+    MapError
+        If a device's map is missing or wrong, or two devices share an address; with every problem found.
+    SetupError
+        If another bridge holds the journal or its folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        clock: Clock,
+        journal: Path | None = None,
+        listener: Listener = nobody,
+        *,
+        mode: Mode = Mode.AUTO,
+        addresses: Mapping[str, tuple[str, int]] | None = None,
+        stagger_s: float = 0.0,
+        frame_life_s: float = 1.5,
+        timeout_s: float | None = None,
+    ) -> None:
+        if found := errors_in(check_devices(site)):
+            raise MapError(found)
+        self._clock = clock
+        self._stagger_s = stagger_s
+        self._timeout_s = timeout_s
+        places = addresses or {}
+        self.devices = {d.id: PolledDevice(_moved(d, places.get(d.id)), bind(site, d)) for d in site.devices}
+        self._links = self._make_links()
+        self._journal = Journal(journal)
+        assets = {d.id: site.asset(d.asset) for d in site.devices}
+        by_device = {d.id: self._links[_place(d.device)] for d in self.devices.values()}
+        self.writer = Writer(
+            self.devices, by_device, assets, clock, self._journal, listener, mode=mode, frame_life_s=frame_life_s
+        )
+        self._listener = listener
+        self._pollers: list[Poller] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Start polling and wait until every device has been asked once."""
+        if self.writer.mode is Mode.AUTO:
+            self.writer.resume()
+        for place, link in self._links.items():
+            mine = [d for d in self.devices.values() if _place(d.device) == place]
+            self._pollers.append(Poller(link, mine, self._clock, self._listener, self.writer.tend))
+        for k, poller in enumerate(self._pollers):
+            poller.stagger(self._stagger_s * k / len(self._pollers))
+        self._tasks = [asyncio.create_task(p.run(), name=f"poll {p.link}") for p in self._pollers]
+        await _all_within([p.once for p in self._pollers], FIRST_POLL_S)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop polling and close every connection; devices with a revert timer fall back by themselves."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for link in self._links.values():
+            link.close()
+        self._journal.close()
+
+    async def read(self) -> Sequence[Reading]:
+        """Return the latest value of every point, waiting briefly for polls that are due right now."""
+        behind = [p for p in self._pollers if p.behind()]
+        for poller in behind:
+            poller.caught_up.clear()
+        await _all_within([p.caught_up for p in behind], SETTLE_S)
+        now, at = self._clock.monotonic(), self._clock.now()
+        return [reading for device in self.devices.values() for reading in device.readings(now, at)]
+
+    async def write(self, command: Command) -> Receipt:
+        """Carry out one command; see :meth:`hil.bridge.writer.Writer.submit`."""
+        return await self.writer.submit(command)
+
+    async def confirm(self, command_id: str, operator: str) -> Receipt:
+        """Carry out a command that waits for confirmation in advise mode; KeyError if none of that id waits."""
+        return await self.writer.confirm(command_id, operator)
+
+    def quality(self, device: str) -> Quality:
+        """Return how far a device's values may be trusted now."""
+        return self.devices[device].quality(self._clock.monotonic())
+
+    @property
+    def stats(self) -> BridgeStats:
+        """What has been read and written so far."""
+        writer = self.writer.stats
+        return BridgeStats(
+            reads=sum(p.stats.polls for p in self._pollers),
+            points=sum(p.stats.points for p in self._pollers),
+            misses=sum(p.stats.misses for p in self._pollers),
+            commands=writer.commands,
+            writes=writer.frames,
+            refreshes=writer.refreshes,
+            reassertions=writer.reassertions,
+            differences=writer.differences,
+            connects=sum(link.stats.connects for link in self._links.values()),
+            misfits=sum(link.stats.misfits for link in self._links.values()),
+        )
+
+    @property
+    def journal(self) -> Journal:
+        """The record of every command and frame."""
+        return self._journal
+
+    def _make_links(self) -> dict[tuple[str, int], Link]:
+        """Return one link per address; devices behind one gateway share it and its strictest habits."""
+        links: dict[tuple[str, int], Link] = {}
+        for place in dict.fromkeys(_place(d.device) for d in self.devices.values()):
+            mine = [d for d in self.devices.values() if _place(d.device) == place]
+            links[place] = Link(
+                *place,
+                mine[0].device.framer,
+                self._clock,
+                timeout_s=self._timeout_s or max(d.map.timeout_s for d in mine),
+                pause_after_connect_s=max(d.map.pause_after_connect_s for d in mine),
+                pause_between_s=max(d.map.pause_between_s for d in mine),
+            )
+        return links
+
+
+def _place(device: Device) -> tuple[str, int]:
+    return device.host, device.port
+
+
+def _moved(device: Device, place: tuple[str, int] | None) -> Device:
+    """Return the device at the address where it really answers."""
+    if place is None:
+        return device
+    return replace(device, host=place[0], port=place[1])
+
+
+async def _all_within(events: Sequence[asyncio.Event], seconds: float) -> None:
+    """Wait until every event is set, but no longer than ``seconds``."""
+    waits = [asyncio.ensure_future(e.wait()) for e in events if not e.is_set()]
+    if not waits:
+        return
+    _, late = await asyncio.wait(waits, timeout=seconds)
+    for wait in late:
+        wait.cancel()

@@ -1,0 +1,162 @@
+"""One device as the bridge knows it: its blocks, their latest values, and how far they may be trusted."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from math import isnan, nan
+
+from hil.maps.types import Point, RegisterMap
+from hil.planner import Block, plan_blocks
+from models.ports import Quality, Reading
+from models.site import Device
+
+FROZEN_POLLS = 3
+"""Equal heartbeats (or blocks of noise) after which values count as frozen."""
+FROZEN_S = 3.0
+"""A heartbeat moves once a second; less time than this says nothing."""
+LOST_PERIODS = 2.5
+"""Poll periods after the last good answer that turn uncertain values into bad ones."""
+
+
+@dataclass(slots=True)
+class BlockState:
+    """A block and what it read last."""
+
+    block: Block
+    period_s: float
+    due: float = 0.0
+    """Clock time of the next read."""
+    readings: tuple[Reading, ...] = ()
+    started: float = -1.0
+    """Clock time at which the last good read was asked."""
+    still: int = 0
+    """Consecutive reads in which nothing that should move has moved."""
+    still_since: float = 0.0
+    moving: tuple[float, ...] = ()
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the values have stopped moving."""
+        return self.still >= FROZEN_POLLS and self.started - self.still_since >= FROZEN_S
+
+
+@dataclass(slots=True)
+class PolledDevice:
+    """A device being polled."""
+
+    device: Device
+    map: RegisterMap
+    blocks: list[BlockState] = field(init=False)
+    failing_since: float | None = None
+    """Clock time of the first failure since the last good answer."""
+    last_good: float = -1.0
+    why: str = "not read yet"
+    seen_connects: int = 0
+    disabled: set[str] = field(default_factory=set)
+    written: dict[str, float] = field(default_factory=dict)
+    """Quantity → clock time at which its last write ended; older reads say nothing about it."""
+    index: dict[str, Reading] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        fast = [p for p in self.map.points if p.poll == "fast"]
+        slow = [p for p in self.map.points if p.poll == "slow"]
+        slow_s = self.device.poll_s * self.map.slow_factor
+        self.blocks = [BlockState(b, self.device.poll_s) for b in plan_blocks(self.map, fast)]
+        self.blocks += [BlockState(b, slow_s) for b in plan_blocks(self.map, slow)]
+
+    @property
+    def id(self) -> str:
+        """The device's id."""
+        return self.device.id
+
+    @property
+    def due(self) -> float:
+        """Clock time at which the next block is due."""
+        return min((b.due for b in self.blocks), default=float("inf"))
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the device answers with values that have stopped moving."""
+        return any(b.frozen for b in self.blocks)
+
+    def take(
+        self, state: BlockState, registers: Sequence[int], started: float, measured: datetime, received: datetime
+    ) -> None:
+        """Take in a good answer."""
+        values = state.block.decode(registers).tolist()
+        self._watch(state, values, started)
+        state.started = started
+        readings = []
+        for point, value in zip(state.block.points, values, strict=True):
+            before = self.index.get(point.quantity)
+            if self.written.get(point.quantity, -1.0) > started and before is not None:
+                readings.append(before)  # asked before the write landed
+                continue
+            quality = _plausible(point, value, before)
+            reading = Reading(
+                self.device.id,
+                point.quantity,
+                nan if quality is Quality.BAD else value,
+                measured,
+                received,
+                quality,
+            )
+            self.index[point.quantity] = reading
+            readings.append(reading)
+        state.readings = tuple(readings)
+
+    def _watch(self, state: BlockState, values: Sequence[float], started: float) -> None:
+        """Count the reads in which the heartbeat, or all of at least four noisy points, stood still."""
+        points = state.block.points
+        beats = [v for p, v in zip(points, values, strict=True) if p.heartbeat]
+        noise = [v for p, v in zip(points, values, strict=True) if p.noisy]
+        moving = tuple(beats or (noise if len(noise) >= 4 else ()))
+        if not moving or moving != state.moving:
+            state.moving, state.still, state.still_since = moving, 0, started
+        else:
+            state.still += 1
+
+    def note_write(self, quantity: str, value: float, ended: float, at: datetime) -> None:
+        """Take in what was read back after a write."""
+        self.written[quantity] = ended
+        reading = Reading(self.device.id, quantity, value, at, at, Quality.GOOD)
+        self.index[quantity] = reading
+        for state in self.blocks:
+            state.readings = tuple(reading if r.quantity == quantity else r for r in state.readings)
+
+    def quality(self, now: float) -> Quality:
+        """Return how far the device as a whole may be trusted."""
+        if self.failing_since is not None:
+            late = now - self.last_good > LOST_PERIODS * self.device.poll_s
+            return Quality.BAD if self.last_good < 0 or late else Quality.UNCERTAIN
+        if self.last_good < 0:
+            return Quality.BAD
+        return Quality.STALE if self.frozen else Quality.GOOD
+
+    def readings(self, now: float, at: datetime) -> Iterator[Reading]:
+        """Yield the latest value of every polled point, with today's view of its quality."""
+        quality = self.quality(now)
+        for state in self.blocks:
+            if quality is Quality.GOOD and state.readings:
+                yield from state.readings
+            elif quality is Quality.BAD or not state.readings:
+                yield from (Reading(self.device.id, p.quantity, nan, at, at, Quality.BAD) for p in state.block.points)
+            else:
+                yield from (r if isnan(r.value) else replace(r, quality=quality) for r in state.readings)
+        for quantity in sorted(self.disabled):
+            yield Reading(self.device.id, quantity, nan, at, at, Quality.BAD)
+
+    def value(self, quantity: str) -> float | None:
+        """Return the latest good value of a point, None where there is none."""
+        reading = self.index.get(quantity)
+        return None if reading is None or isnan(reading.value) else reading.value
+
+
+def _plausible(point: Point, value: float, before: Reading | None) -> Quality:
+    if isnan(value):
+        return Quality.BAD
+    if point.range is not None and not point.range[0] <= value <= point.range[1]:
+        return Quality.BAD
+    if point.counter and before is not None and value < before.value:
+        return Quality.UNCERTAIN
+    return Quality.GOOD

@@ -1,0 +1,233 @@
+"""The durable record of commands: what was asked, every frame that may have left, and what became of it.
+
+A row is on the disk (SQLite, WAL, ``synchronous=FULL``) before the frame that it authorises leaves, so a crash at any point leaves
+either no frame or a frame with its record.
+"""
+
+import fcntl
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TextIO
+
+from hil.frames import WriteFrame
+from models.errors import JouletwinError, SetupError
+from models.ports import Command, Outcome, Receipt
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS commands (
+    id TEXT PRIMARY KEY, device TEXT NOT NULL, quantity TEXT NOT NULL, value REAL NOT NULL, issued_at TEXT NOT NULL,
+    issued_by TEXT NOT NULL, deadline TEXT NOT NULL, plan_id TEXT NOT NULL, epoch INTEGER NOT NULL, accepted_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS attempts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, epoch INTEGER NOT NULL, device TEXT NOT NULL,
+    unit INTEGER NOT NULL, function INTEGER NOT NULL, address INTEGER NOT NULL, words TEXT NOT NULL, at TEXT NOT NULL, result TEXT);
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL, words TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS outcomes (
+    command TEXT PRIMARY KEY, outcome TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, at TEXT NOT NULL, read_back REAL);
+CREATE INDEX IF NOT EXISTS attempts_command ON attempts (command);
+CREATE INDEX IF NOT EXISTS attempts_register ON attempts (device, address, at);
+CREATE INDEX IF NOT EXISTS events_command ON events (command);
+"""
+
+
+class JournalError(JouletwinError):
+    """The journal cannot be written; commands are refused until it can, reading goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCommand:
+    """A command that was under way when the journal was last written."""
+
+    command: Command
+    epoch: int
+    state: str
+
+
+class Journal:
+    """Commands, attempts, events and outcomes of one bridge; ``path`` None keeps them in memory.
+
+    Raises
+    ------
+    SetupError
+        If another bridge holds the journal, or its folder cannot be written.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self._lock = _held(path) if path is not None else None
+        try:
+            self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.Error as problem:
+            raise SetupError(f"the journal {path} cannot be opened: {problem}") from None
+
+    def close(self) -> None:
+        """Close the file and let another bridge have it."""
+        self._db.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def accept(self, command: Command, at: datetime) -> int:
+        """Record a command and return its epoch; commands of later epochs win over earlier ones.
+
+        A command that is known already keeps its epoch: the issuer's id makes a repeated submission harmless.
+        """
+        with self._writing():
+            known = self._db.execute("SELECT epoch FROM commands WHERE id = ?", (command.id,)).fetchone()
+            if known:
+                return int(known[0])
+            epoch = self._next_epoch()
+            row = (
+                command.id,
+                command.device,
+                command.quantity,
+                command.value,
+                _text(command.issued_at),
+                command.issued_by,
+            )
+            rest = (_text(command.deadline), command.plan_id, epoch, _text(at))
+            self._db.execute("INSERT INTO commands VALUES (?,?,?,?,?,?,?,?,?,?)", row + rest)
+            return epoch
+
+    def renew(self, command_id: str) -> int:
+        """Give a resumed command a new epoch, so that nothing sent meanwhile counts as newer."""
+        with self._writing():
+            epoch = self._next_epoch()
+            self._db.execute("UPDATE commands SET epoch = ? WHERE id = ?", (epoch, command_id))
+            return epoch
+
+    def attempt(self, command: Command, epoch: int, frame: WriteFrame, at: datetime) -> int:
+        """Record a frame that is about to leave and return the attempt's number."""
+        with self._writing():
+            row = (
+                command.id,
+                epoch,
+                command.device,
+                frame.unit,
+                frame.function,
+                frame.address,
+                json.dumps(frame.words),
+                _text(at),
+            )
+            cursor = self._db.execute(
+                "INSERT INTO attempts (command, epoch, device, unit, function, address, words, at) VALUES (?,?,?,?,?,?,?,?)",
+                row,
+            )
+            return int(cursor.lastrowid or 0)
+
+    def result(self, attempt: int, result: str) -> None:
+        """Record what the device answered to an attempt."""
+        with self._writing():
+            self._db.execute("UPDATE attempts SET result = ? WHERE seq = ?", (result, attempt))
+
+    def event(self, command_id: str, at: datetime, state: str, words: str = "") -> None:
+        """Record that a command changed its state."""
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO events (command, at, state, words) VALUES (?,?,?,?)", (command_id, _text(at), state, words)
+            )
+
+    def outcome(self, receipt: Receipt) -> None:
+        """Record what became of a command; a later, better-founded outcome replaces an earlier one."""
+        row = (
+            receipt.command.id,
+            receipt.outcome.value,
+            receipt.code,
+            receipt.message,
+            _text(receipt.at),
+            receipt.read_back,
+        )
+        with self._writing():
+            self._db.execute("INSERT OR REPLACE INTO outcomes VALUES (?,?,?,?,?,?)", row)
+
+    def receipt_of(self, command: Command) -> Receipt | None:
+        """Return the recorded outcome of a command, None while it is open or unknown."""
+        row = self._db.execute(
+            "SELECT outcome, code, message, at, read_back FROM outcomes WHERE command = ?", (command.id,)
+        ).fetchone()
+        if row is None:
+            return None
+        return Receipt(command, Outcome(row[0]), row[1], row[2], datetime.fromisoformat(row[3]), row[4])
+
+    def unresolved(self, now: datetime) -> tuple[OpenCommand, ...]:
+        """Return the newest command of every point whose deadline has not passed and that may stand on the device, oldest epoch first."""
+        rows = self._db.execute(
+            """SELECT c.id, c.device, c.quantity, c.value, c.issued_at, c.issued_by, c.deadline, c.plan_id, c.epoch,
+                      (SELECT state FROM events e WHERE e.command = c.id ORDER BY seq DESC LIMIT 1)
+               FROM commands c
+               WHERE c.deadline > ? AND EXISTS (SELECT 1 FROM attempts a WHERE a.command = c.id)
+                 AND c.epoch = (SELECT MAX(d.epoch) FROM commands d WHERE d.device = c.device AND d.quantity = c.quantity
+                                AND EXISTS (SELECT 1 FROM attempts a WHERE a.command = d.id))
+               ORDER BY c.epoch""",
+            (_text(now),),
+        ).fetchall()
+        return tuple(OpenCommand(_command(row), int(row[8]), row[9] or "") for row in rows)
+
+    def writes_since(self, device: str, address: int, since: datetime) -> int:
+        """Return how many frames to one register have been recorded since an instant."""
+        query = "SELECT COUNT(*) FROM attempts WHERE device = ? AND address = ? AND at >= ?"
+        return int(self._db.execute(query, (device, address, _text(since))).fetchone()[0])
+
+    def counts(self) -> dict[str, int]:
+        """Return how many rows each table holds."""
+        tables = ("commands", "attempts", "events", "outcomes")
+        return {t: int(self._db.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0]) for t in tables}  # noqa: S608 - fixed names
+
+    def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        """Return the rows of a read-only query, for audits and tests."""
+        return self._db.execute(query, values).fetchall()
+
+    def _next_epoch(self) -> int:
+        highest = self._db.execute("SELECT MAX(epoch) FROM commands").fetchone()[0]
+        return int(highest or 0) + 1
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Run statements as one durable transaction."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as problem:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise JournalError(f"the journal cannot be written ({problem}); no command is carried out") from None
+
+
+def _held(path: Path) -> TextIO:
+    """Return the lock file beside the journal, held by this process alone."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = Path(f"{path}.lock").open("w")  # noqa: SIM115 - held until the journal closes
+    except OSError as problem:
+        raise SetupError(f"the journal {path} cannot be written: {problem.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise SetupError(f"another bridge holds the journal {path}; stop it first, or give this one its own") from None
+    return handle
+
+
+def _text(instant: datetime) -> str:
+    return instant.isoformat()
+
+
+def _command(row: tuple[str, ...]) -> Command:
+    return Command(
+        id=row[0],
+        device=row[1],
+        quantity=row[2],
+        value=float(row[3]),
+        issued_at=datetime.fromisoformat(row[4]),
+        issued_by=row[5],
+        deadline=datetime.fromisoformat(row[6]),
+        plan_id=row[7],
+    )

@@ -1,0 +1,87 @@
+"""Which registers to ask for together: few requests, none across a hole, and blocks that learn what a device refuses."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from hil.codec import BlockDecoder, Values
+from hil.maps.types import DataType, Point, RegisterMap, Table
+
+MAX_BITS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive addresses of one table, read by one request."""
+
+    table: Table
+    points: tuple[Point, ...]
+    """In address order."""
+    decoder: BlockDecoder = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoder", BlockDecoder(self.points, self.start))
+
+    @property
+    def start(self) -> int:
+        """First address."""
+        return self.points[0].address
+
+    @property
+    def count(self) -> int:
+        """Addresses asked for."""
+        return max(p.end for p in self.points) - self.start
+
+    def decode(self, registers: Sequence[int]) -> Values:
+        """Return one value per point of the block."""
+        return self.decoder.decode(registers)
+
+
+def plan_blocks(found: RegisterMap, points: Iterable[Point] | None = None) -> tuple[Block, ...]:
+    """Return the blocks that read ``points`` (all that are polled, by default) with the fewest requests.
+
+    Points may share a block when the gap between them is at most ``gap_limit``, the block stays within ``max_block`` and no
+    declared hole lies between them.
+    """
+    chosen = [p for p in (found.points if points is None else points) if is_polled(p)]
+    blocks: list[Block] = []
+    for table in Table:
+        row = sorted((p for p in chosen if p.table is table), key=lambda p: (p.address, p.end))
+        blocks += [Block(table, tuple(run)) for run in _runs(row, found, table)]
+    return tuple(blocks)
+
+
+def is_polled(point: Point) -> bool:
+    """Return whether the point is read in the course of polling."""
+    return point.access.readable and point.poll != "never" and point.type is not DataType.STRING
+
+
+def _runs(row: Sequence[Point], found: RegisterMap, table: Table) -> list[list[Point]]:
+    limit = MAX_BITS if table.is_bits else found.max_block
+    holes = found.holes.get(table, ())
+    runs: list[list[Point]] = []
+    for point in row:
+        if runs and _fits(runs[-1], point, limit, found.gap_limit, holes):
+            runs[-1].append(point)
+        else:
+            runs.append([point])
+    return runs
+
+
+def _fits(run: list[Point], point: Point, limit: int, gap: int, holes: Sequence[tuple[int, int]]) -> bool:
+    end = max(p.end for p in run)
+    if point.end - run[0].address > limit or point.address - end > gap:
+        return False
+    return not any(first < point.address and last >= end for first, last in holes)
+
+
+def halves(block: Block) -> tuple[Block, Block]:
+    """Return the block as two, cut at its widest gap (in the middle when there is none); it must hold more than one point.
+
+    A refused address lies in one of the halves or in the gap, which neither of them asks for.
+    """
+    points = block.points
+    gaps = [points[k + 1].address - points[k].end for k in range(len(points) - 1)]
+    widest = max(gaps)
+    middle = (len(points) - 1) // 2
+    cut = gaps.index(widest) if widest > 0 else middle
+    return Block(block.table, points[: cut + 1]), Block(block.table, points[cut + 1 :])
