@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -40,11 +41,15 @@ def chosen(names: Sequence[str]) -> list[Phase]:
     return [p for name in wanted for p in known[name]]
 
 
-def measured(phases: Sequence[Phase], *, quick: bool) -> Iterator[Row]:
-    """Run the phases one after the other and give their rows as they come."""
+def measured(phases: Sequence[Phase], failures: list[str], *, quick: bool) -> Iterator[Row]:
+    """Run the phases one after the other and give their rows as they come; a phase that breaks is noted and the next one runs."""
     for p in phases:
         print(f"{p.case}: {p.name} ...", flush=True)
-        yield from p.run(quick=quick)
+        try:
+            yield from p.run(quick=quick)
+        except Exception as fault:  # whatever it is, the other figures are still wanted
+            traceback.print_exc()
+            failures.append(f"{p.case}, {p.name}: {type(fault).__name__}: {fault}")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -53,12 +58,13 @@ def main(argv: Sequence[str]) -> int:
     if args.do == "list":
         print_list()
         return 0
-    rows = list(measured(chosen(args.names), quick=args.quick))
-    print_rows(rows)
+    failures: list[str] = []
+    rows = list(measured(chosen(args.names), failures, quick=args.quick))
+    print_rows(rows, failures)
     if args.json:
         save_json(rows, args.json)
     # a quick run shows that phases work; its figures are too few and too small to be judged
-    return 0 if args.quick or not missed(rows) else 1
+    return int(bool(failures) or (not args.quick and bool(missed(rows))))
 
 
 if __name__ == "__main__":

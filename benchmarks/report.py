@@ -38,11 +38,14 @@ def save_json(rows: Sequence[Row], path: Path) -> None:
     path.write_text(json.dumps([r.as_json() for r in rows], indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def print_rows(rows: Sequence[Row]) -> None:
-    """Print the table and, behind it, one sentence that says whether the targets are kept."""
+def print_rows(rows: Sequence[Row], failures: Sequence[str] = ()) -> None:
+    """Print the table and, behind it, whether the targets are kept and which phases broke."""
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table_of(rows))
     held, bad = [r for r in rows if r.met is not None], missed(rows)
-    console.print(f"{len(rows)} figures, {len(held)} with a target, {len(bad)} missed")
+    counts = f"figures: {len(rows)}, with a target: {len(held)}, missed: {len(bad)}, phases broken: {len(failures)}"
+    console.print(counts)
     for r in bad:
         console.print(f"missed: {r.case}, {r.phase}: {number(r.value)} {r.unit}, target {r.target}", style="red")
+    for failure in failures:
+        console.print(f"broken: {failure}", style="red", markup=False)

@@ -78,6 +78,21 @@ def test_a_quick_run_uses_the_small_size_and_is_never_judged(phases):
     assert sizes == [(2, 1)]
 
 
+def test_a_phase_that_breaks_fails_the_run_and_leaves_the_others_their_turn(phases, capsys):
+    @case("bridge", "breaks")
+    def breaks(bench: Bench) -> Row:
+        raise OSError("no such device")
+
+    @case("bridge", "works")
+    def works(bench: Bench) -> Row:
+        return bench.figure(1.0, "s")
+
+    assert main(["run", "bridge", "--quick"]) == 1
+    printed = capsys.readouterr().out
+    assert "broken: bridge, breaks: OSError: no such device" in printed
+    assert "figures: 1, with a target: 0, missed: 0, phases broken: 1" in printed
+
+
 def test_a_name_without_phases_is_said_to_be_not_yet_measured(phases, capsys):
     assert main(["run", "market"]) == 0
     assert "market: not yet" in capsys.readouterr().out
