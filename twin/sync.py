@@ -1,0 +1,218 @@
+"""Keep the twin in step with the plant: readings become a snapshot in which every value says how far it may be trusted."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+
+from models.carriers import Carrier
+from models.components import GridConnection, HeatPump, Meter, Store
+from models.ports import Quality, Reading
+from models.site import Site
+from models.state import Snapshot, TagState, UnitState
+from models.station import Port
+from twin.billing import ImportMeter, ImportSoFar
+from twin.implied import implied_kw, kept_kwh, missing_by_balance
+from twin.state import Layout, build_snapshot, powers_of, stored_of, unit_ids
+
+STALE_POLLS = 3.0
+"""A value older than so many polls of its device is stale."""
+LOST_AFTER_S = 900.0
+"""A value older than this says nothing about the present; the model does better."""
+RUNNING_KW = 1.0
+USABLE = (Quality.GOOD, Quality.UNCERTAIN, Quality.STALE, Quality.SUBSTITUTED)
+WORSE = [Quality.GOOD, Quality.UNCERTAIN, Quality.SUBSTITUTED, Quality.STALE, Quality.BAD]
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """The best reading of one quantity of an asset."""
+
+    value: float
+    quality: Quality
+    measured_at: datetime
+
+
+class Synchroniser:
+    """Turns readings into snapshots; remembers what readings do not say: hours in state, the billing peak, the last good values.
+
+    A lost value is filled in from, in this order: the asset's own equations, the carrier's balance when it is the only one missing, its
+    last value. Stored energy that is lost is carried on by the store's own balance. Everything filled in is marked.
+    """
+
+    def __init__(self, site: Site, peak_import_kw: float | None = None, initial: Snapshot | None = None) -> None:
+        self.site = site
+        self.layout = Layout.of(site)
+        self._meter = ImportMeter(site.location.time_zone, peak_import_kw)
+        self._asset = {a.id: a for a in site.assets}
+        self._of_device = {d.id: self._measured(d.asset) for d in site.devices}
+        self._stale_s = {d.id: STALE_POLLS * d.poll_s for d in site.devices}
+        self._units = unit_ids(site)
+        self._grids = site.of_kind(GridConnection)
+        self._seen: dict[Key, datetime] = {}
+        self._last = initial
+        self._power: dict[Port, float] = powers_of(initial) if initial else {}
+        self._stored: dict[str, float] = stored_of(initial) if initial else {}
+        self._unit_states: dict[str, UnitState] = dict(initial.units) if initial else {}
+
+    def _measured(self, asset: str) -> str:
+        """Return whose figures a device reads: a meter reads those of the asset that it is mounted on."""
+        found = self._asset[asset]
+        return found.asset if isinstance(found, Meter) else asset
+
+    @property
+    def import_so_far(self) -> ImportSoFar | None:
+        """The running quarter-hour at the grid connection, None before the first snapshot."""
+        return self._meter.running
+
+    def snapshot(self, readings: Iterable[Reading], now: datetime) -> Snapshot:
+        """Return the state of the site at ``now``; readings of unknown devices are ignored."""
+        values = self._best(readings, now)
+        tags = {k: TagState(v.quality, _age_s(v.measured_at, now)) for k, v in values.items()}
+        power = self._powers(values, tags, now)
+        stored = self._contents(values, power, tags, now)
+        units = self._unit_history(values, power, now)
+        self._meter.observe(now, sum(power[g.id, g.control] for g in self._grids))
+        made = build_snapshot(
+            self.layout, now, power, stored, units=units, peak_import_kw=self._meter.peak_kw, tags=tags
+        )
+        self._last, self._power, self._stored, self._unit_states = made, power, stored, units
+        return made
+
+    def _best(self, readings: Iterable[Reading], now: datetime) -> dict[Key, Value]:
+        """Return the most trustworthy reading of every quantity, late ones marked stale."""
+        best: dict[Key, Value] = {}
+        for r in readings:
+            asset = self._of_device.get(r.device)
+            if asset is None:
+                continue
+            found = Value(r.value, self._quality(r, now), r.measured_at)
+            key = asset, r.quantity
+            if key not in best or WORSE.index(found.quality) < WORSE.index(best[key].quality):
+                best[key] = found
+            if found.quality in USABLE:
+                self._seen[key] = max(self._seen.get(key, r.measured_at), r.measured_at)
+        return best
+
+    def _quality(self, reading: Reading, now: datetime) -> Quality:
+        if reading.quality is Quality.BAD or not isfinite(reading.value):
+            return Quality.BAD
+        age_s = _age_s(reading.measured_at, now)
+        if age_s > LOST_AFTER_S:
+            return Quality.BAD
+        if age_s > self._stale_s[reading.device] and reading.quality is not Quality.SUBSTITUTED:
+            return Quality.STALE
+        return reading.quality
+
+    def _powers(self, values: Mapping[Key, Value], tags: dict[Key, TagState], now: datetime) -> dict[Port, float]:
+        """Return every port's power: measured, or filled in and marked."""
+        power: dict[Port, float] = {}
+        lost: set[Port] = set()
+        for port in self.layout.ports:
+            found = values.get((port[0], _quantity(port[1])))
+            if found is not None and found.quality in USABLE:
+                power[port] = found.value
+            else:
+                power[port] = self._power.get(port, 0.0)
+                lost.add(port)
+        filled = self._fill(power, lost, values, tags)
+        for port in filled | lost:
+            key = port[0], _quantity(port[1])
+            tags[key] = TagState(Quality.SUBSTITUTED, _age_s(self._seen.get(key, now), now))
+        return power
+
+    def _fill(
+        self, power: dict[Port, float], lost: set[Port], values: Mapping[Key, Value], tags: dict[Key, TagState]
+    ) -> set[Port]:
+        """Fill lost ports by equations, then by balances; write what the model says of measured ones into their tags."""
+        filled: set[Port] = set()
+        for asset in self.site.assets:
+            control = asset.id, asset.control
+            if control in lost or control not in power:
+                continue
+            for carrier, model_kw in implied_kw(asset, power[control], self._air(asset, values)).items():
+                port = asset.id, carrier
+                key = asset.id, _quantity(carrier)
+                if port in lost:
+                    power[port] = model_kw
+                    lost.discard(port)
+                    filled.add(port)
+                elif key in tags:
+                    tags[key] = TagState(tags[key].quality, tags[key].age_s, power[port] - model_kw)
+        for carrier in self.layout.carriers:
+            missing = missing_by_balance(carrier, power, lost.__contains__)
+            if missing is not None:
+                power[missing[0]] = missing[1]
+        return filled
+
+    def _air(self, asset: object, values: Mapping[Key, Value]) -> float | None:
+        if not isinstance(asset, HeatPump):
+            return None
+        found = values.get((asset.id, "air_degc"))
+        return found.value if found is not None and found.quality in USABLE else None
+
+    def _contents(
+        self, values: Mapping[Key, Value], power: Mapping[Port, float], tags: dict[Key, TagState], now: datetime
+    ) -> dict[str, float]:
+        stored: dict[str, float] = {}
+        for keeper in self.layout.keepers:
+            key, measured = self._content_reading(keeper, values)
+            if measured is not None:
+                stored[keeper] = measured
+                continue
+            stored[keeper] = self._carried_on(keeper, values, power, now)
+            tags[key] = TagState(Quality.SUBSTITUTED, _age_s(self._seen.get(key, now), now))
+        return stored
+
+    def _content_reading(self, keeper: str, values: Mapping[Key, Value]) -> tuple[Key, float | None]:
+        """Return the stored energy as the device shows it, in kWh or as a share of its size."""
+        asset = self._asset[keeper]
+        energy = values.get((keeper, "stored_kwh"))
+        if energy is not None and energy.quality in USABLE:
+            return (keeper, "stored_kwh"), energy.value
+        share = values.get((keeper, "stored_share"))
+        if isinstance(asset, Store) and share is not None:
+            usable = share.quality in USABLE
+            return (keeper, "stored_share"), share.value * asset.energy_kwh if usable else None
+        return (keeper, "stored_kwh"), None
+
+    def _carried_on(
+        self, keeper: str, values: Mapping[Key, Value], power: Mapping[Port, float], now: datetime
+    ) -> float:
+        """Return what a keeper must hold now, from the last snapshot and the mean power since."""
+        asset = self._asset[keeper]
+        before = self._stored.get(keeper)
+        if before is None or self._last is None:
+            # nothing is known: a store half full is off by least at worst
+            return asset.energy_kwh / 2.0 if isinstance(asset, Store) else 0.0
+        port = keeper, asset.control
+        mean_kw = (self._power.get(port, power[port]) + power[port]) / 2.0
+        baseline = values.get((keeper, "baseline_kw"))
+        known = baseline is not None and baseline.quality in USABLE
+        baseline_kw = -baseline.value if baseline is not None and known else -mean_kw
+        span = self._last.at, now
+        return kept_kwh(asset, before, mean_kw, span, baseline_kw, self.site.location.time_zone)
+
+    def _unit_history(
+        self, values: Mapping[Key, Value], power: Mapping[Port, float], now: datetime
+    ) -> dict[str, UnitState]:
+        """Return whether units run and for how long; a unit seen for the first time counts from now."""
+        hours = 0.0 if self._last is None else _age_s(self._last.at, now) / 3600.0
+        states = {}
+        for unit in self._units:
+            told = values.get((unit, "running"))
+            control_kw = power.get((unit, self._asset[unit].control), 0.0)
+            runs = told.value > 0.5 if told is not None and told.quality in USABLE else abs(control_kw) > RUNNING_KW
+            old = self._unit_states.get(unit)
+            same = old is not None and old.running == runs
+            states[unit] = UnitState(runs, old.hours_in_state + hours if old is not None and same else 0.0)
+        return states
+
+
+def _quantity(carrier: Carrier) -> str:
+    return f"{carrier.value}_kw"
+
+
+def _age_s(measured_at: datetime, now: datetime) -> float:
+    return max((now - measured_at).total_seconds(), 0.0)
