@@ -1,0 +1,27 @@
+"""Field types of the interface: numbers that are finite or absent, rounded to what a meter can know."""
+
+from math import isfinite
+from typing import Annotated
+
+from fastapi import Depends, Request
+from pydantic import BeforeValidator
+
+from service.runtime import Runtime
+
+
+def _finite(value: float | None) -> float | None:
+    return round(float(value), 3) if value is not None and isfinite(value) else None
+
+
+Number = Annotated[float | None, BeforeValidator(_finite)]
+"""A number rounded to three decimals; null when there is no value."""
+
+
+def _running(request: Request) -> Runtime:
+    runtime = request.app.state.runtime
+    assert isinstance(runtime, Runtime)  # noqa: S101 # create_app is the only one to set it
+    return runtime
+
+
+Running = Annotated[Runtime, Depends(_running)]
+"""The running system."""

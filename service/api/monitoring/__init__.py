@@ -1,0 +1,1 @@
+"""Monitoring: what the site is, does and holds."""

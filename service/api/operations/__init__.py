@@ -1,0 +1,1 @@
+"""Operations: plans and what became of commands."""

@@ -1,0 +1,63 @@
+"""Operations endpoints: plans and receipts."""
+
+from collections.abc import Sequence
+from typing import Annotated, TypeVar
+
+from fastapi import APIRouter, HTTPException, Path, Query
+
+from service.api.fields import Running
+from service.api.operations.schemas import PlanOut, PlanPage, PlanSummary, ReceiptOut, ReceiptPage
+from service.api.problems import NotYet, described
+
+router = APIRouter(prefix="/api/v1", tags=["operations"], responses=described(422))
+Item = TypeVar("Item")
+Limit = Annotated[int, Query(ge=1, le=200, description="how many at most")]
+Before = Annotated[str | None, Query(description="id of the last item of the page before")]
+
+
+@router.get("/plans", responses=described(404))
+async def plans(runtime: Running, limit: Limit = 20, before: Before = None) -> PlanPage:
+    """List plans in short, newest first."""
+    kept = runtime.memory.plans()
+    page, following = paged(kept, [m.plan.id for m in kept], limit, before)
+    return PlanPage(items=[PlanSummary.of(m) for m in page], next=following)
+
+
+@router.get("/plans/latest", responses=described(503))
+async def latest_plan(runtime: Running) -> PlanOut:
+    """Return the newest plan with its arrays."""
+    made = runtime.memory.plan
+    if made is None:
+        raise NotYet("plan")
+    return PlanOut.of(made)
+
+
+@router.get("/plans/{plan_id}", responses=described(404))
+async def plan(runtime: Running, plan_id: Annotated[str, Path(description="the plan's id")]) -> PlanOut:
+    """Return one plan with its arrays."""
+    made = runtime.memory.plan_by_id(plan_id)
+    if made is None:
+        raise HTTPException(404, f"No plan {plan_id} is kept; /api/v1/plans lists those that are.")
+    return PlanOut.of(made)
+
+
+@router.get("/receipts", responses=described(404))
+async def receipts(runtime: Running, limit: Limit = 50, before: Before = None) -> ReceiptPage:
+    """List what became of commands, newest first."""
+    kept = runtime.memory.receipts()
+    page, following = paged(kept, [r.command.id for r in kept], limit, before)
+    return ReceiptPage(items=[ReceiptOut.of(r) for r in page], next=following)
+
+
+def paged(
+    items: Sequence[Item], ids: Sequence[str], limit: int, before: str | None
+) -> tuple[Sequence[Item], str | None]:
+    """Return the page behind the item ``before`` and the cursor of the next page, None on the last."""
+    start = 0
+    if before is not None:
+        if before not in ids:
+            raise HTTPException(404, f"Nothing with the id {before} is kept; start again without `before`.")
+        start = ids.index(before) + 1
+    page = items[start : start + limit]
+    more = start + limit < len(items)
+    return page, ids[start + len(page) - 1] if more and page else None

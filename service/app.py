@@ -1,0 +1,94 @@
+"""The web application around one running site: interface, console, documentation, one set of headers."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.api import problems
+from service.api.monitoring.endpoints import router as monitoring
+from service.api.operations.endpoints import router as operations
+from service.console.endpoints import router as console
+from service.runtime import Runtime
+from service.version import VERSION
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""Nothing but our own files, no inline script, no inline style."""
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """Return the application that serves one running site."""
+    app = FastAPI(
+        title="Jouletwin",
+        version=VERSION,
+        summary="Digital twin of a multi-energy site: what it does, what it should do, what became of it.",
+        description="Powers are in kW and positive when they feed the network. Times are UTC. Errors are problem documents (RFC 9457).",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.runtime = runtime
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(SafeHeaders)
+    problems.install(app)
+    app.include_router(monitoring)
+    app.include_router(operations)
+    app.include_router(console)
+    app.openapi = lambda: described_api(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the schema
+    return app
+
+
+def described_api(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, the problem document's schema included."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
+        )
+        schemas = document["components"]["schemas"]
+        schemas |= problems.schemas()
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+class SafeHeaders:
+    """Puts the same protective headers on every answer; streams pass untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)

@@ -1,0 +1,146 @@
+"""What the console's templates are given: data of the memory and the words of one language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from models.carriers import Carrier
+from models.ports import Quality
+from models.site import Site
+from models.state import Snapshot
+from service.console import figures
+from service.console.words import Language, words
+from service.memory import Event, Memory
+from service.runtime import Runtime
+from service.views.groups import by_kind
+from service.views.tiles import key_figures
+
+TEMPLATES = Path(__file__).parent / "templates"
+COMMANDS_SHOWN = 12
+EVENTS_SHOWN = 10
+GOOD_STATUS = ("optimal", "gap")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRow:
+    """One asset's powers with the worst quality and the highest age among its values."""
+
+    asset: str
+    title: str
+    power_kw: Mapping[Carrier, float]
+    quality: Quality
+    age_s: float
+
+
+def environment() -> Environment:
+    """Return the template environment; a name that a template misspells is an error, not an empty place."""
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters |= {"grouped": figures.grouped, "percent": figures.percent}
+    return found
+
+
+def common(runtime: Runtime, language: Language) -> dict[str, object]:
+    """Return what every template needs."""
+    site = runtime.site
+    spoken, zone = words(language), site.location.time_zone
+    return {
+        "w": spoken,
+        "data_carriers": [c for c in site.carriers if c is not Carrier.WATER],
+        "language": language,
+        "site": site,
+        "runtime": runtime,
+        "age": lambda seconds: figures.age(seconds, spoken),
+        "clock": lambda at, pattern="%H:%M:%S": figures.local_time(at, zone, pattern),
+    }
+
+
+def tiles(runtime: Runtime) -> dict[str, object]:
+    """Return the key figures, None before the first snapshot."""
+    snapshot = runtime.memory.snapshot
+    return {"figures": None if snapshot is None else key_figures(runtime.memory, snapshot)}
+
+
+def commands(runtime: Runtime) -> dict[str, object]:
+    """Return the last commands with the titles of their assets."""
+    site = runtime.site
+    titles = {d.id: site.asset(d.asset).title or d.asset for d in site.devices}
+    return {
+        "receipts": runtime.memory.receipts()[:COMMANDS_SHOWN],
+        "titles": titles,
+        "outcomes": runtime.memory.outcomes(),
+    }
+
+
+def events(runtime: Runtime) -> dict[str, object]:
+    """Return the last events that people should see, newest first."""
+    kept = [e for e in runtime.memory.events.after(0) if unusual(e)]
+    return {"events": list(reversed(kept))[:EVENTS_SHOWN]}
+
+
+def unusual(event: Event) -> bool:
+    """Return whether people should see an event: faults, the guard, and plans that are not as they should be."""
+    if event.kind == "plan":
+        return event.data["status"] not in GOOD_STATUS or event.data["ok"] is False
+    return event.kind in ("guard", "fault")
+
+
+def values(runtime: Runtime) -> dict[str, object]:
+    """Return one row per asset with its powers, quality and age."""
+    snapshot = runtime.memory.snapshot
+    return {"rows": [] if snapshot is None else value_rows(runtime.memory, snapshot)}
+
+
+def value_rows(memory: Memory, snapshot: Snapshot) -> list[ValueRow]:
+    """Return a row for every asset that has values, in file order."""
+    power = memory.history.matrix(snapshot.power_kw)
+    rows = []
+    for asset in memory.site.assets:
+        tags = [t for (name, _), t in snapshot.tags.items() if name == asset.id]
+        if not tags:
+            continue
+        shown = {
+            c: float(power[memory.history.assets.index(asset.id), memory.history.carriers.index(c)])
+            for c in asset.ports()
+            if c in memory.history.carriers
+        }
+        worst = max((t.quality for t in tags), key=GRAVITY.index)
+        rows.append(ValueRow(asset.id, asset.title or asset.id, shown, worst, max(t.age_s for t in tags)))
+    return rows
+
+
+GRAVITY = (Quality.GOOD, Quality.UNCERTAIN, Quality.SUBSTITUTED, Quality.STALE, Quality.BAD)
+
+
+def page_data(runtime: Runtime, language: Language) -> dict[str, object]:
+    """Return what the page's scripts need: words, zone, kinds in order, assets that can be looked at alone."""
+    site = runtime.site
+    return {
+        "language": language,
+        "words": words(language),
+        "time_zone": site.location.time_zone,
+        "utc_offset_s": utc_offset_s(site, runtime.clock.now()),
+        "kinds": list(by_kind(site)),
+        "carriers": [c.value for c in site.carriers if c is not Carrier.WATER],
+    }
+
+
+def commanded_assets(site: Site) -> list[tuple[str, str]]:
+    """Return (id, title) of the assets that take set-points or float, in the order of pictures."""
+    kinds = [k for k in by_kind(site) if k not in ("consumer", "meter")]
+    return [(a.id, a.title or a.id) for k in kinds for a in by_kind(site)[k]]
+
+
+def utc_offset_s(site: Site, at: datetime) -> int:
+    """Return how far the site's local time is ahead of UTC."""
+    offset = at.astimezone(ZoneInfo(site.location.time_zone)).utcoffset()
+    return 0 if offset is None else int(offset.total_seconds())

@@ -1,0 +1,171 @@
+"""The console's words in English and Chinese; one table, so that a missing translation is a failing test."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
+
+TABLE: Mapping[str, tuple[str, str]] = {
+    # key: (English, Chinese)
+    "live": ("Live", "实时"),
+    "interface": ("API", "接口"),
+    "theme": ("Light or dark", "明暗"),
+    "language": ("中文", "English"),
+    "site_time": ("Site time", "园区时间"),
+    "plant_emulated": ("Emulated plant", "模拟设备"),
+    "plant_devices": ("Real devices", "真实设备"),
+    "plant_twin": ("Twin in process", "孪生体"),
+    "connected": ("Connected", "已连接"),
+    "connecting": ("Connecting", "连接中"),
+    "lost": (
+        "No news from the service for more than four seconds. The figures below are old; this page reconnects by itself.",
+        "超过四秒未收到服务数据。以下数值已过时,页面将自动重新连接。",
+    ),
+    "lost_short": ("Connection lost", "连接中断"),
+    "starting": ("Nothing measured yet", "尚无测量值"),
+    "starting_more": (
+        "The loop is starting: devices are being read for the first time. Figures appear by themselves in a few seconds.",
+        "运行循环正在启动,首次读取设备。数值将在几秒后自动出现。",
+    ),
+    "no_plan": ("No plan yet; the first one follows the first snapshot.", "尚无计划;首次快照后生成。"),
+    "no_commands": ("No commands yet; they follow the first plan.", "尚无指令;首个计划后下发。"),
+    "no_values": ("No values yet.", "尚无数值。"),
+    "no_events": ("Nothing unusual so far.", "目前没有异常。"),
+    "cost_now": ("Cost now", "当前成本"),
+    "per_h": ("/h", "/小时"),
+    "today": ("today", "今日"),
+    "price": ("price", "电价"),
+    "import_now": ("Grid import", "购电功率"),
+    "export_now": ("Grid export", "上网功率"),
+    "peak_month": ("month's peak", "本月最大需量"),
+    "peak_cap": ("held below", "控制上限"),
+    "no_peak": ("no 15-min mean yet", "尚无15分钟均值"),
+    "co2_now": ("CO₂ now", "当前碳排放"),
+    "self_use": ("Own use of sun and wind", "风光自用率"),
+    "renewable": ("sun and wind give", "风光出力"),
+    "no_renewable": ("no sun or wind now", "当前无风光出力"),
+    "stores": ("Stores", "储能"),
+    "charging": ("charging", "充能"),
+    "discharging": ("discharging", "放能"),
+    "standing": ("standing", "静置"),
+    "plan": ("Plan", "计划"),
+    "old": ("old", "前"),
+    "check_ok": ("twin agrees", "孪生校核通过"),
+    "check_no": ("twin objects", "孪生校核未通过"),
+    "check_none": ("not checked yet", "尚未校核"),
+    "findings": ("notes", "条提示"),
+    "finding": ("note", "条提示"),
+    "status_optimal": ("optimal", "最优"),
+    "status_gap": ("within gap", "满足间隙"),
+    "status_deadline": ("best in time", "限时最优"),
+    "status_fallback": ("fallback", "后备方案"),
+    "status_rule": ("by rule", "按规则"),
+    "flow": ("Energy flow", "能量流"),
+    "flow_now": ("Now, kW", "当前 kW"),
+    "flow_1h": ("1 h, kWh", "1小时 kWh"),
+    "flow_day": ("24 h, kWh", "24小时 kWh"),
+    "balance": ("Balance", "平衡表"),
+    "carrier": ("Carrier", "能源"),
+    "supplied": ("Supplied", "供入"),
+    "discharged": ("From stores", "储能放出"),
+    "used": ("Used", "消耗"),
+    "charged": ("Into stores", "储能充入"),
+    "exported": ("Exported", "外送"),
+    "difference": ("Losses, meter error", "网损与表计误差"),
+    "balance_note": (
+        "Supplied + from stores = used + into stores + exported + losses and meter error.",
+        "供入 + 储能放出 = 消耗 + 储能充入 + 外送 + 网损与表计误差。",
+    ),
+    "plan_measured": ("Measured and planned", "实测与计划"),
+    "plan_measured_note": (
+        "Left of the line: measured (filled) and what was planned (dashed). Right: the newest plan.",
+        "竖线左侧:实测(填充)与当时计划(虚线);右侧:最新计划。",
+    ),
+    "measured": ("measured", "实测"),
+    "planned": ("planned", "计划"),
+    "planned_supply": ("planned supply", "计划供入"),
+    "planned_use": ("planned use", "计划消耗"),
+    "commanded": ("commanded", "指令"),
+    "now": ("now", "现在"),
+    "one_asset": ("One asset: plan, command, measurement", "单台设备:计划、指令、实测"),
+    "asset": ("Asset", "设备"),
+    "commands": ("Last commands", "最近指令"),
+    "time": ("Time", "时间"),
+    "device": ("Device", "设备"),
+    "wanted": ("Wanted", "设定"),
+    "read_back": ("Read back", "回读"),
+    "outcome": ("Outcome", "结果"),
+    "outcome_applied": ("applied", "已执行"),
+    "outcome_no": ("refused", "未执行"),
+    "outcome_maybe": ("unproven", "未确认"),
+    "values": ("Measured values", "测量值"),
+    "values_note": ("Power feeds its network when positive.", "功率为正表示向网络供能。"),
+    "quality": ("Quality", "质量"),
+    "age": ("Age", "时效"),
+    "power": ("Power, kW", "功率 kW"),
+    "good": ("good", "正常"),
+    "uncertain": ("uncertain", "可疑"),
+    "stale": ("stale", "过期"),
+    "bad": ("bad", "无效"),
+    "substituted": ("substituted", "替代"),
+    "values_good": ("of values good", "数值正常"),
+    "events": ("Events", "事件"),
+    "event_plan": ("New plan", "新计划"),
+    "event_commands": ("Commands sent", "已下发指令"),
+    "event_guard": ("Fast guard acted", "快速保护动作"),
+    "event_fault": ("Fault survived", "故障已处理"),
+    "electricity": ("Electricity", "电"),
+    "heat": ("Heat", "热"),
+    "gas": ("Gas", "燃气"),
+    "cold": ("Cold", "冷"),
+    "hydrogen": ("Hydrogen", "氢"),
+    "grid_connection": ("Grid", "电网"),
+    "gas_supply": ("Gas network", "燃气管网"),
+    "pv": ("Photovoltaics", "光伏"),
+    "wind": ("Wind", "风电"),
+    "chp": ("Gas engines", "燃气内燃机"),
+    "heat_pump": ("Heat pump", "热泵"),
+    "gas_boiler": ("Gas boilers", "燃气锅炉"),
+    "electric_boiler": ("Electric boiler", "电锅炉"),
+    "electric_chiller": ("Compression chillers", "电制冷机"),
+    "absorption_chiller": ("Absorption chiller", "吸收式制冷机"),
+    "electrolyser": ("Electrolyser", "电解槽"),
+    "battery": ("Battery", "电池"),
+    "hot_tank": ("Hot tank", "蓄热罐"),
+    "cold_store": ("Cold tank", "蓄冷罐"),
+    "ev_fleet": ("Vehicles", "电动车"),
+    "flexible_load": ("Flexible load", "可调负荷"),
+    "consumer": ("Customers", "用户"),
+    "conversion_losses": ("Conversion losses", "转换损失"),
+    "ambient": ("Taken from the air", "环境取热"),
+    "from_store": ("gives", "放"),
+    "to_store": ("takes", "充"),
+    "to_grid": ("Export", "上网"),
+    "hours_old_s": ("s", "秒"),
+    "hours_old_min": ("min", "分钟"),
+    "hours_old_h": ("h", "小时"),
+    "no_data": ("Nothing to show for this time yet.", "该时段尚无数据。"),
+    "chart_failed": ("The chart could not be loaded; it is tried again.", "图表加载失败,正在重试。"),
+    "script_needed": (
+        "This page needs JavaScript for its charts; the figures above are from the moment it was loaded.",
+        "图表需要 JavaScript;以上数值为页面加载时的数据。",
+    ),
+}
+
+
+def words(language: Language) -> dict[str, str]:
+    """Return every word of the console in one language."""
+    column = LANGUAGES.index(language)
+    return {key: pair[column] for key, pair in TABLE.items()}
+
+
+def language_of(asked: str | None, cookie: str | None, accepted: str) -> Language:
+    """Return the language to speak: what was asked for, else what was chosen before, else the browser's first known one."""
+    for choice in (asked, cookie):
+        if choice == "zh":
+            return "zh"
+        if choice == "en":
+            return "en"
+    first = next((tag[:2] for tag in accepted.lower().replace(" ", "").split(",") if tag[:2] in LANGUAGES), "en")
+    return "zh" if first == "zh" else "en"

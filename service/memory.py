@@ -1,0 +1,148 @@
+"""What the running system knows: the newest snapshot, plans, receipts, the history and the log of events. Bounded, and safe to read from any thread."""
+
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from models.dispatch import Plan, PlanCheck
+from models.ports import Outcome, Receipt
+from models.site import Site
+from models.state import Snapshot
+from service.history import Array, History
+
+PLANS_KEPT = 200
+RECEIPTS_KEPT = 2000
+EVENTS_KEPT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, as listeners of the live stream get it; ``id`` rises by one from 1."""
+
+    id: int
+    kind: str
+    at: datetime
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MadePlan:
+    """A plan, what the twin said of it, and the peak import that it protected (None when no peak is charged).
+
+    ``power_kw`` (step, asset, carrier) and ``stored_kwh`` (step, asset) are the plan's arrays in the history's order.
+    """
+
+    plan: Plan
+    check: PlanCheck | None
+    peak_cap_kw: float | None
+    power_kw: Array
+    stored_kwh: Array
+
+
+class EventLog:
+    """The last events, numbered; a listener that was away asks for everything behind the last number it saw."""
+
+    def __init__(self, kept: int = EVENTS_KEPT) -> None:
+        self._events: deque[Event] = deque(maxlen=kept)
+        self._lock = threading.Lock()
+        self._last_id = 0
+
+    @property
+    def last_id(self) -> int:
+        """The number of the newest event, 0 when nothing has happened."""
+        return self._last_id
+
+    def add(self, kind: str, at: datetime, data: Mapping[str, object] | None = None) -> Event:
+        """Append an event and return it with its number."""
+        with self._lock:
+            self._last_id += 1
+            event = Event(self._last_id, kind, at, dict(data or {}))
+            self._events.append(event)
+            return event
+
+    def after(self, last_id: int) -> Sequence[Event]:
+        """Return the kept events with a higher number, oldest first; a number from another run counts as none seen."""
+        with self._lock:
+            if last_id > self._last_id:
+                last_id = 0
+            return [e for e in self._events if e.id > last_id]
+
+
+class Memory:
+    """The service's picture of one running site."""
+
+    def __init__(self, site: Site, *, history_kept: timedelta = timedelta(days=2)) -> None:
+        self.site = site
+        self.history = History(site, history_kept)
+        self.events = EventLog()
+        self._plans: deque[MadePlan] = deque(maxlen=PLANS_KEPT)
+        self._receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._counts = dict.fromkeys(Outcome, 0)
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest snapshot, None before the first."""
+        return self._snapshot
+
+    @property
+    def plan(self) -> MadePlan | None:
+        """The newest plan, None before the first."""
+        with self._lock:
+            return self._plans[-1] if self._plans else None
+
+    def plans(self) -> list[MadePlan]:
+        """Return the kept plans, newest first."""
+        with self._lock:
+            return list(reversed(self._plans))
+
+    def plan_by_id(self, plan_id: str) -> MadePlan | None:
+        """Return a kept plan, None when it is unknown or no longer kept."""
+        return next((p for p in self.plans() if p.plan.id == plan_id), None)
+
+    def receipts(self) -> list[Receipt]:
+        """Return the kept receipts, newest first."""
+        with self._lock:
+            return list(reversed(self._receipts))
+
+    def outcomes(self) -> Mapping[Outcome, int]:
+        """Return how many commands ended how since the start."""
+        with self._lock:
+            return dict(self._counts)
+
+    def take_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot as the newest and count its energy."""
+        self.history.add(snapshot)
+        self._snapshot = snapshot
+        self.events.add("snapshot", snapshot.at)
+
+    def take_plan(self, plan: Plan, check: PlanCheck | None = None, peak_cap_kw: float | None = None) -> None:
+        """Keep a plan as the newest and tell the listeners."""
+        power, stored = self.history.plan_arrays(plan)
+        with self._lock:
+            self._plans.append(MadePlan(plan, check, peak_cap_kw, power, stored))
+        ok = None if check is None else check.ok
+        words = {"plan_id": plan.id, "source": plan.source, "status": plan.solver.status, "ok": ok}
+        self.events.add("plan", plan.made_at, words)
+
+    def take_receipts(self, receipts: Sequence[Receipt]) -> None:
+        """Keep what became of commands and tell the listeners."""
+        if not receipts:
+            return
+        with self._lock:
+            self._receipts.extend(receipts)
+            for receipt in receipts:
+                self._counts[receipt.outcome] += 1
+        missed = [r.command.id for r in receipts if r.outcome is not Outcome.APPLIED]
+        self.events.add("commands", max(r.at for r in receipts), {"count": len(receipts), "not_applied": missed})
+
+    def take_fault(self, at: datetime, place: str, message: str) -> None:
+        """Tell the listeners of something that went wrong and was survived."""
+        self.events.add("fault", at, {"place": place, "message": message})
+
+    def take_guard(self, at: datetime, message: str) -> None:
+        """Tell the listeners that the fast guard acted."""
+        self.events.add("guard", at, {"message": message})

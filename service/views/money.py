@@ -1,0 +1,70 @@
+"""What the present costs and emits: contract prices times what the connections show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from models.carriers import Carrier
+from models.components import GasSupply, GridConnection
+from models.horizon import QUARTER, Horizon
+from models.site import ElectricityContract, GasContract, Site
+from models.tariffs.time_of_use import energy_price_per_kwh
+from service.history import EPOCH, History, Span
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Cost and emission of buying and selling, per hour or summed over a period, in the site's currency and kg."""
+
+    cost: float
+    co2_kg: float
+
+
+def price_now_per_kwh(site: Site, at: datetime) -> Mapping[str, float]:
+    """Return each electricity contract's import price in the quarter-hour around an instant, by contract id."""
+    start = EPOCH + (at - EPOCH) // QUARTER * QUARTER
+    quarter = Horizon.uniform(start, start + QUARTER)
+    contracts = (c for c in site.contracts if isinstance(c, ElectricityContract))
+    return {c.id: float(energy_price_per_kwh(c.tariff, quarter, site.location.time_zone)[0]) for c in contracts}
+
+
+def rate_now(site: Site, history: History, power_kw: Array, at: datetime) -> Rate:
+    """Return what one hour like this instant would cost and emit; ``power_kw`` is (asset, carrier)."""
+    return _summed(
+        site, history, np.clip(power_kw, 0.0, None), np.clip(-power_kw, 0.0, None), price_now_per_kwh(site, at)
+    )
+
+
+def spent(site: Site, history: History, span: Span) -> Rate:
+    """Return what the measured part of a span has cost and emitted so far, demand charge left out."""
+    cost = co2 = 0.0
+    quarters = np.array([(s - EPOCH) // QUARTER for s in span.starts], dtype=np.int64)
+    for quarter in np.unique(quarters):
+        inside = quarters == quarter
+        fed, drawn = span.fed_kwh[inside].sum(axis=0), span.drawn_kwh[inside].sum(axis=0)
+        rate = _summed(site, history, fed, drawn, price_now_per_kwh(site, EPOCH + int(quarter) * QUARTER))
+        cost, co2 = cost + rate.cost, co2 + rate.co2_kg
+    return Rate(cost, co2)
+
+
+def _summed(site: Site, history: History, fed: Array, drawn: Array, price: Mapping[str, float]) -> Rate:
+    row = {name: i for i, name in enumerate(history.assets)}
+    power, gas = history.carriers.index(Carrier.ELECTRICITY), history.carriers.index(Carrier.GAS)
+    cost = co2 = 0.0
+    for grid in site.of_kind(GridConnection):
+        contract = site.contract(grid.contract)
+        imported, exported = float(fed[row[grid.id], power]), float(drawn[row[grid.id], power])
+        sale = contract.tariff.export_price_per_kwh if isinstance(contract, ElectricityContract) else 0.0
+        cost += imported * price.get(grid.contract, 0.0) - exported * sale
+        co2 += imported * grid.co2_kg_per_kwh
+    for gate in site.of_kind(GasSupply):
+        contract = site.contract(gate.contract)
+        taken = float(fed[row[gate.id], gas])
+        cost += taken * (contract.price_per_kwh if isinstance(contract, GasContract) else 0.0)
+        co2 += taken * gate.co2_kg_per_kwh
+    return Rate(cost, co2)

@@ -1,0 +1,160 @@
+"""Key figures of the present: what it costs, how near the peak is, what is stored, how old the plan is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from models.carriers import Carrier
+from models.components import GridConnection, Pv, Store, Wind
+from models.ports import Quality
+from models.site import Site
+from models.state import Snapshot
+from service.history import History
+from service.memory import MadePlan, Memory
+from service.views.money import Rate, price_now_per_kwh, rate_now, spent
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLevel:
+    """How full one store is and what it does; ``power_kw`` is positive when it gives."""
+
+    asset: str
+    title: str
+    kind: str
+    stored_kwh: float
+    stored_share: float
+    energy_kwh: float
+    power_kw: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlanState:
+    """The newest plan in short; ``check_ok`` is None before the twin has judged it."""
+
+    plan_id: str
+    age_s: float
+    source: str
+    status: str
+    gap_share: float
+    findings: int
+    check_ok: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """The present of a site in a few numbers.
+
+    ``import_kw`` is net of export. ``peak_import_kw`` is the highest 15-min mean of the billing period, ``peak_cap_kw`` what the plan protects.
+    ``self_use_share`` is the share of sun and wind that stays on the site, None when there is none.
+    ``values_good_share`` is the share of measured values with good quality.
+    """
+
+    at: datetime
+    currency: str
+    now: Rate
+    price_per_kwh: float
+    today: Rate
+    import_kw: float
+    peak_import_kw: float | None
+    peak_cap_kw: float | None
+    renewable_kw: float
+    self_use_share: float | None
+    stores: tuple[StoreLevel, ...]
+    plan: PlanState | None
+    values: Mapping[Quality, int]
+
+    @property
+    def values_good_share(self) -> float:
+        """Share of measured values with good quality, 1 when nothing is measured."""
+        total = sum(self.values.values())
+        return self.values.get(Quality.GOOD, 0) / total if total else 1.0
+
+
+def key_figures(memory: Memory, snapshot: Snapshot) -> KeyFigures:
+    """Return the key figures at a snapshot."""
+    site, history = memory.site, memory.history
+    power = history.matrix(snapshot.power_kw)
+    electricity = power[:, history.carriers.index(Carrier.ELECTRICITY)]
+    import_kw = _total(history, site.of_kind(GridConnection), electricity)
+    renewable_kw = max(
+        _total(history, site.of_kind(Pv), electricity) + _total(history, site.of_kind(Wind), electricity), 0.0
+    )
+    prices = price_now_per_kwh(site, snapshot.at)
+    made = memory.plan
+    return KeyFigures(
+        at=snapshot.at,
+        currency=site.currency,
+        now=rate_now(site, history, power, snapshot.at),
+        price_per_kwh=next(iter(prices.values()), 0.0),
+        today=spent(site, history, history.span(local_midnight(site, snapshot.at), snapshot.at + timedelta(minutes=5))),
+        import_kw=import_kw,
+        peak_import_kw=snapshot.peak_import_kw,
+        peak_cap_kw=None if made is None else made.peak_cap_kw,
+        renewable_kw=renewable_kw,
+        self_use_share=_self_use(renewable_kw, import_kw),
+        stores=store_levels(site, history, snapshot),
+        plan=None if made is None else plan_state(made, snapshot.at),
+        values=quality_counts(snapshot),
+    )
+
+
+def local_midnight(site: Site, at: datetime) -> datetime:
+    """Return the start of the site's local day around an instant."""
+    return at.astimezone(ZoneInfo(site.location.time_zone)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def store_levels(site: Site, history: History, snapshot: Snapshot) -> tuple[StoreLevel, ...]:
+    """Return every store's content and power; a store without a value is left out."""
+    power = history.matrix(snapshot.power_kw)
+    held = {
+        str(a): float(v) for a, v in zip(snapshot.stored_kwh["asset"].values, snapshot.stored_kwh.values, strict=True)
+    }
+    found = []
+    for store in (a for a in site.assets if isinstance(a, Store)):
+        stored = held.get(store.id, float("nan"))
+        if np.isfinite(stored):
+            given = float(power[history.assets.index(store.id), history.carriers.index(store.control)])
+            share = stored / store.energy_kwh
+            found.append(
+                StoreLevel(store.id, store.title or store.id, store.kind, stored, share, store.energy_kwh, given)
+            )
+    return tuple(found)
+
+
+def plan_state(made: MadePlan, now: datetime) -> PlanState:
+    """Return a plan in short, as seen at ``now``."""
+    plan, check = made.plan, made.check
+    findings = len(plan.findings) + (0 if check is None else len(check.findings))
+    age_s = (now - plan.made_at).total_seconds()
+    return PlanState(
+        plan.id,
+        age_s,
+        plan.source,
+        plan.solver.status,
+        plan.solver.gap_share,
+        findings,
+        None if check is None else check.ok,
+    )
+
+
+def quality_counts(snapshot: Snapshot) -> Mapping[Quality, int]:
+    """Return how many values have which quality."""
+    counts = dict.fromkeys(Quality, 0)
+    for tag in snapshot.tags.values():
+        counts[tag.quality] += 1
+    return counts
+
+
+def _total(
+    history: History, assets: tuple[GridConnection, ...] | tuple[Pv, ...] | tuple[Wind, ...], column: np.ndarray
+) -> float:
+    return float(sum(column[history.assets.index(a.id)] for a in assets))
+
+
+def _self_use(renewable_kw: float, import_kw: float) -> float | None:
+    if renewable_kw < 1.0:
+        return None
+    return 1.0 - min(max(-import_kw, 0.0) / renewable_kw, 1.0)
