@@ -111,13 +111,15 @@ def solve_thermal(
     """Solve a heat (``sign`` +1) or cold (-1) network; see ``solve_heat``."""
     model = compile_pipes(network)
     time = time_of(demand_kw)
-    given = _plain(network, model, time, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, ground_degc)
+    given = plain_input(
+        network, model, time, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, ground_degc
+    )
     medium = fluid or liquid(network)
     flow = _run(network, model, sign, medium, given)
     return _label(network, model, sign, medium, given, flow, time)
 
 
-def _plain(
+def plain_input(
     network: PipeNetwork,
     model: PipeModel,
     time: xr.DataArray,
@@ -128,6 +130,7 @@ def _plain(
     return_degc: xr.DataArray | float | None,
     ground_degc: xr.DataArray | float | None,
 ) -> ThermalInput:
+    """Return labelled series as plain arrays per graph node; see ``solve_heat`` for their meaning."""
     ids = model.graph.junction_ids
     demand = _at_junctions(ids, network.consumers, table(demand_kw, "consumer", network.consumers, time, "demand_kw"))
     if feed_in_kw is not None:

@@ -1,6 +1,6 @@
 """Small grids that several tests use."""
 
-from models.networks.data import Bus, ElectricNetwork, Line, Switch, Transformer
+from models.networks.data import Bus, ElectricNetwork, Junction, Line, Pipe, PipeNetwork, Switch, Transformer
 
 
 def cable(name: str, start: str, end: str, km: float = 1.0, **changes: object) -> Line:
@@ -42,3 +42,32 @@ def ring(*switches: Switch, **changes: object) -> ElectricNetwork:
         "slack_vm_pu": 1.02,
     } | changes
     return ElectricNetwork(**values)
+
+
+def tube(name: str, start: str, end: str, metres: float, mm: float = 80.0, **changes: object) -> Pipe:
+    values = {"roughness_mm": 0.05, "heat_loss_w_per_m_k": 0.3} | changes
+    return Pipe(id=name, from_junction=start, to_junction=end, length_m=metres, inner_diameter_mm=mm, **values)
+
+
+def district(*, meshed: bool = False, wall_kj_per_m_k: float = 0.0, **changes: object) -> PipeNetwork:
+    """A plant, a 600 m main to k, from there x, y (drawn against the flow) and z; meshed closes x to z."""
+    wall = {"wall_kj_per_m_k": wall_kj_per_m_k}
+    pipes = [
+        tube("main", "plant", "k", 600, 100, **wall),
+        tube("kx", "k", "x", 250, **wall),
+        tube("yk", "y", "k", 150, **wall),
+        tube("yz", "y", "z", 300, 65, **wall),
+    ]
+    if meshed:
+        pipes.append(tube("xz", "x", "z", 200, 50, **wall))
+    values = {
+        "id": "district",
+        "carrier": "heat",
+        "junctions": tuple(Junction(id=j) for j in ("plant", "k", "x", "y", "z")),
+        "pipes": tuple(pipes),
+        "plant_junction": "plant",
+        "consumers": ("x", "y", "z"),
+        "supply_degc": 85.0,
+        "return_degc": 55.0,
+    } | changes
+    return PipeNetwork(**values)

@@ -1,0 +1,184 @@
+"""Steps of a heat or cold network with water under way, as a compiled loop."""
+
+import numpy as np
+
+from models.networks.hydraulics import Floats, Ints, Media, Shape, Tubes, balance
+from models.networks.jit import compiled
+from models.networks.parcels import transport
+from models.networks.thermal import Adjacency, downstream_order, set_flows
+
+ROUNDS_MAX = 8
+AGREE_K = 1e-7
+Water = tuple[Floats, Floats, Ints, Floats, Floats]
+"""Parcel mass and temperature (edge, parcel), parcel count and wall temperature (edge), node temperature (node)."""
+
+
+@compiled
+def _copy(source: Water, target: Water) -> None:
+    target[0][:] = source[0]
+    target[1][:] = source[1]
+    target[2][:] = source[2]
+    target[3][:] = source[3]
+    target[4][:] = source[4]
+
+
+@compiled
+def move(
+    supply: Water,
+    back: Water,
+    work_supply: Water,
+    work_back: Water,
+    demand: Floats,
+    plant_t: float,
+    wanted_return: Floats,
+    feed_t: Floats,
+    ground: float,
+    rate: Floats,
+    wall_kg: Floats,
+    cp: float,
+    sign: float,
+    least_k: float,
+    dt: float,
+    shape: Shape,
+    near: Adjacency,
+    tubes: Tubes,
+    model: int,
+    media: Media,
+    curve: Floats,
+    head: Floats,
+    m: Floats,
+    fall: Floats,
+    flow: Floats,
+) -> tuple[int, float, bool]:
+    """Advance by ``dt`` in place; return rounds (-1: no flow pattern), heat lost / cp, and whether all get their spread.
+
+    Consumers set their flow by the temperature that arrives within the step, so each round moves the water of the step's
+    beginning anew until the temperatures agree.
+    """
+    start, end = shape[0], shape[1]
+    arriving = supply[4].copy()
+    leaving = back[4].copy()
+    order = np.zeros(len(demand), np.int32)
+    fine, lost = True, 0.0
+    for rounds in range(ROUNDS_MAX):
+        share = 1.0 if rounds < 4 else 0.5
+        fine = set_flows(demand, arriving, leaving, wanted_return, feed_t, cp, sign, least_k, share, flow)
+        flow[0] = 0.0
+        steps, _ = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
+        if steps < 0:
+            return -1, 0.0, False
+        flow[0] = -flow[1:].sum()
+        placed = downstream_order(m, start, end, near, order)
+        _copy(supply, work_supply)
+        _copy(back, work_back)
+        mass, t, count, wall, node_t = work_supply
+        feed_t[0] = plant_t
+        lost = transport(
+            mass,
+            t,
+            count,
+            wall,
+            wall_kg,
+            m,
+            -flow,
+            feed_t,
+            ground,
+            rate[0],
+            dt,
+            shape,
+            near,
+            order,
+            placed,
+            1.0,
+            node_t,
+        )
+        mass, t, count, wall, back_t = work_back
+        lost += transport(
+            mass,
+            t,
+            count,
+            wall,
+            wall_kg,
+            m,
+            flow,
+            wanted_return,
+            ground,
+            rate[1],
+            dt,
+            shape,
+            near,
+            order,
+            placed,
+            -1.0,
+            back_t,
+        )
+        change = max(np.abs(node_t - arriving).max(), np.abs(back_t - leaving).max())
+        arriving[:] = node_t
+        leaving[:] = back_t
+        if change <= AGREE_K:
+            break
+    _copy(work_supply, supply)
+    _copy(work_back, back)
+    return rounds + 1, lost, fine
+
+
+@compiled
+def run(
+    supply: Water,
+    back: Water,
+    work_supply: Water,
+    work_back: Water,
+    demand: Floats,
+    plant_t: Floats,
+    wanted_return: Floats,
+    feed_t: Floats,
+    ground: Floats,
+    rate: Floats,
+    wall_kg: Floats,
+    cp: float,
+    sign: float,
+    step_s: float,
+    substeps: int,
+    shape: Shape,
+    near: Adjacency,
+    tubes: Tubes,
+    model: int,
+    media: Media,
+    curve: Floats,
+    head: Floats,
+    m: Floats,
+    fall: Floats,
+    flow: Floats,
+    supply_t: Floats,
+    return_t: Floats,
+    plant_w: Floats,
+    lost_w: Floats,
+    taken_w: Floats,
+    state: Ints,
+) -> None:
+    """Advance over all steps; per-step arrays receive values at the end of each step, powers and flows are means."""
+    dt = step_s / substeps
+    for s in range(len(demand)):
+        least = max(0.15 * sign * (plant_t[s] - wanted_return[s, 0]), 1e-3)
+        chords, level, drawn = m[s].copy(), np.zeros(len(demand[s])), np.zeros(len(demand[s]))
+        fall[s] = np.inf
+        for _ in range(substeps):
+            rounds, lost, fine = move(
+                supply, back, work_supply, work_back, demand[s], plant_t[s], wanted_return[s], feed_t[s], ground[s],
+                rate, wall_kg, cp, sign, least, dt, shape, near, tubes, model, media, curve, head, chords, level, drawn,
+            )  # fmt: skip
+            if rounds < 0:
+                state[s] = 1
+                continue
+            if not fine:
+                state[s] = 3
+            m[s] += chords / substeps
+            flow[s] += drawn / substeps
+            fall[s] = np.minimum(fall[s], level)
+            lost_w[s] += lost * cp / step_s
+            plant_w[s] += -drawn[0] * cp * (plant_t[s] - back[4][0]) / substeps
+            for i in range(1, len(drawn)):
+                spread = supply[4][i] - wanted_return[s, i] if drawn[i] > 0 else feed_t[s, i] - back[4][i]
+                taken_w[s, i] += drawn[i] * cp * spread / substeps
+        supply_t[s] = supply[4]
+        return_t[s] = back[4]
