@@ -1,0 +1,207 @@
+"""The grid as the planner meets it: replay a plan's injections and say, in rows, what they do to losses, voltages and loadings.
+
+Around a solved flow the loss is convex in the injections, so its tangents never promise too little loss and are kept for every step;
+voltage and loading get a row only at or near a limit. Source: successive tangent rows from exact power-flow slopes; that loss tangents
+and low-voltage rows never cut off a feasible plan is sampled, not proven.
+"""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from models.carriers import Carrier
+from models.components import Consumer, GridConnection
+from models.networks.data import ElectricNetwork
+from models.networks.electricity import sensitivities, solve_electricity
+from models.security import Port, PortPlan, Report, Rows, Shape
+from models.site import Site
+
+Floats = npt.NDArray[np.float64]
+UNBOUNDED = np.inf
+SLOPE_FLOOR = 1e-9
+"""Smaller slopes are rounding; solvers drop them with a warning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How near a limit a quantity must be to get a row, and what bending a row costs per unit and step.
+
+    The prices lie above what shedding load to relieve the same limit would cost.
+    """
+
+    voltage_pu: float = 0.01
+    loading_share: float = 0.15
+    voltage_price_per_pu: float = 2e6
+    loading_price_per_share: float = 1e5
+
+
+@dataclass(frozen=True)
+class GridCheck:
+    """The network check of one electric network of a site."""
+
+    site: Site
+    network: ElectricNetwork
+    watch: Watch = Watch()
+
+    @cached_property
+    def ports(self) -> tuple[Port, ...]:
+        """Real, then reactive power of every bus with assets except the slack's."""
+        buses = self.buses
+        return tuple(Port(Carrier.ELECTRICITY, b, q) for q in ("power_kw", "reactive_kvar") for b in buses)
+
+    @cached_property
+    def buses(self) -> tuple[str, ...]:
+        """Buses at which anything but the grid connection feeds or draws."""
+        known = {b.id for b in self.network.buses}
+        found = dict.fromkeys(
+            node
+            for asset in self.site.assets
+            if not isinstance(asset, GridConnection)
+            for carrier, node in asset.ports().items()
+            if carrier is Carrier.ELECTRICITY and node in known and node != self.network.slack_bus
+        )
+        return tuple(found)
+
+    @cached_property
+    def revision(self) -> str:
+        """A digest of the network's parameters and of the ports."""
+        text = repr((self.network, [p.key for p in self.ports]))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def check(self, plan: PortPlan, *, gradients: bool = True) -> Report:
+        """Replay a plan and return rows around it.
+
+        Raises
+        ------
+        ValueError
+            When the plan's ports are not this check's ports in this order.
+        """
+        if plan.ports != self.ports:
+            raise ValueError(
+                f"the plan has ports {[p.key for p in plan.ports]}, {self.network.id} needs {[p.key for p in self.ports]}"
+            )
+        begun = time.perf_counter()
+        flow = self._replay(plan)
+        status = np.asarray(flow["status"].values, dtype=np.int64)
+        balance, findings = Rows.empty(), Rows.empty()
+        if gradients:
+            slopes = sensitivities(self.network, flow, self.buses)
+            balance = self._loss_rows(plan, flow, slopes, status)
+            findings = self._voltage_rows(plan, flow, slopes) + self._loading_rows(plan, flow, slopes)
+        losses = {Carrier.ELECTRICITY: np.nan_to_num(flow["loss_kw"].values)}
+        return Report(status, balance, findings, self._worst(flow), losses, time.perf_counter() - begun, self.revision)
+
+    def _replay(self, plan: PortPlan) -> xr.Dataset:
+        count = len(self.buses)
+        time_axis = np.arange(len(plan.values))
+        coords = {"bus": [b.id for b in self.network.buses], "time": time_axis}
+        power, reactive = (
+            xr.DataArray(
+                plan.values[:, half].T, dims=("bus", "time"), coords={"bus": list(self.buses), "time": time_axis}
+            ).reindex(bus=coords["bus"], fill_value=0.0)
+            for half in (slice(None, count), slice(count, None))
+        )
+        return solve_electricity(self.network, power, reactive)
+
+    def _slopes(self, slopes: xr.Dataset, name: str, dim: str | None) -> Floats:
+        """Return slopes by both powers as (…, port): (step, element, port), or (step, port) without ``dim``."""
+        order = ("time", dim, "source") if dim else ("time", "source")
+        both = [slopes[f"{name}_by_{p}"].transpose(*order).values for p in ("p", "q")]
+        joined = np.concatenate(both, axis=-1)
+        return np.where(np.abs(joined) < SLOPE_FLOOR, 0.0, joined)
+
+    def _loss_rows(self, plan: PortPlan, flow: xr.Dataset, slopes: xr.Dataset, status: npt.NDArray[np.int64]) -> Rows:
+        solved = np.flatnonzero(status == 0)
+        count = len(solved)
+        return Rows.over(
+            "loss_kw",
+            [self.network.id] * count,
+            solved,
+            flow["loss_kw"].values[solved],
+            (np.full(count, -UNBOUNDED), np.full(count, UNBOUNDED)),
+            self._slopes(slopes, "loss", None)[solved],
+            plan.values[solved],
+            slack_price=0.0,
+            shape=Shape.GLOBAL,
+        )
+
+    def _voltage_rows(self, plan: PortPlan, flow: xr.Dataset, slopes: xr.Dataset) -> Rows:
+        low = np.array([b.vm_min_pu for b in self.network.buses])
+        high = np.array([b.vm_max_pu for b in self.network.buses])
+        vm = flow["vm_pu"].transpose("time", "bus").sel(bus=[b.id for b in self.network.buses]).values
+        slope = self._slopes(slopes.sel(bus=[b.id for b in self.network.buses]), "vm", "bus")
+        held = np.array([b.id == self.network.slack_bus for b in self.network.buses])
+        near = self.watch.voltage_pu
+        under = self._rows("vm_pu", vm, slope, plan, (vm < low + near) & ~held, (low, None), Shape.GLOBAL)
+        over = self._rows("vm_pu", vm, slope, plan, (vm > high - near) & ~held, (None, high), Shape.CONSERVATIVE)
+        return under + over
+
+    def _loading_rows(self, plan: PortPlan, flow: xr.Dataset, slopes: xr.Dataset) -> Rows:
+        loading = flow["loading_share"].transpose("time", "branch").values
+        limit = np.ones(loading.shape[1])
+        slope = self._slopes(slopes, "loading", "branch")
+        near = loading > limit - self.watch.loading_share
+        return self._rows("loading_share", loading, slope, plan, near, (None, limit), Shape.LOCAL)
+
+    def _rows(
+        self,
+        kind: str,
+        value: Floats,
+        slope: Floats,
+        plan: PortPlan,
+        chosen: npt.NDArray[np.bool_],
+        bounds: tuple[Floats | None, Floats | None],
+        shape: Shape,
+    ) -> Rows:
+        """Return one row per chosen (step, element)."""
+        step, element = np.nonzero(chosen & np.isfinite(value))
+        names: Sequence[str] = [b.id for b in self.network.buses] if kind == "vm_pu" else self._branches
+        price = self.watch.voltage_price_per_pu if kind == "vm_pu" else self.watch.loading_price_per_share
+        lower, upper = (
+            np.full(len(step), sign * UNBOUNDED) if bound is None else bound[element]
+            for sign, bound in zip((-1, 1), bounds, strict=True)
+        )
+        return Rows.over(
+            kind,
+            [names[e] for e in element.tolist()],
+            step,
+            value[step, element],
+            (lower, upper),
+            slope[step, element],
+            plan.values[step],
+            slack_price=price,
+            shape=shape,
+        )
+
+    @cached_property
+    def _branches(self) -> Sequence[str]:
+        flow = self._replay(PortPlan(self.ports, np.zeros((1, len(self.ports))), np.ones(1), self.revision))
+        return [str(b) for b in flow["branch"].values]
+
+    def _worst(self, flow: xr.Dataset) -> dict[str, float]:
+        """Return the largest violation of voltage and loading over all steps, 0 when clean."""
+        vm = flow["vm_pu"].transpose("time", "bus").sel(bus=[b.id for b in self.network.buses]).values
+        low = np.array([b.vm_min_pu for b in self.network.buses])
+        high = np.array([b.vm_max_pu for b in self.network.buses])
+        beyond = np.maximum(low - vm, vm - high)
+        return {
+            "vm_pu": float(max(np.nanmax(beyond, initial=0.0), 0.0)),
+            "loading_share": float(max(np.nanmax(flow["loading_share"].values - 1.0, initial=0.0), 0.0)),
+        }
+
+
+def reactive_factor(site: Site, bus: str) -> float:
+    """Return the reactive power per real power of the consumers at a bus, from their power factors; 0 without consumers."""
+    factors = [
+        float(np.tan(np.arccos(d.power_factor)))
+        for c in site.of_kind(Consumer)
+        for d in c.demands
+        if d.carrier is Carrier.ELECTRICITY and d.node == bus
+    ]
+    return max(factors, default=0.0)
