@@ -93,7 +93,7 @@ def solve_gas(
     """
     model = compile_gas(network)
     time = time_of(demand_kw)
-    demand = _demand(network, model, table(demand_kw, "consumer", network.consumers, time, "demand_kw"))
+    demand = demand_kg_per_s(network, model, table(demand_kw, "consumer", network.consumers, time, "demand_kw"))
     given = np.asarray(network.source_pressure_kpa if source_pressure_kpa is None else source_pressure_kpa, dtype=float)
     source = np.ascontiguousarray(np.broadcast_to(given * 1e3, len(demand)))
     nodes = to_nodes(model.graph, demand)
@@ -102,7 +102,8 @@ def solve_gas(
     return _label(network, model, law or model.law, flow, stranded, time)
 
 
-def _demand(network: GasNetwork, model: GasModel, demand_kw: Floats) -> Floats:
+def demand_kg_per_s(network: GasNetwork, model: GasModel, demand_kw: Floats) -> Floats:
+    """Return what every junction draws, dims (step, junction), from power per consumer."""
     place = {junction: i for i, junction in enumerate(model.graph.junction_ids)}
     demand = np.zeros((len(demand_kw), len(place)))
     for k, junction in enumerate(network.consumers):

@@ -1,6 +1,17 @@
 """Small grids that several tests use."""
 
-from models.networks.data import Bus, ElectricNetwork, Junction, Line, Pipe, PipeNetwork, Switch, Transformer
+from models.networks.data import (
+    Bus,
+    Compressor,
+    ElectricNetwork,
+    GasNetwork,
+    Junction,
+    Line,
+    Pipe,
+    PipeNetwork,
+    Switch,
+    Transformer,
+)
 
 
 def cable(name: str, start: str, end: str, km: float = 1.0, **changes: object) -> Line:
@@ -71,3 +82,24 @@ def district(*, meshed: bool = False, wall_kj_per_m_k: float = 0.0, **changes: o
         "return_degc": 55.0,
     } | changes
     return PipeNetwork(**values)
+
+
+def gas_town(*, height_m: float = 0.0, station: bool = False, **changes: object) -> GasNetwork:
+    """A gate feeding a ring of a, b and c at ``height_m``; a station may sit in front of it."""
+    entry = "gate" if not station else "behind"
+    junctions = [Junction(id="gate"), *(Junction(id=j, height_m=height_m) for j in ("a", "b", "c"))]
+    values = {
+        "id": "town",
+        "junctions": tuple(junctions) + ((Junction(id="behind"),) if station else ()),
+        "pipes": (
+            tube("ga", entry, "a", 900),
+            tube("ab", "a", "b", 700),
+            tube("cb", "c", "b", 400, 60),
+            tube("ca", "c", "a", 600, 60),
+        ),
+        "compressors": (Compressor(id="s", from_junction="gate", to_junction="behind"),) if station else (),
+        "source_junction": "gate",
+        "source_pressure_kpa": 300.0,
+        "consumers": ("a", "b", "c"),
+    } | changes
+    return GasNetwork(**values)

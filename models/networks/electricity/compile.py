@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.networks.data import ElectricNetwork
-from models.networks.electricity.symbolic import Elimination, IntArray, eliminate
 from models.networks.electricity.topology import Branch, branches_of, fuse_buses, reached
+from models.networks.symbolic import Elimination, IntArray, eliminate
 
 ComplexArray = npt.NDArray[np.complex128]
 FloatArray = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""The order in which the buses of a grid are eliminated, worked out once per topology.
+"""The order in which the nodes of a network are eliminated, worked out once per topology.
 
 Newton's linear systems all share one pattern, so the elimination becomes a fixed list of block operations that a
 compiled loop walks through without any search.
