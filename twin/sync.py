@@ -20,7 +20,6 @@ STALE_POLLS = 3.0
 LOST_AFTER_S = 900.0
 """A value older than this says nothing about the present; the model does better."""
 RUNNING_KW = 1.0
-USABLE = (Quality.GOOD, Quality.UNCERTAIN, Quality.STALE, Quality.SUBSTITUTED)
 WORSE = [Quality.GOOD, Quality.UNCERTAIN, Quality.SUBSTITUTED, Quality.STALE, Quality.BAD]
 Key = tuple[str, str]
 
@@ -31,7 +30,12 @@ class Value:
 
     value: float
     quality: Quality
-    measured_at: datetime
+    age_s: float
+
+    @property
+    def usable(self) -> bool:
+        """Whether the value says anything about the present."""
+        return self.quality is not Quality.BAD
 
 
 class Synchroniser:
@@ -69,7 +73,7 @@ class Synchroniser:
     def snapshot(self, readings: Iterable[Reading], now: datetime) -> Snapshot:
         """Return the state of the site at ``now``; readings of unknown devices are ignored."""
         values = self._best(readings, now)
-        tags = {k: TagState(v.quality, _age_s(v.measured_at, now)) for k, v in values.items()}
+        tags = {k: TagState(v.quality, v.age_s) for k, v in values.items()}
         power = self._powers(values, tags, now)
         stored = self._contents(values, power, tags, now)
         units = self._unit_history(values, power, now)
@@ -87,19 +91,17 @@ class Synchroniser:
             asset = self._of_device.get(r.device)
             if asset is None:
                 continue
-            found = Value(r.value, self._quality(r, now), r.measured_at)
+            age_s = _age_s(r.measured_at, now)
+            quality = self._quality(r, age_s)
             key = asset, r.quantity
-            if key not in best or WORSE.index(found.quality) < WORSE.index(best[key].quality):
-                best[key] = found
-            if found.quality in USABLE:
-                self._seen[key] = max(self._seen.get(key, r.measured_at), r.measured_at)
+            if key not in best or WORSE.index(quality) < WORSE.index(best[key].quality):
+                best[key] = Value(r.value, quality, age_s)
+            if quality is not Quality.BAD:
+                self._seen[key] = r.measured_at
         return best
 
-    def _quality(self, reading: Reading, now: datetime) -> Quality:
-        if reading.quality is Quality.BAD or not isfinite(reading.value):
-            return Quality.BAD
-        age_s = _age_s(reading.measured_at, now)
-        if age_s > LOST_AFTER_S:
+    def _quality(self, reading: Reading, age_s: float) -> Quality:
+        if reading.quality is Quality.BAD or age_s > LOST_AFTER_S or not isfinite(reading.value):
             return Quality.BAD
         if age_s > self._stale_s[reading.device] and reading.quality is not Quality.SUBSTITUTED:
             return Quality.STALE
@@ -111,7 +113,7 @@ class Synchroniser:
         lost: set[Port] = set()
         for port in self.layout.ports:
             found = values.get((port[0], _quantity(port[1])))
-            if found is not None and found.quality in USABLE:
+            if found is not None and found.usable:
                 power[port] = found.value
             else:
                 power[port] = self._power.get(port, 0.0)
@@ -150,7 +152,7 @@ class Synchroniser:
         if not isinstance(asset, HeatPump):
             return None
         found = values.get((asset.id, "air_degc"))
-        return found.value if found is not None and found.quality in USABLE else None
+        return found.value if found is not None and found.usable else None
 
     def _contents(
         self, values: Mapping[Key, Value], power: Mapping[Port, float], tags: dict[Key, TagState], now: datetime
@@ -169,12 +171,11 @@ class Synchroniser:
         """Return the stored energy as the device shows it, in kWh or as a share of its size."""
         asset = self._asset[keeper]
         energy = values.get((keeper, "stored_kwh"))
-        if energy is not None and energy.quality in USABLE:
+        if energy is not None and energy.usable:
             return (keeper, "stored_kwh"), energy.value
         share = values.get((keeper, "stored_share"))
         if isinstance(asset, Store) and share is not None:
-            usable = share.quality in USABLE
-            return (keeper, "stored_share"), share.value * asset.energy_kwh if usable else None
+            return (keeper, "stored_share"), share.value * asset.energy_kwh if share.usable else None
         return (keeper, "stored_kwh"), None
 
     def _carried_on(
@@ -189,7 +190,7 @@ class Synchroniser:
         port = keeper, asset.control
         mean_kw = (self._power.get(port, power[port]) + power[port]) / 2.0
         baseline = values.get((keeper, "baseline_kw"))
-        known = baseline is not None and baseline.quality in USABLE
+        known = baseline is not None and baseline.usable
         baseline_kw = -baseline.value if baseline is not None and known else -mean_kw
         span = self._last.at, now
         return kept_kwh(asset, before, mean_kw, span, baseline_kw, self.site.location.time_zone)
@@ -203,7 +204,7 @@ class Synchroniser:
         for unit in self._units:
             told = values.get((unit, "running"))
             control_kw = power.get((unit, self._asset[unit].control), 0.0)
-            runs = told.value > 0.5 if told is not None and told.quality in USABLE else abs(control_kw) > RUNNING_KW
+            runs = told.value > 0.5 if told is not None and told.usable else abs(control_kw) > RUNNING_KW
             old = self._unit_states.get(unit)
             same = old is not None and old.running == runs
             states[unit] = UnitState(runs, old.hours_in_state + hours if old is not None and same else 0.0)
