@@ -106,11 +106,13 @@ class PolledDevice:
         state.readings = tuple(readings)
 
     def _watch(self, state: BlockState, values: Sequence[float], started: float) -> None:
-        """Count the reads in which the heartbeat, or all of at least four noisy points, stood still."""
+        """Count the reads in which the heartbeat, or without one all of at least four noisy points, stood still."""
         points = state.block.points
-        beats = [v for p, v in zip(points, values, strict=True) if p.heartbeat]
-        noise = [v for p, v in zip(points, values, strict=True) if p.noisy]
-        moving = tuple(beats or (noise if len(noise) >= 4 else ()))
+        if self.map.heartbeat is not None:
+            moving = tuple(v for p, v in zip(points, values, strict=True) if p.heartbeat)
+        else:
+            moving = tuple(v for p, v in zip(points, values, strict=True) if p.noisy)
+            moving = moving if len(moving) >= 4 else ()
         if not moving or moving != state.moving:
             state.moving, state.still, state.still_since = moving, 0, started
         else:

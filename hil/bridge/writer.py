@@ -232,12 +232,10 @@ class Writer:
                 return _Verdict(State.REJECTED, Outcome.NO, "unreachable", f"{problem}; nothing was sent")
             seen = await self._read_back(target, device, link)
             if seen is None:
-                verdict = _Verdict(
-                    State.UNKNOWN, Outcome.MAYBE, "unknown", f"{device.id} could not be read after the write"
-                )
-            elif seen == target.frame.words:
+                return _unread(device)
+            if seen == target.frame.words:
                 return self._applied(target, device, seen)
-            elif sent in (_Sent.ECHOED, _Sent.REFUSED):
+            if sent in (_Sent.ECHOED, _Sent.REFUSED):
                 return await self._denied(target, device, link, sent, problem)
             if sent is _Sent.BUSY:
                 await asyncio.sleep(0.1 * (attempt + 1))

@@ -177,7 +177,7 @@ def test_a_refused_register_costs_its_point_and_nothing_else(bench):
             assert await until(lambda: any(isinstance(e, PointDisabled) for e in events))
             await asyncio.sleep(0.3)
             seen = by_quantity(await bridge.read(), "chp")
-            refused = [r for r in scripted.requests[-6:]]
+            refused = list(scripted.requests[-6:])
         await scripted.stop()
         return seen, events, refused
 
