@@ -84,6 +84,14 @@ def require(certificate: Certificate, place: str) -> None:
         raise CertificateError(f"{place}: {'; '.join(certificate.faults)}. Solve again without the kept basis.")
 
 
+def optimality_error(program: Program, solution: Solution) -> float:
+    """Return how far a linear program's solution is from the bound that its own duals prove, relative to one plus its size."""
+    if solution.x is None or solution.row_dual is None:
+        return float("inf")
+    objective = float(program.cost @ solution.x + program.offset)
+    return abs(objective - dual_bound(program, solution.row_dual, solution.x)) / (1.0 + abs(objective))
+
+
 def dual_bound(program: Program, row_dual: Floats, x: Floats) -> float:
     """Return the lower bound that ``row_dual`` proves for the program with integrality relaxed.
 

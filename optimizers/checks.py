@@ -48,12 +48,13 @@ def _check_forecast(problem: DispatchProblem) -> Iterator[Finding]:
     if forecast.horizon.edges != horizon.edges:
         yield error("forecast", f"covers {forecast.horizon.start} to {forecast.horizon.end} in {len(forecast.horizon)} steps; the plan needs "
                     f"{horizon.start} to {horizon.end} in {len(horizon)}. Bring it onto the plan's steps.")  # fmt: skip
-    known = {str(s) for s in forecast.values["series"].values}
+    values = forecast.values.transpose("series", "time")
+    known = dict(zip(values["series"].values.tolist(), values.values, strict=True))
     for name in problem.site.series():
         if name not in known:
             yield error(name, "the forecast lacks this series; add it or give the asset another profile")
             continue
-        gaps = np.flatnonzero(~np.isfinite(forecast.values.sel(series=name).values))
+        gaps = np.flatnonzero(~np.isfinite(known[name]))
         if len(gaps):
             yield error(
                 name, f"has no value in {len(gaps)} of {len(horizon)} steps, first at step {gaps[0]}; fill the gap"
@@ -101,11 +102,11 @@ def _check_store(problem: DispatchProblem, store: Store) -> Iterator[Finding]:
 
 def _check_start(problem: DispatchProblem, asset: str, least_kwh: float, most_kwh: float) -> Iterator[Finding]:
     """Check a start state: unknown or far outside is an error, slightly outside a warning."""
-    stored = problem.initial.stored_kwh
-    if asset not in stored["asset"].values:
+    found = np.flatnonzero(problem.initial.stored_kwh["asset"].values == asset)
+    if not len(found):
         yield error(asset, "the snapshot does not say how much energy is stored; measure or estimate it")
         return
-    start_kwh = float(stored.sel(asset=asset))
+    start_kwh = float(problem.initial.stored_kwh.values[found[0]])
     room_kwh = START_TOLERANCE_SHARE * (most_kwh - least_kwh if np.isfinite(most_kwh) else 1.0)
     if not np.isfinite(start_kwh):
         yield error(asset, "its stored energy is not a number; measure or estimate it")

@@ -15,7 +15,7 @@ from models.dispatch import DispatchProblem, Plan, SolverReport
 from models.errors import InfeasiblePlanError, SolverTimeoutError, UnboundedPlanError
 from models.site import Site
 from optimizers.blocks.book import Block, Book, Facts, Values
-from optimizers.certificate import Certificate, certify, require
+from optimizers.certificate import Certificate, certify, optimality_error, require
 from optimizers.checks import check
 from optimizers.compile.cache import StencilCache, default_folder, structure_key
 from optimizers.compile.program import CompiledModel
@@ -141,10 +141,13 @@ class Dispatcher:
         return Compiled(f"{key}:{steps}", site, blocks, book, structure.carriers, tile(stencil, TimeGrid(steps)))
 
     def _solve(self, case: Case, deadline_s: float) -> Solved:
+        """Solve and recheck; an answer that fails the recheck is asked for once more without the kept basis."""
         reserve_s = min(FALLBACK_SHARE * deadline_s, FALLBACK_MAX_S)
         job = Job(case.compiled.key, case.program, gap_share=case.facts.problem.gap_share)
         try:
             answer = self._process.solve(job, deadline_s=deadline_s - reserve_s)
+            if not _sound(case.program, answer):
+                answer = self._process.solve(replace(job, fresh=True), deadline_s=deadline_s - reserve_s)
         except SolverTimeoutError as late:
             return self._fall_back(case, reserve_s, str(late))
         status = answer.solution.status
@@ -154,18 +157,7 @@ class Dispatcher:
             raise UnboundedPlanError("the cost can fall without end; a price or a limit is missing")
         if answer.solution.x is None:
             return self._fall_back(case, reserve_s, f"no plan found within {deadline_s - reserve_s:g} s")
-        return self._accepted(answer, case.facts.problem.gap_share, deadline_s)
-
-    def _accepted(self, answer: Answer, gap_share: float, deadline_s: float) -> Solved:
-        """Return the point with duals where there is one; it has the same integers and is exact in the rest."""
-        found = answer.solution
-        point = answer.priced or found
-        bound = min(found.bound, point.objective)
-        gap = (point.objective - bound) / max(abs(point.objective), 1.0)
-        if found.status is Status.TIMEOUT:
-            words = f"stopped after {deadline_s:g} s, {gap:.2%} from the proven bound (allowed {gap_share:.2%})"
-            return Solved(point, bound, "deadline", words)
-        return Solved(point, bound, "gap" if gap > DUAL_TOLERANCE else "optimal")
+        return _accepted(answer, case.facts.problem.gap_share, deadline_s)
 
     def _fall_back(self, case: Case, reserve_s: float, why: str) -> Solved:
         """Keep the last commitments and optimise the rest as a linear program; without any, relax them."""
@@ -177,9 +169,7 @@ class Dispatcher:
 
     def _certified(self, case: Case, solved: Solved) -> Certificate:
         """Recheck the accepted point; a fall-back is checked without the integrality it gave up."""
-        program = case.program
-        if solved.status == "fallback":
-            program = replace(program, integrality=np.zeros_like(program.integrality))
+        program = case.program.relaxed() if solved.status == "fallback" else case.program
         certificate = certify(program, solved.point)
         require(certificate, f"plan from {case.facts.problem.horizon.start:%Y-%m-%d %H:%M} UTC")
         return certificate
@@ -188,6 +178,35 @@ class Dispatcher:
         if point.x is not None:
             start_h = case.facts.problem.horizon.start.timestamp() / 3600.0
             self._commitments[case.compiled.key] = (start_h + case.facts.start_h, point.x)
+
+
+def _accepted(answer: Answer, gap_share: float, deadline_s: float) -> Solved:
+    """Return the point with duals where there is one; it has the same integers and is exact in the rest."""
+    found = answer.solution
+    point = answer.priced or found
+    bound = min(max(found.bound, answer.relaxed.objective), point.objective)
+    gap = (point.objective - bound) / max(abs(point.objective), 1.0)
+    if found.status is Status.TIMEOUT:
+        words = f"stopped after {deadline_s:g} s, {gap:.2%} from the proven bound (allowed {gap_share:.2%})"
+        return Solved(point, bound, "deadline", words)
+    return Solved(point, bound, "gap" if gap > DUAL_TOLERANCE else "optimal")
+
+
+def _sound(program: Program, answer: Answer) -> bool:
+    """Return whether an answer passes the recheck: the relaxation by its duals, the point by rows, bounds and its duals."""
+    if answer.solution.x is None:
+        return True
+    integers = program.integers
+    point = answer.priced or answer.solution
+    if not certify(program, point).sound:
+        return False
+    if answer.relaxed.status is Status.OPTIMAL and optimality_error(program.relaxed(), answer.relaxed) > DUAL_TOLERANCE:
+        return False
+    if answer.priced is None or answer.priced.x is None:
+        return True
+    return (
+        optimality_error(program.fixed(integers, np.round(answer.priced.x[integers])), answer.priced) <= DUAL_TOLERANCE
+    )
 
 
 def program_of(model: CompiledModel, vector: Floats) -> Program:
@@ -221,7 +240,7 @@ def _integrality(model: CompiledModel, facts: Facts) -> npt.NDArray[np.uint8]:
 
 def _fall_backs(case: Case, last: tuple[Floats, Floats] | None) -> list[tuple[str, Program]]:
     """Return linear programs to try: integers as in the last plan at the same instants, then integers relaxed."""
-    relaxed = replace(case.program, integrality=np.zeros_like(case.program.integrality))
+    relaxed = case.program.relaxed()
     found = [("yes-or-no decisions are relaxed", relaxed)]
     if last is not None:
         found.insert(0, ("the last commitments are kept", _as_before(case, relaxed, last)))

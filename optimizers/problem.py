@@ -74,6 +74,8 @@ def _windows(unit: Chp, step_h: Floats) -> tuple[int, int, bool]:
 def _sells_dearer(problem: DispatchProblem, grid: GridConnection) -> bool:
     """Return whether some kWh sells for more than it costs, so that buying and selling at once would earn."""
     tariff = _electricity_contract(problem.site, grid).tariff
+    if all(b.price_per_kwh >= tariff.export_price_per_kwh for b in tariff.bands) and problem.co2_price_per_kg >= 0:
+        return False
     price = energy_price_per_kwh(tariff, problem.horizon, problem.site.location.time_zone)
     price = price + problem.co2_price_per_kg * grid.co2_kg_per_kwh
     return bool((price < tariff.export_price_per_kwh).any())

@@ -1,7 +1,7 @@
 """The only door to HiGHS: load a program once, change its numbers, run it, and check every status on the way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +42,21 @@ class Program:
     cost: Floats
     offset: float
     integrality: npt.NDArray[np.uint8]
+
+    def relaxed(self) -> "Program":
+        """Return the program without integrality."""
+        return replace(self, integrality=np.zeros_like(self.integrality))
+
+    def fixed(self, columns: Ints32, values: Floats) -> "Program":
+        """Return the program with some columns fixed and without integrality."""
+        lower, upper = self.column_lower.copy(), self.column_upper.copy()
+        lower[columns] = upper[columns] = values
+        return replace(self.relaxed(), column_lower=lower, column_upper=upper)
+
+    @property
+    def integers(self) -> Ints32:
+        """Positions of the integer columns."""
+        return np.flatnonzero(self.integrality).astype(np.int32)
 
     @property
     def matrix(self) -> sparse.csr_array:
@@ -118,17 +133,13 @@ class HighsSession:
             return Solution(Status.FAILED, "HiGHS ended with an error")
         return self._solution(float(self._highs.getRunTime()) - start_s)
 
-    def run_fixed(self, x: Floats, *, time_limit_s: float = 60.0) -> Solution:
-        """Solve the program with every integer column fixed at its value in ``x``, which gives prices; then undo the fixing."""
-        integers = np.flatnonzero(self.program.integrality).astype(np.int32)
-        values = np.round(x[integers])
-        self._set_integrality(np.zeros_like(self.program.integrality))
-        self._set_column_bounds(integers, values, values)
+    def run_within(self, columns: Ints32, lower: Floats, upper: Floats, *, time_limit_s: float = 60.0) -> Solution:
+        """Solve with other bounds on some columns, then put the program's own bounds back."""
+        self._set_column_bounds(columns, lower, upper)
         try:
             return self.run(time_limit_s=time_limit_s)
         finally:
-            self._set_column_bounds(integers, self.program.column_lower[integers], self.program.column_upper[integers])
-            self._set_integrality(self.program.integrality)
+            self._set_column_bounds(columns, self.program.column_lower[columns], self.program.column_upper[columns])
 
     def add_rows(self, rows: sparse.csr_array, lower: Floats, upper: Floats) -> None:
         """Append rows ``lower <= rows @ x <= upper``; the basis is kept."""

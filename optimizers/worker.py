@@ -9,17 +9,28 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
 
+import numpy as np
+
 from models.errors import SolverCrashError, SolverTimeoutError
+from optimizers.rounding import near_whole
 from optimizers.session import HighsSession, Program, Solution, Status
 
 KEPT_SESSIONS = 8
 GRACE_S = 1.0
 """How long the child may overrun its own time limit before it is killed."""
+
+ROUNDING_SHARE = 0.5
+"""A rounded relaxation is accepted within this share of the allowed gap; the tree search usually ends closer than allowed."""
+MIXED_OPTIONS: Mapping[str, bool | int | float | str] = {
+    "mip_heuristic_run_feasibility_jump": False,  # finds nothing on dispatch problems and costs as much as the root
+    "mip_detect_symmetry": False,  # equal units are one count already
+}
 
 
 class SolverKilledError(SolverCrashError):
@@ -34,22 +45,26 @@ class SolverKilledError(SolverCrashError):
 class Job:
     """One solve. Jobs with the same ``key`` have the same structure, so the child updates a live model instead of loading one.
 
-    With ``prices`` an integer program is solved a second time with its integers fixed, for the duals.
+    ``fresh`` forgets the live model first, which is how an answer that failed its recheck is asked for again.
     """
 
     key: str
     program: Program
     gap_share: float = 1e-4
-    prices: bool = True
     options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: ``solution`` of the job, and ``priced``, the one with duals (the same for a linear program)."""
+    """What came back: ``solution`` of the job, ``priced`` with integers fixed and duals, ``relaxed`` without integrality.
+
+    For a linear program all three are the same.
+    """
 
     solution: Solution
     priced: Solution | None
+    relaxed: Solution
 
 
 class SolverProcess:
@@ -136,39 +151,77 @@ class SolverProcess:
         return SolverCrashError(f"the solver's process ended with code {code}; the next solve starts a new one")
 
 
-def run(sessions: dict[str, HighsSession], job: Job, deadline_s: float) -> Answer:
-    """Solve a job on a live session of its key, or on a new one; integers fixed a second time for prices."""
-    session = sessions.pop(job.key, None)
-    if session is None:
-        session = HighsSession(job.program, job.options)
+@dataclass(slots=True)
+class Kept:
+    """What the child keeps per key: the program without integers, whose basis stays warm, and with them once they were needed."""
+
+    relaxed: HighsSession
+    mixed: HighsSession | None = None
+
+
+def run(kept: dict[str, Kept], job: Job, deadline_s: float) -> Answer:
+    """Solve a job on the live models of its key.
+
+    The relaxation is solved first, from the last basis. Where it is whole, or where rounding it costs little enough, its
+    optimum proves the bound and no tree search is needed; otherwise the integer program is solved.
+    """
+    end_s = time.monotonic() + deadline_s
+    models = _models(kept, job)
+    relaxed = models.relaxed.run(time_limit_s=deadline_s)
+    integers = job.program.integers
+    if not len(integers):
+        return Answer(relaxed, relaxed if relaxed.status is Status.OPTIMAL else None, relaxed)
+    if relaxed.status is not Status.OPTIMAL or relaxed.x is None:
+        return Answer(replace(relaxed, x=None), None, relaxed)
+    allowed = ROUNDING_SHARE * job.gap_share * max(abs(relaxed.objective), 1.0)
+    whole = near_whole(models.relaxed, relaxed, integers, allowed, end_s)
+    if whole is not None:
+        return Answer(whole, whole, relaxed)
+    found = _mixed(models, job).run(time_limit_s=max(end_s - time.monotonic(), 0.05), gap_share=job.gap_share)
+    if found.x is None:
+        return Answer(found, None, relaxed)
+    values = np.round(found.x[integers])
+    priced = models.relaxed.run_within(integers, values, values, time_limit_s=max(end_s - time.monotonic(), 0.1))
+    return Answer(found, priced if priced.status is Status.OPTIMAL else None, relaxed)
+
+
+def _models(kept: dict[str, Kept], job: Job) -> Kept:
+    """Return the live models of a job's key with the job's numbers; the least used are forgotten."""
+    models = None if job.fresh else kept.pop(job.key, None)
+    if models is None:
+        models = Kept(HighsSession(job.program.relaxed(), job.options))
     else:
-        session.update(job.program)
-    sessions[job.key] = session
-    while len(sessions) > KEPT_SESSIONS:
-        sessions.pop(next(iter(sessions)))
-    solution = session.run(time_limit_s=deadline_s, gap_share=job.gap_share)
-    if solution.row_dual is not None or solution.x is None:
-        return Answer(solution, solution if solution.status is Status.OPTIMAL else None)
-    priced = session.run_fixed(solution.x, time_limit_s=max(deadline_s - solution.seconds, 0.1)) if job.prices else None
-    return Answer(solution, priced if priced and priced.status is Status.OPTIMAL else None)
+        models.relaxed.update(job.program.relaxed())
+    kept[job.key] = models
+    while len(kept) > KEPT_SESSIONS:
+        kept.pop(next(iter(kept)))
+    return models
+
+
+def _mixed(models: Kept, job: Job) -> HighsSession:
+    if models.mixed is None:
+        models.mixed = HighsSession(job.program, {**MIXED_OPTIONS, **job.options})
+    else:
+        models.mixed.update(job.program)
+    return models.mixed
 
 
 def serve(descriptor: int) -> None:
     """Answer jobs on a socket until the other side closes it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the link
-    link, sessions = Connection(descriptor), dict[str, HighsSession]()
+    link, kept = Connection(descriptor), dict[str, Kept]()
     while True:
         try:
             job, deadline_s = link.recv()
         except (EOFError, OSError):
             return
-        link.send(_guarded(sessions, job, deadline_s))
+        link.send(_guarded(kept, job, deadline_s))
 
 
-def _guarded(sessions: dict[str, HighsSession], job: Job, deadline_s: float) -> Any:
+def _guarded(kept: dict[str, Kept], job: Job, deadline_s: float) -> Any:
     """Return the answer, or what went wrong as text; a session that failed is dropped."""
     try:
-        return run(sessions, job, deadline_s)
+        return run(kept, job, deadline_s)
     except Exception as problem:  # whatever it is, the parent must hear of it
-        sessions.pop(job.key, None)
+        kept.pop(job.key, None)
         return f"{type(problem).__name__}: {problem}"

@@ -1,5 +1,6 @@
 """What blocks write into (the book) and what they read numbers from (the facts)."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from models.carriers import Carrier
 from models.dispatch import DispatchProblem, EndTerm
 from models.state import UnitState
+from models.tariffs.time_of_use import minute_index
 from optimizers.compile.rules import Column, Formulation, Series, Step
 
 Floats = npt.NDArray[np.float64]
@@ -62,6 +64,15 @@ class Book:
         return factor * feed.column[t]
 
 
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """The minutes of a horizon: the step each belongs to, its local hour with minutes, and whether it is on a working day."""
+
+    step: npt.NDArray[np.int64]
+    hour: Floats
+    workday: npt.NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Facts:
     """The numbers of one problem, as arrays over its steps."""
@@ -73,6 +84,14 @@ class Facts:
     series: Mapping[str, Floats]
     available: Mapping[str, Floats]
     stored_kwh: Mapping[str, float]
+
+    @functools.cached_property
+    def minutes(self) -> "Minutes":
+        """Every minute of the horizon in local time."""
+        index, step = minute_index(self.problem.horizon)
+        local = index.tz_localize("UTC").tz_convert(self.problem.site.location.time_zone)
+        hour = np.asarray(local.hour, float) + np.asarray(local.minute, float) / 60.0
+        return Minutes(step, hour, np.asarray(local.dayofweek < 5))
 
     def share(self, asset: str) -> Floats:
         """Return how much of an asset is in service at each step, 0..1."""

@@ -4,15 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from models.carriers import Carrier
 from models.components import Consumer, Demand, EvFleet, EvGroup, FlexibleLoad
 from models.components.demand import present
 from models.dispatch import EndTerm
-from models.horizon import Horizon
-from models.tariffs.time_of_use import minute_index
-from optimizers.blocks.book import Book, Facts, Values
+from optimizers.blocks.book import Book, Facts, Minutes, Values
 from optimizers.blocks.stores import declare_end, end_values
 from optimizers.compile.rules import Before
 
@@ -105,7 +102,7 @@ class FleetBlock:
         """Return how much can be charged, what arrives, and what may still be missing at the end of each step."""
         unit, name = self.unit, self.unit.id
         start_kwh = max(facts.stored(name), 0.0)
-        visits = fleet_visits(unit, facts.problem.horizon, facts.problem.site.location.time_zone)
+        visits = fleet_visits(unit, facts.minutes)
         return {
             f"{name}.charge_max_kw": visits.plugged * unit.charger_kw * facts.share(name),
             f"{name}.arriving_kwh": visits.arriving_kwh,
@@ -123,19 +120,18 @@ class Visits:
     allowed_kwh: Floats
 
 
-def fleet_visits(fleet: EvFleet, horizon: Horizon, time_zone: str) -> Visits:
+def fleet_visits(fleet: EvFleet, minutes: Minutes) -> Visits:
     """Return when the fleet's vehicles are there; all arrays have shape (step,)."""
-    minutes, step = minute_index(horizon)
-    local = minutes.tz_localize("UTC").tz_convert(time_zone)
-    found = [_group_visits(fleet, g, local, step) for g in fleet.groups]
+    found = [_group_visits(fleet, g, minutes) for g in fleet.groups]
     return Visits(*(np.sum([getattr(v, n) for v in found], axis=0) for n in ("plugged", "arriving_kwh", "allowed_kwh")))
 
 
-def _group_visits(fleet: EvFleet, group: EvGroup, local: pd.DatetimeIndex, step: npt.NDArray[np.int64]) -> Visits:
+def _group_visits(fleet: EvFleet, group: EvGroup, minutes: Minutes) -> Visits:
     """Follow one group by minutes: presence, the rises in it, and who is there in each step's last minute."""
-    here: Bools = present(group, np.asarray(local.hour + local.minute / 60.0))
+    here: Bools = present(group, minutes.hour)
     if fleet.workdays_only:
-        here = here & np.asarray(local.dayofweek < 5)
+        here = here & minutes.workday
+    step = minutes.step
     rises = here & ~np.concatenate([[True], here[:-1]])
     need_kwh = group.vehicles * group.energy_kwh
     last = np.flatnonzero(np.diff(step, append=step[-1] + 1))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from models.errors import CertificateError, SolverCrashError, SolverTimeoutError
-from optimizers.certificate import certify, dual_bound, require
+from optimizers.certificate import certify, dual_bound, optimality_error, require
 from optimizers.session import HighsSession, Program, Solution, Status
 from optimizers.worker import Job, SolverKilledError, SolverProcess
 
@@ -47,16 +47,24 @@ def test_a_linear_program_comes_with_prices():
     assert certify(TRIVIAL, found).dual_bound == pytest.approx(found.objective)
 
 
-def test_an_integer_program_gets_its_prices_with_integers_fixed():
-    session = HighsSession(KNAPSACK)
-    found = session.run()
-    assert found.objective == pytest.approx(5 - 9)
-    assert found.row_dual is None
-    fixed = session.run_fixed(found.x)
-    assert fixed.objective == pytest.approx(found.objective)
+def test_fixed_integers_give_prices_and_are_freed_again():
+    session = HighsSession(KNAPSACK.relaxed())
+    fixed = session.run_within(KNAPSACK.integers, np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0]))
+    assert fixed.objective == pytest.approx(5 - 4)
     assert fixed.row_dual is not None
-    assert session.run().objective == pytest.approx(found.objective)
-    np.testing.assert_array_equal(session.read_back().integrality, KNAPSACK.integrality)
+    free = session.run()
+    assert free.objective < 5 - 9
+    assert optimality_error(KNAPSACK.relaxed(), free) < 1e-9
+    assert HighsSession(KNAPSACK).run().objective == pytest.approx(5 - 9)
+
+
+def test_integers_can_be_switched_on_and_off():
+    session = HighsSession(KNAPSACK.relaxed())
+    loose = session.run().objective
+    session.update(KNAPSACK)
+    assert session.run().objective == pytest.approx(5 - 9)
+    session.update(KNAPSACK.relaxed())
+    assert session.run().objective == pytest.approx(loose)
 
 
 @pytest.mark.parametrize(
