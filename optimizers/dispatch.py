@@ -110,6 +110,11 @@ class Dispatcher:
         self._remember(case, solved.point)
         return plan_of(_outcome(case, solved.point), report, findings)
 
+    @property
+    def process(self) -> SolverProcess:
+        """The solver's process, for whoever solves variations of this dispatcher's cases."""
+        return self._process
+
     def close(self) -> None:
         """End the solver's process."""
         self._process.close()
