@@ -57,7 +57,7 @@ class Grid:
         from models.networks.electricity.batch import run_batch
         from models.networks.electricity.flow import branch_results, node_power
 
-        p_kw = np.array([balance.power_kw.get(p, 0.0) + balance.unserved_kw.get(p, 0.0) for p in self._ports])
+        p_kw = np.array([balance.power_kw.get(p, 0.0) for p in self._ports])
         s_mva = np.zeros((1, len(self._grid.bus_ids)), dtype=np.complex128)
         np.add.at(s_mva[0], self._bus, p_kw * (1.0 + 1j * self._tan) / 1e3)
         flow = run_batch(self._grid, node_power(self._grid, s_mva)[:, :-1], self._before)

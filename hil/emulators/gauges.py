@@ -48,11 +48,11 @@ def _power(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | None
     name, _, unit = quantity.partition("_")
     if unit == "kw" and name in asset.ports():
         port = asset.id, Carrier(name)
-        return lambda: plant.net_kw(port)
+        return lambda: plant.power_kw(port)
     if quantity == "water_m3_per_h" and Carrier.WATER in asset.ports():
-        return lambda: plant.net_kw((asset.id, Carrier.WATER))
+        return lambda: plant.power_kw((asset.id, Carrier.WATER))
     if quantity == "gas_m3_per_h" and Carrier.GAS in asset.ports():
-        return lambda: abs(plant.net_kw((asset.id, Carrier.GAS))) / GAS_KWH_PER_M3
+        return lambda: abs(plant.power_kw((asset.id, Carrier.GAS))) / GAS_KWH_PER_M3
     if quantity == "available_kw":
         return lambda: plant.conditions.available_kw.get(asset.id, 0.0)
     if quantity == "baseline_kw":
@@ -103,7 +103,7 @@ def _electric(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | N
         )
         volts = math.sqrt(3) * (bus.vn_kv if bus else 0.4)
         return lambda: (
-            math.hypot(plant.net_kw((asset.id, Carrier.ELECTRICITY)), plant.reactive_kvar(asset.id))
+            math.hypot(plant.power_kw((asset.id, Carrier.ELECTRICITY)), plant.reactive_kvar(asset.id))
             / (volts * max(plant.voltage_pu(network, node), 0.1))
         )
     return None
@@ -124,7 +124,7 @@ def _pipes(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | None
     apart_k = abs(network.supply_degc - network.return_degc)
     carrier = Carrier(network.carrier)
     if quantity == "flow_m3_per_h":
-        return lambda: abs(plant.net_kw((asset.id, carrier))) / (WATER_KWH_PER_M3_K * apart_k)
+        return lambda: abs(plant.power_kw((asset.id, carrier))) / (WATER_KWH_PER_M3_K * apart_k)
     if quantity == "volume_m3":
         heat = asset.id, carrier
         return lambda: (plant.fed_kwh.get(heat, 0.0) + plant.drawn_kwh.get(heat, 0.0)) / (WATER_KWH_PER_M3_K * apart_k)
@@ -151,9 +151,7 @@ def _state(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | None
         return None
     port = asset.id, asset.control
     states: dict[str, Gauge] = {
-        "running": lambda: float(
-            abs(plant.balance.power_kw.get(port, 0.0)) > 0 or (isinstance(asset, Chp) and unit.running)
-        ),
+        "running": lambda: float(abs(plant.power_kw(port)) > 0 or (isinstance(asset, Chp) and unit.running)),
         "starts": lambda: float(unit.starts),
         "operating_h": lambda: unit.operating_s / 3600.0,
         "status_code": lambda: _status_code(plant, asset),
@@ -167,14 +165,14 @@ def _status_code(plant: EmulatedPlant, asset: AnyAsset) -> float:
     """Return 0 off, 1 ready, 2 starting, 3 running, 4 disturbance."""
     if asset.id in plant.out_of_service:
         return 4.0
-    if plant.balance.power_kw.get((asset.id, asset.control), 0.0):
+    if plant.power_kw((asset.id, asset.control)):
         return 3.0
     return 2.0 if plant.units[asset.id].running else 1.0
 
 
 def _state_code(plant: EmulatedPlant, asset: AnyAsset) -> float:
     """Return an inverter's operating state (SunSpec St), or a heat pump's 0 standing, 1 heating, 4 fault."""
-    power = plant.balance.power_kw.get((asset.id, asset.control), 0.0)
+    power = plant.power_kw((asset.id, asset.control))
     if asset.id in plant.out_of_service:
         return 7.0 if isinstance(asset, Pv) else 4.0
     if not isinstance(asset, Pv):

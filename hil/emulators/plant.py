@@ -110,10 +110,9 @@ class EmulatedPlant:
         """Bring an asset back into service."""
         self.out_of_service.discard(asset)
 
-    def net_kw(self, port: Port) -> float:
-        """Return what a meter at a port sees: the power without what was cut or blown off; positive feeds the network."""
-        balance = self.balance
-        return balance.power_kw.get(port, 0.0) + balance.unserved_kw.get(port, 0.0) - balance.dumped_kw.get(port, 0.0)
+    def power_kw(self, port: Port) -> float:
+        """Return the power at a port, positive feeding the network; 0 where there is no such port."""
+        return self.balance.power_kw.get(port, 0.0)
 
     @property
     def lived_s(self) -> float:
@@ -129,7 +128,7 @@ class EmulatedPlant:
         """Return an asset's reactive power; positive feeds. The public grid gives what consumers and networks need."""
         if any(asset == g.id for g in self.station.grids):
             return sum(s.slack_kvar for s in self.grid_states.values())
-        return self._tan_phi[asset] * self.net_kw((asset, Carrier.ELECTRICITY))
+        return self._tan_phi[asset] * self.power_kw((asset, Carrier.ELECTRICITY))
 
     def _start_processes(self, outages: bool) -> None:
         """Start the lives of units, vehicles and faults; the balance comes last, so at each instant it sees them all."""
@@ -202,10 +201,9 @@ class EmulatedPlant:
 
     def _count(self, balance: Balance) -> None:
         step_h = self.step_s / 3600.0
-        for port in balance.power_kw:
-            net = self.net_kw(port)
-            book = self.fed_kwh if net > 0 else self.drawn_kwh
-            book[port] = book.get(port, 0.0) + abs(net) * step_h
+        for port, power in balance.power_kw.items():
+            book = self.fed_kwh if power > 0 else self.drawn_kwh
+            book[port] = book.get(port, 0.0) + abs(power) * step_h
 
 
 def _at_start(site: Site, stored_share: Mapping[str, float]) -> dict[str, float]:

@@ -17,8 +17,8 @@ from hil.maps.types import Table
 from models.errors import SetupError
 
 Now = Callable[[], datetime]
-TABLES = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT}
-WRITES = {5: Table.COIL, 15: Table.COIL, 6: Table.HOLDING, 16: Table.HOLDING}
+READS = {1: Table.COIL, 2: Table.DISCRETE, 3: Table.HOLDING, 4: Table.INPUT, 22: Table.HOLDING, 23: Table.HOLDING}
+WRITES = {5: Table.COIL, 15: Table.COIL, 6: Table.HOLDING, 16: Table.HOLDING, 22: Table.HOLDING, 23: Table.HOLDING}
 SPARE = 16
 """Registers served for a table that a device does not have; every request for them is refused."""
 
@@ -100,8 +100,10 @@ def _sim_device(device: EmulatedDevice, now: Now) -> SimDevice:
     ) -> ExcCodes | None:
         if device.faults.silent:
             raise asyncio.CancelledError  # ends this request's task, so that nothing is answered
+        if values is None and function not in READS:
+            return None  # the server composes its echo of a write; a device echoes what was asked, whatever it made of it
         if values is None:
-            refusal = _show(device, TABLES[function], start, address, count, registers, now())
+            refusal = _show(device, READS[function], start, address, count, registers, now())
         else:
             words = [int(v) for v in values]
             refusal = device.write(function, WRITES[function], address, words, now())

@@ -49,6 +49,7 @@ class TruthLog:
         """Return the log.
 
         ``power_kw``, ``unserved_kw``, ``dumped_kw`` have dims (asset, carrier, time), 0 where an asset has no port; water is in m3/h.
+        Powers are what went through the ports: demand that was cut and heat that was blown off stand beside them, not in them.
         ``losses_kw`` has dims (carrier, time), ``stored_kwh`` (asset, time), at the end of each step. ``time`` is each step's start.
         """
         table = np.array(list(self._rows)).reshape(len(self._rows), -1).T
@@ -76,8 +77,8 @@ class TruthLog:
 
 
 def imbalance_kw(truth: xr.Dataset) -> xr.DataArray:
-    """Return what is left of each carrier's balance at every step: feeds and draws plus unserved less dumped and losses; dims (carrier, time)."""
-    rest: xr.DataArray = (truth.power_kw + truth.unserved_kw - truth.dumped_kw).sum("asset") - truth.losses_kw
+    """Return what is left of each carrier's balance at every step: feeds and draws less losses; dims (carrier, time)."""
+    rest: xr.DataArray = truth.power_kw.sum("asset") - truth.losses_kw
     return rest.sel(carrier=[c.value for c in ENERGY_CARRIERS]).rename("imbalance_kw")
 
 
