@@ -1,7 +1,8 @@
 """Newton's power flow as compiled loops.
 
 Unknowns are the real and imaginary voltages (e, f). A load bus balances its current, ``Y v - conj(s / v) = 0``, so only
-the diagonal of the Jacobian moves; a bus with held voltage balances real power and squared voltage instead.
+the diagonal of the Jacobian moves; a bus with held voltage balances real power and squared voltage instead; a node whose held voltage is
+infinite is dead and left alone.
 
 Source: current-injection Newton in rectangular form (da Costa, Martins, Pereira, IEEE Trans. Power Systems 14(4), 1999).
 """
@@ -43,6 +44,10 @@ def _mismatch(v: Complexes, current: Complexes, s: Complexes, held: Floats, rhs:
     worst = 0.0
     where = 0
     for i in range(len(held)):
+        if np.isinf(held[i]):  # without voltage: nothing to balance
+            rhs[2 * i] = 0.0
+            rhs[2 * i + 1] = 0.0
+            continue
         off = v[i] * np.conj(current[i]) - s[i]
         if np.isnan(held[i]):
             r = current[i] - np.conj(s[i] / v[i])
@@ -83,6 +88,10 @@ def jacobian(
     y_edge, y_back, y_diag = ys
     block[:] = 0.0
     for i in range(len(held)):
+        if np.isinf(held[i]):
+            block[i, 0] = 1.0
+            block[i, 3] = 1.0
+            continue
         is_held = not np.isnan(held[i])
         _put(block, i, y_diag[i], v[i], is_held)
         if is_held:
@@ -98,9 +107,9 @@ def jacobian(
             block[i, 3] -= slope.real
     for k in range(len(edge_from)):
         at = edge_block[k]
-        if at >= 0:
-            a = edge_from[k]
-            b = edge_to[k]
+        a = edge_from[k]
+        b = edge_to[k]
+        if at >= 0 and not np.isinf(held[a]) and not np.isinf(held[b]):
             _put(block, at, y_edge[k], v[a], not np.isnan(held[a]))
             _put(block, at + 1, y_back[k], v[b], not np.isnan(held[b]))
 
