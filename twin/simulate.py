@@ -145,9 +145,10 @@ class Simulation:
 
         self._env.process(beat())
 
-    def charged(self, fleet: str, need_kwh: float) -> None:
-        """Take over what a fleet still needs after charging."""
-        self.parks[fleet].need_kwh = need_kwh
+    def charged(self, fleet: str, energy_kwh: float) -> None:
+        """Take what went into a fleet's vehicles off what they still need."""
+        park = self.parks[fleet]
+        park.need_kwh = max(park.need_kwh - energy_kwh, 0.0)
 
     def _rng(self, *purpose: object) -> np.random.Generator:
         key = hashlib.blake2b("/".join(map(str, (self.seed, *purpose))).encode(), digest_size=16).digest()

@@ -63,7 +63,7 @@ def test_charged_vehicles_take_nothing_along(site: Site):
     simulation = Simulation(site, MONDAY, 5, arrival_spread_h=0.0)
     simulation.run(MONDAY + timedelta(hours=9))
     assert simulation.parks["cars"].plugged == 20
-    simulation.charged("cars", 0.0)
+    simulation.charged("cars", 400.0)
     simulation.run(MONDAY + timedelta(hours=18))
     assert sum(e.energy_kwh for e in simulation.events if e.what is Happening.LEAVES) == 0.0
 
