@@ -2,15 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from types import TracebackType
+from typing import Literal
 
 from hil.emulators.bank import DeviceBank
 from hil.emulators.devices import EmulatedDevice
+from hil.emulators.mbap import MbapServer
 from hil.emulators.plant import EmulatedPlant
-from hil.emulators.server import PymodbusServer
+from hil.emulators.server import DeviceServer, PymodbusServer
 from models.ports import Clock
 from models.site import Device, Site
 
@@ -30,15 +32,27 @@ class Fleet:
         The fleet's time; the plant lives up to it.
     refresh_s
         Seconds between two refreshes of the registers; by default the shortest poll of the site's devices, at most the plant's step.
+    server
+        ``pymodbus``, or ``own``: our own server, which costs a third of the time per request, takes pipelined requests and holds a
+        device that allows one client to it.
     """
 
-    def __init__(self, site: Site, plant: EmulatedPlant, clock: Clock, *, refresh_s: float | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        plant: EmulatedPlant,
+        clock: Clock,
+        *,
+        refresh_s: float | None = None,
+        server: Literal["pymodbus", "own"] = "pymodbus",
+    ) -> None:
         self.plant = plant
         self.clock = clock
         self.bank = DeviceBank(site, plant)
         self.refresh_s = refresh_s or min([plant.step_s, *(d.poll_s for d in site.devices)])
         self._site = site
-        self._servers: dict[Place, PymodbusServer] = {}
+        self._kind = server
+        self._servers: dict[Place, DeviceServer] = {}
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -63,7 +77,7 @@ class Fleet:
         try:
             for key, devices in groupby(sorted(self._site.devices, key=_place), key=_place):
                 served = [self.devices[d.id] for d in devices]
-                self._servers[key] = PymodbusServer(served, key[0], key[1], self.clock.now)
+                self._servers[key] = self._make_server(served, key)
                 await self._servers[key].start()
         except BaseException:
             await self.stop()
@@ -106,10 +120,16 @@ class Fleet:
             await self.clock.sleep(self.refresh_s)
             self.bank.refresh(self.clock.now())
 
-    def _placed(self) -> list[tuple[Device, PymodbusServer]]:
+    def _make_server(self, devices: Sequence[EmulatedDevice], place: Place) -> DeviceServer:
+        """Return the server for one address; RTU over TCP is pymodbus' alone."""
+        rtu = any(d.device.framer == "rtu" for d in devices)
+        kind = PymodbusServer if rtu or self._kind == "pymodbus" else MbapServer
+        return kind(devices, place[0], place[1], self.clock.now)
+
+    def _placed(self) -> list[tuple[Device, DeviceServer]]:
         return [(d, self._servers[_place(d)]) for d in self._site.devices if _place(d) in self._servers]
 
-    def _server_of(self, device: str) -> PymodbusServer:
+    def _server_of(self, device: str) -> DeviceServer:
         return next(s for d, s in self._placed() if d.id == device)
 
 

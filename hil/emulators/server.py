@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol, cast
 
 from pymodbus.constants import ExcCodes
+from pymodbus.framer import FramerType
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -26,6 +27,8 @@ SPARE = 16
 class DeviceServer(Protocol):
     """Something that serves devices on one address; several unit ids may share it."""
 
+    port: int
+
     async def start(self) -> int:
         """Listen and return the port; SetupError when the machine refuses."""
         ...
@@ -36,7 +39,7 @@ class DeviceServer(Protocol):
 
 
 class PymodbusServer:
-    """One Modbus TCP server by pymodbus; ``port`` 0 lets the machine choose."""
+    """One server by pymodbus, Modbus TCP or RTU over TCP as its devices say; ``port`` 0 lets the machine choose."""
 
     def __init__(self, devices: Sequence[EmulatedDevice], host: str, port: int, now: Now) -> None:
         self.host, self.port = host, port
@@ -54,7 +57,9 @@ class PymodbusServer:
         """
         names = ", ".join(d.device.id for d in self._devices)
         require_free(self.host, self.port, names)
-        server = ModbusTcpServer([_sim_device(d, self._now) for d in self._devices], address=(self.host, self.port))
+        framer = FramerType.RTU if any(d.device.framer == "rtu" for d in self._devices) else FramerType.SOCKET
+        served = [_sim_device(d, self._now) for d in self._devices]
+        server = ModbusTcpServer(served, framer=framer, address=(self.host, self.port))
         await server.serve_forever(background=True)
         listener = cast(asyncio.Server, server.transport)
         self.port = int(listener.sockets[0].getsockname()[1])
@@ -101,7 +106,9 @@ def _sim_device(device: EmulatedDevice, now: Now) -> SimDevice:
         if device.faults.silent:
             raise asyncio.CancelledError  # ends this request's task, so that nothing is answered
         if values is None and function not in READS:
-            return None  # the server composes its echo of a write; a device echoes what was asked, whatever it made of it
+            return (
+                None  # the server composes its echo of a write; a device echoes what was asked, whatever it made of it
+            )
         if values is None:
             refusal = _show(device, READS[function], start, address, count, registers, now())
         else:

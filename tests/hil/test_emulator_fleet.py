@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.framer import FramerType
 
 from hil.clocks import ScaledClock
 from hil.codec import BlockDecoder, encode
@@ -35,10 +37,18 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return emulated_site(tmp_path_factory.mktemp("fleet"))
 
 
-def on_fleet(site: Site, story: Callable[[Fleet], Awaitable[None]], speed: float = 1.0) -> None:
+KINDS = pytest.mark.parametrize("kind", ["pymodbus", "own"])
+
+
+def on_fleet(
+    site: Site,
+    story: Callable[[Fleet], Awaitable[None]],
+    speed: float = 1.0,
+    kind: Literal["pymodbus", "own"] = "pymodbus",
+) -> None:
     async def run() -> None:
         plant = EmulatedPlant(site, 4, START)
-        async with Fleet(site, plant, ScaledClock(START, speed)) as fleet:
+        async with Fleet(site, plant, ScaledClock(START, speed), server=kind) as fleet:
             await asyncio.wait_for(story(fleet), 30)
 
     asyncio.run(run())
@@ -51,7 +61,10 @@ async def client_of(fleet: Fleet, device: str, timeout: float = 2.0) -> AsyncMod
     return client
 
 
-def test_every_device_is_read_by_a_stranger_as_its_instruments_show(site: Site) -> None:
+@KINDS
+def test_every_device_is_read_by_a_stranger_as_its_instruments_show(
+    kind: Literal["pymodbus", "own"], site: Site
+) -> None:
     async def story(fleet: Fleet) -> None:
         fleet.bank.refresh(START + timedelta(minutes=5))
         shown = {(d, q): v for d, values in fleet.bank.readings().items() for q, v in values}
@@ -70,7 +83,7 @@ def test_every_device_is_read_by_a_stranger_as_its_instruments_show(site: Site) 
                     assert value == pytest.approx(shown[device.id, point.quantity], abs=0.51 * step + 1e-5)
             client.close()
 
-    on_fleet(site, story)
+    on_fleet(site, story, kind=kind)
 
 
 def test_the_plant_lives_on_the_fleets_clock(site: Site) -> None:
@@ -87,7 +100,8 @@ def test_the_plant_lives_on_the_fleets_clock(site: Site) -> None:
     on_fleet(site, story, speed=1200.0)
 
 
-def test_a_write_moves_the_plant_and_a_bad_one_is_an_exception(site: Site) -> None:
+@KINDS
+def test_a_write_moves_the_plant_and_a_bad_one_is_an_exception(kind: Literal["pymodbus", "own"], site: Site) -> None:
     async def story(fleet: Fleet) -> None:
         client = await client_of(fleet, "heater")
         point = fleet.devices["heater"].map.point("setpoint_kw")
@@ -101,10 +115,11 @@ def test_a_write_moves_the_plant_and_a_bad_one_is_an_exception(site: Site) -> No
         assert (await client.read_holding_registers(point.address, count=1, device_id=1)).registers == [3000]
         client.close()
 
-    on_fleet(site, story)
+    on_fleet(site, story, kind=kind)
 
 
-def test_faults_on_the_wire(site: Site) -> None:
+@KINDS
+def test_faults_on_the_wire(kind: Literal["pymodbus", "own"], site: Site) -> None:
     async def story(fleet: Fleet) -> None:
         faults = fleet.devices["heater"].faults
         point = fleet.devices["heater"].map.point("setpoint_kw")
@@ -125,10 +140,11 @@ def test_faults_on_the_wire(site: Site) -> None:
         assert (await client.read_holding_registers(point.address, count=1, device_id=1)).registers == [5000]
         client.close()
 
-    on_fleet(site, story)
+    on_fleet(site, story, kind=kind)
 
 
-def test_an_unplugged_device_is_gone_and_comes_back_on_its_port(site: Site) -> None:
+@KINDS
+def test_an_unplugged_device_is_gone_and_comes_back_on_its_port(kind: Literal["pymodbus", "own"], site: Site) -> None:
     async def story(fleet: Fleet) -> None:
         port = next(d.port for d in fleet.site.devices if d.id == "ice")
         client = await client_of(fleet, "ice", timeout=0.5)
@@ -145,7 +161,7 @@ def test_an_unplugged_device_is_gone_and_comes_back_on_its_port(site: Site) -> N
         assert not (await again.read_input_registers(0, count=2, device_id=1)).isError()
         again.close()
 
-    on_fleet(site, story)
+    on_fleet(site, story, kind=kind)
 
 
 def free_port() -> int:
@@ -154,7 +170,8 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def test_devices_share_an_address_by_their_unit_ids(site: Site) -> None:
+@KINDS
+def test_devices_share_an_address_by_their_unit_ids(kind: Literal["pymodbus", "own"], site: Site) -> None:
     port = free_port()
     pair = tuple(
         Device(id=a, asset=a, map=f"{m}_transmitter", port=port, unit_id=unit)
@@ -169,10 +186,11 @@ def test_devices_share_an_address_by_their_unit_ids(site: Site) -> None:
         assert cold.registers[0] < 100
         client.close()
 
-    on_fleet(replace(site, devices=pair), story)
+    on_fleet(replace(site, devices=pair), story, kind=kind)
 
 
-def test_coils_are_served_too(site: Site, tmp_path: Path) -> None:
+@KINDS
+def test_coils_are_served_too(kind: Literal["pymodbus", "own"], site: Site, tmp_path: Path) -> None:
     (tmp_path / "relay.yaml").write_text(
         "format: jouletwin-map/1\nname: relay\ntitle: Relay\nsource: made up for tests\nkinds: [gas_boiler]\npoints:\n"
         "  - {quantity: running, address: 19, table: discrete, type: bits}\n"
@@ -192,7 +210,21 @@ def test_coils_are_served_too(site: Site, tmp_path: Path) -> None:
         assert fleet.devices["relay"].held["lamp"] == 1.0
         client.close()
 
-    on_fleet(replace(site, devices=(relay,)), story)
+    on_fleet(replace(site, devices=(relay,)), story, kind=kind)
+
+
+def test_rtu_frames_over_tcp(site: Site) -> None:
+    async def story(fleet: Fleet) -> None:
+        port = fleet.site.devices[0].port
+        client = AsyncModbusTcpClient(
+            "127.0.0.1", port=port, framer=FramerType.RTU, timeout=2, retries=0, reconnect_delay=0
+        )
+        await client.connect()
+        assert (await client.read_input_registers(5, count=1, device_id=7)).registers[0] > 800
+        client.close()
+
+    serial = Device(id="tank", asset="tank", map="hot_tank_transmitter", port=0, unit_id=7, framer="rtu")
+    on_fleet(replace(site, devices=(serial,)), story, kind="own")
 
 
 def test_a_port_in_use_is_said_in_one_line(site: Site) -> None:
