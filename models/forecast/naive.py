@@ -6,6 +6,7 @@ from math import ceil
 from types import MappingProxyType
 from typing import Protocol
 
+import numpy as np
 import xarray as xr
 
 from models.carriers import Carrier
@@ -47,10 +48,11 @@ class NaiveForecaster:
         Nothing later than the horizon's start is read.
         """
         daily, weekly = (lagged(self.history, horizon, lag) for lag in (DAY, WEEK))
-        values = daily.where(~daily["series"].isin(sorted(self.weekly)), weekly).transpose("series", "time")
-        for name in set(present) & {str(s) for s in values["series"].values}:
-            values.loc[{"series": name, "time": values["time"][0]}] = present[name]
-        return Forecast(horizon.start, horizon, values.rename("forecast"), "same time before")
+        names = [str(s) for s in daily["series"].to_numpy()]
+        from_last_week = np.array([n in self.weekly for n in names])
+        table = np.where(from_last_week[:, None], weekly.to_numpy(), daily.to_numpy())
+        table[:, 0] = [present.get(n, table[k, 0]) for k, n in enumerate(names)]
+        return Forecast(horizon.start, horizon, daily.copy(data=table).rename("forecast"), "same time before")
 
 
 class PerfectForecaster:

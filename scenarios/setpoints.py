@@ -1,0 +1,83 @@
+"""From a plan to what every asset is told now."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import numpy as np
+
+from models.components import (
+    AbsorptionChiller,
+    Asset,
+    Battery,
+    Chp,
+    ElectricBoiler,
+    ElectricChiller,
+    Electrolyser,
+    EvFleet,
+    FlexibleLoad,
+    GasBoiler,
+    HeatPump,
+    Pv,
+    Wind,
+)
+from models.dispatch import Plan
+from models.forecast import Forecast
+from models.horizon import to_index
+from models.site import Site
+
+COMMANDED = (
+    Chp,
+    GasBoiler,
+    HeatPump,
+    ElectricBoiler,
+    ElectricChiller,
+    AbsorptionChiller,
+    Electrolyser,
+    Battery,
+    Pv,
+    Wind,
+    EvFleet,
+    FlexibleLoad,
+)
+"""Everything that takes a set-point; tanks float, connections close the balance."""
+CURTAILED_SHARE = 0.97
+"""A field planned at less than this share of what is expected is held down; otherwise it is left free, or forecast errors would cut it."""
+STANDING_KW = 0.05
+
+
+def setpoints_kw(site: Site, plan: Plan, forecast: Forecast, at: datetime) -> dict[str, float]:
+    """Return the set-point of every commanded asset in the plan's step around ``at``, in kW of its control carrier.
+
+    Raises
+    ------
+    ValueError
+        If the plan does not cover ``at``.
+    """
+    step = step_at(plan, at)
+    values = forecast.values.transpose("time", "series")
+    expected = dict(zip((str(s) for s in values["series"].to_numpy()), values.to_numpy()[step].tolist(), strict=True))
+    powers = plan.power_kw.transpose("time", "asset", "carrier")
+    row = {str(a): k for k, a in enumerate(powers["asset"].to_numpy())}
+    column = {str(c): k for k, c in enumerate(powers["carrier"].to_numpy())}
+    table = powers.to_numpy()[step]
+    commanded = (a for a in site.assets if isinstance(a, COMMANDED))
+    return {a.id: _within(a, float(table[row[a.id], column[a.control.value]]), expected) for a in commanded}
+
+
+def step_at(plan: Plan, at: datetime) -> int:
+    """Return the number of the plan's step around ``at``."""
+    step = int(np.searchsorted(plan.horizon.times.to_numpy(), np.datetime64(to_index(at)), side="right")) - 1
+    if step < 0 or at >= plan.horizon.end:
+        raise ValueError(f"the plan covers {plan.horizon.start} to {plan.horizon.end}, not {at}")
+    return step
+
+
+def _within(asset: Asset, planned_kw: float, expected: Mapping[str, float]) -> float:
+    """Return the planned power as a set-point: an upper limit for fields, never between standing and lowest load for engines."""
+    if isinstance(asset, Pv | Wind):
+        rating = asset.peak_kw if isinstance(asset, Pv) else asset.rated_kw
+        available = float(asset.available_kw(np.asarray(expected[asset.profile])))
+        return rating if planned_kw >= CURTAILED_SHARE * available else max(planned_kw, 0.0)
+    if isinstance(asset, Chp):
+        return min(max(planned_kw, asset.power_min_kw), asset.power_max_kw) if planned_kw > STANDING_KW else 0.0
+    return planned_kw if abs(planned_kw) > STANDING_KW else 0.0
