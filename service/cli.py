@@ -22,7 +22,13 @@ app = typer.Typer(
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")]
 Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]
+Seed = Annotated[int, typer.Option(min=0, help="same seed, same plant and weather")]
+Speed = Annotated[float, typer.Option(min=0.01, max=2000, help="site seconds per real second")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="port of the page, 0 for a free one")]
+Seconds = Annotated[float | None, typer.Option(min=0.1, metavar="S", help="end by itself after so many real seconds")]
 Json = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="also write the result to this file")]
+
+SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
 
 
 @app.command()
@@ -39,6 +45,100 @@ def schema() -> None:
     from service.commands.check import print_schema
 
     print_schema()
+
+
+@app.command()
+def emulate(
+    site: SiteFile = PARK,
+    base_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="port of the first device, 0 for free ones; the site's own when left out"),
+    ] = None,
+    seed: Seed = 1,
+    speed: Speed = 1.0,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="first instant, with zone (2015-07-15T06:00+08:00)")
+    ] = None,
+    outages: Annotated[bool, typer.Option(help="let devices fail now and then")] = False,
+    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> None:
+    """Serve the site's devices over Modbus TCP, with an emulated plant behind them."""
+    from service.commands.emulate import emulate as run
+
+    run(
+        site,
+        base_port=base_port,
+        seed=seed,
+        speed=speed,
+        start=instant(start, "--start"),
+        outages=outages,
+        until_stdin_closes=until_stdin_closes,
+    )
+
+
+@app.command()
+def bridge(
+    site: SiteFile = PARK,
+    seconds: Seconds = None,
+    every: Annotated[float, typer.Option(min=0.1, metavar="S", help="seconds between two looks")] = 1.0,
+) -> None:
+    """Read the site's devices over Modbus TCP and show every value with quality and age."""
+    from service.commands.bridge import show_readings
+
+    raise typer.Exit(show_readings(site, seconds=seconds, every_s=every))
+
+
+@app.command()
+def serve(
+    site: SiteFile = PARK,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Port = 8700,
+    journal: Annotated[Path, typer.Option(metavar="FILE", help="durable record of commands")] = Path(
+        ".jouletwin/journal.sqlite"
+    ),
+    seconds: Seconds = None,
+) -> None:
+    """Operate the site's devices in real time, with interface and page."""
+    from service.commands.serve import serve as run
+
+    run(site, host=host, port=port, journal=journal, seconds=seconds)
+
+
+@app.command()
+def demo(
+    site: SiteFile = PARK,
+    day: Day = SUMMER_DAY,
+    speed: Speed = 144.0,
+    port: Port = 8700,
+    seed: Seed = 1,
+    seconds: Seconds = None,
+    outages: Annotated[bool, typer.Option(help="let devices fail now and then")] = False,
+) -> None:
+    """Emulate the park, operate it and show it on a page; a day passes in ten minutes."""
+    from service.demo import DemoSettings, run_demo
+
+    run_demo(DemoSettings(site, day.date(), speed, port, seed, seconds, outages))
+
+
+def instant(text: str | None, option: str) -> datetime | None:
+    """Return the instant that a text names, None for none.
+
+    Raises
+    ------
+    typer.BadParameter
+        If it is no instant or has no zone.
+    """
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text} is no time; write for example 2015-07-15T06:00+08:00", param_hint=option
+        ) from None
+    if found.tzinfo is None:
+        raise typer.BadParameter(f"{text} has no zone; add one, for example {text}+08:00 or {text}Z", param_hint=option)
+    return found
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from models.ports import Outcome, Receipt
 from models.site import Site
 from models.state import Snapshot
 from service.history import Array, History
+from service.views.money import Prices
 
 PLANS_KEPT = 200
 RECEIPTS_KEPT = 2000
@@ -77,6 +78,7 @@ class Memory:
         self.site = site
         self.history = History(site, history_kept)
         self.events = EventLog()
+        self.prices = Prices(site)
         self._plans: deque[MadePlan] = deque(maxlen=PLANS_KEPT)
         self._receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
         self._lock = threading.Lock()

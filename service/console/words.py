@@ -38,7 +38,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "price": ("price", "电价"),
     "import_now": ("Grid import", "购电功率"),
     "export_now": ("Grid export", "上网功率"),
-    "peak_month": ("month's peak", "本月最大需量"),
+    "peak_so_far": ("peak so far", "本期最大需量"),
     "peak_cap": ("held below", "控制上限"),
     "no_peak": ("no 15-min mean yet", "尚无15分钟均值"),
     "co2_now": ("CO₂ now", "当前碳排放"),

@@ -25,29 +25,44 @@ class Rate:
     co2_kg: float
 
 
-def price_now_per_kwh(site: Site, at: datetime) -> Mapping[str, float]:
-    """Return each electricity contract's import price in the quarter-hour around an instant, by contract id."""
-    start = EPOCH + (at - EPOCH) // QUARTER * QUARTER
-    quarter = Horizon.uniform(start, start + QUARTER)
-    contracts = (c for c in site.contracts if isinstance(c, ElectricityContract))
-    return {c.id: float(energy_price_per_kwh(c.tariff, quarter, site.location.time_zone)[0]) for c in contracts}
+class Prices:
+    """Import prices of a site's electricity contracts by quarter-hour, worked out once each."""
+
+    def __init__(self, site: Site) -> None:
+        self._contracts = [c for c in site.contracts if isinstance(c, ElectricityContract)]
+        self._time_zone = site.location.time_zone
+        self._known: dict[int, Mapping[str, float]] = {}
+
+    def at(self, instant: datetime) -> Mapping[str, float]:
+        """Return each contract's price in the quarter-hour around an instant, by contract id."""
+        number = (instant - EPOCH) // QUARTER
+        if number not in self._known:
+            start = EPOCH + number * QUARTER
+            quarter = Horizon.uniform(start, start + QUARTER)
+            zone = self._time_zone
+            self._known[number] = {
+                c.id: float(energy_price_per_kwh(c.tariff, quarter, zone)[0]) for c in self._contracts
+            }
+            self._known.pop(number - KEPT_QUARTERS, None)
+        return self._known[number]
 
 
-def rate_now(site: Site, history: History, power_kw: Array, at: datetime) -> Rate:
-    """Return what one hour like this instant would cost and emit; ``power_kw`` is (asset, carrier)."""
-    return _summed(
-        site, history, np.clip(power_kw, 0.0, None), np.clip(-power_kw, 0.0, None), price_now_per_kwh(site, at)
-    )
+KEPT_QUARTERS = 400
 
 
-def spent(site: Site, history: History, span: Span) -> Rate:
+def rate_now(site: Site, history: History, power_kw: Array, price_per_kwh: Mapping[str, float]) -> Rate:
+    """Return what one hour like this instant would cost and emit; ``power_kw`` is (asset, carrier), prices are by contract."""
+    return _summed(site, history, np.clip(power_kw, 0.0, None), np.clip(-power_kw, 0.0, None), price_per_kwh)
+
+
+def spent(site: Site, history: History, span: Span, prices: Prices) -> Rate:
     """Return what the measured part of a span has cost and emitted so far, demand charge left out."""
     cost = co2 = 0.0
     quarters = np.array([(s - EPOCH) // QUARTER for s in span.starts], dtype=np.int64)
     for quarter in np.unique(quarters):
         inside = quarters == quarter
         fed, drawn = span.fed_kwh[inside].sum(axis=0), span.drawn_kwh[inside].sum(axis=0)
-        rate = _summed(site, history, fed, drawn, price_now_per_kwh(site, EPOCH + int(quarter) * QUARTER))
+        rate = _summed(site, history, fed, drawn, prices.at(EPOCH + int(quarter) * QUARTER))
         cost, co2 = cost + rate.cost, co2 + rate.co2_kg
     return Rate(cost, co2)
 

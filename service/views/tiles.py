@@ -14,7 +14,7 @@ from models.site import Site
 from models.state import Snapshot
 from service.history import History
 from service.memory import MadePlan, Memory
-from service.views.money import Rate, price_now_per_kwh, rate_now, spent
+from service.views.money import Rate, rate_now, spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ def key_figures(memory: Memory, snapshot: Snapshot) -> KeyFigures:
     renewable_kw = max(
         _total(history, site.of_kind(Pv), electricity) + _total(history, site.of_kind(Wind), electricity), 0.0
     )
-    prices = price_now_per_kwh(site, snapshot.at)
+    prices = memory.prices.at(snapshot.at)
     made = memory.plan
     return KeyFigures(
         at=snapshot.at,
         currency=site.currency,
-        now=rate_now(site, history, power, snapshot.at),
+        now=rate_now(site, history, power, prices),
         price_per_kwh=next(iter(prices.values()), 0.0),
-        today=spent(site, history, history.span(local_midnight(site, snapshot.at), snapshot.at + timedelta(minutes=5))),
+        today=today(memory, snapshot),
         import_kw=import_kw,
         peak_import_kw=snapshot.peak_import_kw,
         peak_cap_kw=None if made is None else made.peak_cap_kw,
@@ -99,6 +99,12 @@ def key_figures(memory: Memory, snapshot: Snapshot) -> KeyFigures:
         plan=None if made is None else plan_state(made, snapshot.at),
         values=quality_counts(snapshot),
     )
+
+
+def today(memory: Memory, snapshot: Snapshot) -> Rate:
+    """Return what the site's local day has cost and emitted so far, as far as it was measured."""
+    span = memory.history.span(local_midnight(memory.site, snapshot.at), snapshot.at + timedelta(minutes=5))
+    return spent(memory.site, memory.history, span, memory.prices)
 
 
 def local_midnight(site: Site, at: datetime) -> datetime:

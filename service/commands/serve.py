@@ -1,0 +1,49 @@
+"""``serve``: the loop on the devices that the site file names, with interface and page."""
+
+from pathlib import Path
+
+from hil.clocks import RealClock
+from models.errors import SetupError
+from models.site.file import load_site
+from service.app import create_app
+from service.commands.screen import console
+from service.memory import Memory
+from service.operation import Operation
+from service.runtime import PlantKind, Runtime
+from service.session import until_interrupted, watch
+from service.web import Web, listening_socket
+
+
+def serve(site_file: Path, *, host: str, port: int, journal: Path, seconds: float | None) -> None:
+    """Operate the site's devices in real time and serve interface and page until Ctrl-C."""
+    site = load_site(site_file)
+    socket = listening_socket(host, port)
+    writable_folder(journal.parent)
+    runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES)
+    operation = Operation(runtime, journal=journal)
+    web = Web(create_app(runtime), runtime, socket)
+    with until_interrupted() as stop:
+        try:
+            web.start()
+            operation.start()
+            console.print(
+                f"[bold]{site.title}[/]: {len(site.devices)} devices. Open [bold green]{web.address}[/]. Ctrl-C ends."
+            )
+            watch(runtime, operation, stop, seconds)
+        finally:
+            operation.stop()
+            web.stop()
+
+
+def writable_folder(folder: Path) -> None:
+    """Make a folder if it is not there.
+
+    Raises
+    ------
+    SetupError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise SetupError(f"{folder}: {fault.strerror}. Choose another place for the journal with --journal.") from None

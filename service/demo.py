@@ -1,0 +1,87 @@
+"""The demo: an emulated park in a process of its own, the loop that operates it over Modbus, and the page that shows it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from models.horizon import require_utc
+from models.site import Site
+from models.site.file import load_site
+from service.app import create_app
+from service.commands.screen import console
+from service.emulation import EmulatedProcess
+from service.memory import Memory
+from service.operation import Operation
+from service.pace import paced
+from service.runtime import PlantKind, Runtime
+from service.session import until_interrupted, watch
+from service.web import HOST, Web, listening_socket
+
+FIRST_HOUR = 6
+"""The demo begins in the morning, so that the sun rises while one is looking."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """What can be chosen about a demo; ``seconds`` None runs until Ctrl-C."""
+
+    site_file: Path
+    day: date
+    speed: float = 144.0
+    port: int = 0
+    seed: int = 1
+    seconds: float | None = None
+    outages: bool = False
+
+
+def run_demo(settings: DemoSettings) -> None:
+    """Run the demo until it is ended; nothing of it is left behind, however it ends."""
+    site = paced(load_site(settings.site_file), settings.speed)
+    socket = listening_socket(HOST, settings.port)
+    with until_interrupted() as stop:
+        console.print(f"[bold]{site.title}[/]: {site.notice}")
+        with emulated(site, settings) as plant:
+            runtime = Runtime(Memory(site), plant.scale.clock(), PlantKind.EMULATED, settings.speed)
+            operation = Operation(runtime, addresses=plant.addresses, seed=settings.seed)
+            web = Web(create_app(runtime), runtime, socket)
+            try:
+                web.start()
+                operation.start()
+                console.print(announcement(site, plant, web.address, settings.speed))
+                watch(runtime, operation, stop, settings.seconds)
+            finally:
+                operation.stop()
+                web.stop()
+    console.print(farewell(runtime, operation))
+
+
+def emulated(site: Site, settings: DemoSettings) -> EmulatedProcess:
+    """Return the emulated plant of a demo, not yet started."""
+    start = morning(site, settings.day)
+    return EmulatedProcess(
+        site, settings.site_file, start, settings.speed, seed=settings.seed, outages=settings.outages
+    )
+
+
+def morning(site: Site, day: date) -> datetime:
+    """Return the instant at which the demo's day begins."""
+    zone = ZoneInfo(site.location.time_zone)
+    return require_utc(datetime(day.year, day.month, day.day, FIRST_HOUR, tzinfo=zone))
+
+
+def announcement(site: Site, plant: EmulatedProcess, address: str, speed: float) -> str:
+    """Return what stands on the terminal while the demo runs."""
+    minutes = timedelta(days=1).total_seconds() / speed / 60
+    return (
+        f"{len(site.devices)} emulated devices answer over Modbus TCP in process {plant.pid}; a day passes in {minutes:.0f} minutes.\n"
+        f"Open [bold green]{address}[/] in a browser. Ctrl-C ends everything."
+    )
+
+
+def farewell(runtime: Runtime, operation: Operation) -> str:
+    """Return what the demo has done, in a few figures."""
+    memory, stats = runtime.memory, operation.stats
+    outcomes = ", ".join(f"{number} {outcome.value}" for outcome, number in memory.outcomes().items())
+    done = f"{len(memory.plans())} plans, commands: {outcomes}"
+    return done if stats is None else f"{done}; {stats.reads} blocks read, {stats.writes} frames written. All ended."
