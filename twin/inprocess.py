@@ -93,11 +93,14 @@ class TwinPlant:
         self._beats = 0
         self._fed_kwh: dict[Port, float] = {}
         self._drawn_kwh: dict[Port, float] = {}
-        self._buses = {n.id: n.network for n in site.nodes if n.carrier is Carrier.ELECTRICITY and n.network}
+        self._ports = {a.id: tuple(a.ports()) for a in site.assets}
+        self._bus = {a.id: a.ports().get(Carrier.ELECTRICITY, "") for a in site.assets}
+        self._series = source.at(start.at)
+        self._voltage_pu: dict[str, float] = {}
         for fleet, park in self.simulation.parks.items():
             park.need_kwh = self._stored.get(fleet, 0.0)
-        self._balance = self._resolve(source.at(start.at))
-        self._networks = self._solve_networks(self._balance)
+        self._balance = self._resolve()
+        self._solve_networks()
         self.simulation.every(step_s, self._beat)
 
     @property
@@ -172,11 +175,11 @@ class TwinPlant:
         """End the last step and resolve the one that starts now."""
         if self._beats:
             self._book(self._balance)
-        series = self.source.at(self.simulation.now)
-        self._balance = self._resolve(series)
+        self._series = self.source.at(self.simulation.now)
+        self._balance = self._resolve()
         if self._beats % NETWORKS_EVERY == 0:
-            self._networks = self._solve_networks(self._balance)
-            self._balance = self._resolve(series)
+            self._solve_networks()
+            self._balance = self._resolve()
         self._beats += 1
 
     def _held(self) -> dict[str, float]:
@@ -190,8 +193,9 @@ class TwinPlant:
         """Return what goes into a fleet's vehicles in the step that is under way."""
         return -self._balance.power_kw[fleet.id, Carrier.ELECTRICITY] * self.step_s / 3600.0 * fleet.efficiency
 
-    def _resolve(self, series: Mapping[str, float]) -> Balance:
-        conditions = self.twin.station.conditions(series, {f: p.plugged for f, p in self.simulation.parks.items()})
+    def _resolve(self) -> Balance:
+        here = {f: p.plugged for f, p in self.simulation.parks.items()}
+        conditions = self.twin.station.conditions(self._series, here)
         stored = {**self._stored, **{f: p.need_kwh for f, p in self.simulation.parks.items()}}
         losses = {c: float(v[0]) for c, v in self._networks.losses_kw.items()}
         out = self.simulation.out_of_service
@@ -207,10 +211,14 @@ class TwinPlant:
             control[unit] = controller.actual_kw
         return control
 
-    def _solve_networks(self, balance: Balance) -> NetworkStates:
-        flows = {port: np.array([kw]) for port, kw in balance.power_kw.items()}
+    def _solve_networks(self) -> None:
+        flows = {port: np.array([kw]) for port, kw in self._balance.power_kw.items()}
         times = np.array([np.datetime64(self.simulation.now.replace(tzinfo=None), "ns")])
-        return self.twin.networks.pipes(flows, times) | self.twin.networks.grids(flows, times)
+        self._networks = self.twin.networks.pipes(flows, times) | self.twin.networks.grids(flows, times)
+        for network in self.site.networks.electricity:
+            state = self._networks.states[network.id]
+            buses = (str(b) for b in state["bus"].to_numpy())
+            self._voltage_pu.update(zip(buses, state["vm_pu"].to_numpy()[:, 0].tolist(), strict=True))
 
     def _book(self, balance: Balance) -> None:
         """Carry a finished step into stores, vehicles, counters and units."""
@@ -232,7 +240,7 @@ class TwinPlant:
         if isinstance(asset, Meter):
             asset = self._asset[asset.asset]
         yield "heartbeat", float(self._beats)
-        for carrier in asset.ports():
+        for carrier in self._ports[asset.id]:
             if only in (None, carrier):
                 yield from self._port_values(asset, carrier)
         if only is not None:
@@ -261,14 +269,11 @@ class TwinPlant:
             yield ("water_m3" if carrier is Carrier.WATER else f"{carrier.value}_kwh"), fed + drawn
 
     def _surroundings(self, asset: AnyAsset) -> Iterator[tuple[str, float]]:
-        series = self.source.at(self.simulation.now)
         if isinstance(asset, HeatPump):
-            yield "air_degc", series[asset.air_profile]
+            yield "air_degc", self._series[asset.air_profile]
         if isinstance(asset, FlexibleLoad):
-            yield "baseline_kw", -asset.scale * series[asset.profile]
+            yield "baseline_kw", -asset.scale * self._series[asset.profile]
         if isinstance(asset, EvFleet):
             yield "vehicles", float(self.simulation.parks[asset.id].plugged)
-        bus = asset.ports().get(Carrier.ELECTRICITY, "")
-        state = self._networks.states.get(self._buses.get(bus, ""))
-        if state is not None:
-            yield "voltage_pu", float(state["vm_pu"].to_numpy()[state.get_index("bus").get_loc(bus), 0])
+        if self._bus[asset.id] in self._voltage_pu:
+            yield "voltage_pu", self._voltage_pu[self._bus[asset.id]]
