@@ -1,7 +1,7 @@
 """The whole site as one estimate: which rows its meters give, which laws its nodes give."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -55,12 +55,14 @@ class SiteMeasurements:
     """What was measured at one instant, in house units.
 
     ``powers_kw`` by (asset, carrier), positive feeds the network. ``network`` by ``element.quantity`` as the carriers' rows name them
-    (``bus_4.vm_pu``, ``heat_food.supply_degc``). ``air_degc`` drives the heat pumps' characteristics.
+    (``bus_4.vm_pu``, ``heat_food.supply_degc``). ``air_degc`` drives the heat pumps' characteristics. ``offsets`` are what water under
+    way adds to measured temperatures, by the same names.
     """
 
     powers_kw: Mapping[tuple[str, Carrier], float]
     network: Mapping[str, float]
     air_degc: float = 15.0
+    offsets: Mapping[str, Offset] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,17 @@ def _measured(measured: SiteMeasurements, elements: Iterable[str]) -> list[Measu
     known = set(elements)
     split = ((*name.rpartition("."), value) for name, value in measured.network.items())
     return [
-        Measured(_sensor(element, quantity, value), value) for element, _, quantity, value in split if element in known
+        _steady(_sensor(element, quantity, value), value, measured.offsets.get(f"{element}.{quantity}"))
+        for element, _, quantity, value in split
+        if element in known
     ]
+
+
+def _steady(sensor: Sensor, value: float, offset: Offset | None) -> Measured:
+    """Return a row as steady flow would show it."""
+    if offset is None:
+        return Measured(sensor, value)
+    return Measured(replace(sensor, sigma=offset.widened(sensor.sigma)), value - offset.correction_k)
 
 
 def _with_pseudo(rows: list[Measured], wanted: Mapping[tuple[str, str], float]) -> list[Measured]:
