@@ -16,20 +16,17 @@ class Block:
     table: Table
     points: tuple[Point, ...]
     """In address order."""
+    start: int = field(init=False)
+    """First address."""
+    count: int = field(init=False)
+    """Addresses asked for."""
     decoder: BlockDecoder = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "decoder", BlockDecoder(self.points, self.start))
-
-    @property
-    def start(self) -> int:
-        """First address."""
-        return self.points[0].address
-
-    @property
-    def count(self) -> int:
-        """Addresses asked for."""
-        return max(p.end for p in self.points) - self.start
+        start = self.points[0].address
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "count", max(p.end for p in self.points) - start)
+        object.__setattr__(self, "decoder", BlockDecoder(self.points, start))
 
     def decode(self, registers: Sequence[int]) -> Values:
         """Return one value per point of the block."""

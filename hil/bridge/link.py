@@ -4,8 +4,7 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -49,16 +48,15 @@ class Turn:
         self._urgent: deque[asyncio.Future[None]] = deque()
         self._patient: deque[asyncio.Future[None]] = deque()
 
-    @asynccontextmanager
-    async def take(self, *, urgent: bool = False) -> AsyncIterator[None]:
-        """Hold the line for one request."""
+    async def take(self, *, urgent: bool = False) -> None:
+        """Wait for the line and hold it."""
         if self._busy:
             await self._queue(self._urgent if urgent else self._patient)
         self._busy = True
-        try:
-            yield
-        finally:
-            self._pass_on()
+
+    def give(self) -> None:
+        """Hand the line to the next in the queues."""
+        self._pass_on()
 
     async def _queue(self, queue: deque[asyncio.Future[None]]) -> None:
         waiter = asyncio.get_running_loop().create_future()
@@ -132,25 +130,32 @@ class Link:
 
     async def read(self, unit: int, table: Table, start: int, count: int, *, urgent: bool = False) -> list[int]:
         """Return ``count`` registers (bits as 0 and 1) from ``start``."""
-        async with self._turn.take(urgent=urgent):
+        await self._turn.take(urgent=urgent)
+        try:
             client = await self._ready()
             answer = await self._ask(_read_request(client, unit, table, start, count), table.read_function)
             return self._checked_read(answer, table, count)
+        finally:
+            self._turn.give()
 
     async def write(self, frame: WriteFrame) -> None:
         """Send one write and check its echo; the device may still have clamped or ignored it."""
-        async with self._turn.take(urgent=True):
+        await self._turn.take(urgent=True)
+        try:
             client = await self._ready()
             answer = await self._ask(_write_request(client, frame), frame.function)
             if not _echoes(answer, frame):
-                self._misfit(
-                    f"the echo of writing {frame} was function {answer.function_code} address {answer.address}"
-                )
+                self._misfit(f"the echo of {frame} was address {answer.address}")
+        finally:
+            self._turn.give()
 
     async def open(self) -> None:
         """Connect now unless the link stands or its back-off has not passed."""
-        async with self._turn.take():
+        await self._turn.take()
+        try:
             await self._ready()
+        finally:
+            self._turn.give()
 
     async def _ready(self) -> AsyncModbusTcpClient:
         if self._client is not None and self._client.connected:

@@ -120,7 +120,8 @@ class Poller:
 
     async def _identify(self, device: PolledDevice) -> None:
         """After every connect, make sure that the device is the one its map describes."""
-        await self.link.open()
+        if not self.link.connected:
+            await self.link.open()
         if device.seen_connects == self.link.stats.connects:
             return
         wrong = await misread_constant(self.link, device)

@@ -411,8 +411,8 @@ class Writer:
             target.written = self._clock.monotonic()
             return
         link = self._links[device.id]
-        verdict = await self._enable(target, device, link) or await self._drive(target, device, link)
-        self._settle(target, device, verdict)
+        verdict = None if self._companions_stand(device, target.point) else await self._enable(target, device, link)
+        self._settle(target, device, verdict or await self._drive(target, device, link))
 
     def resume(self) -> None:
         """After a start: take up the commands that the journal says may stand, none of them believed before it is read."""

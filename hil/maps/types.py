@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le, MinLen
@@ -35,6 +36,20 @@ class Table(StrEnum):
         return self in (Table.COIL, Table.DISCRETE)
 
 
+REGISTERS = {
+    "int16": 1,
+    "uint16": 1,
+    "bits": 1,
+    "int32": 2,
+    "uint32": 2,
+    "float32": 2,
+    "int64": 4,
+    "uint64": 4,
+    "float64": 4,
+    "string": 0,
+}
+
+
 class DataType(StrEnum):
     """How a point's registers form a number."""
 
@@ -54,7 +69,7 @@ class DataType(StrEnum):
     @property
     def registers(self) -> int:
         """Registers that one value takes; 0 for text, whose length is the point's."""
-        return {"16": 1, "32": 2, "64": 4, "ts": 1, "ng": 0}[self.value[-2:]]
+        return REGISTERS[self.value]
 
     @property
     def is_float(self) -> bool:
@@ -182,9 +197,9 @@ class Point:
         """
         if self.relative:
             raise ValueError(f"{self.quantity} is a share of the rated power; bind the map with for_rating first")
-        inner = to_canonical(self.unit, canonical_unit(self.quantity))
-        sign = -1.0 if self.positive is Positive.DRAWS else 1.0
-        return Linear(sign * inner.factor * self.scale, sign * (inner.factor * self.offset + inner.offset))
+        return _linear(
+            self.quantity, self.unit, self.scale, self.offset, -1.0 if self.positive is Positive.DRAWS else 1.0
+        )
 
     @property
     def due_refresh_s(self) -> float | None:
@@ -243,7 +258,7 @@ class RegisterMap:
     """Per table, address ranges (first, last) that the device refuses to read."""
     max_block: Annotated[int, Ge(1), Le(125)] = 125
     """Most registers per request."""
-    gap_limit: Annotated[int, Ge(0), Le(124)] = 24
+    gap_limit: Annotated[int, Ge(0), Le(124)] = 40
     """Unused registers that are cheaper read through than skipped by a second request."""
     timeout_s: Annotated[float, Gt(0), Le(60)] = 1.0
     single_client: bool = False
@@ -275,6 +290,12 @@ class RegisterMap:
     def for_rating(self, rating_kw: float) -> "RegisterMap":
         """Return the map of one device of this type, its relative points turned into kW of ``rating_kw``."""
         return replace(self, points=tuple(_rated(p, rating_kw) for p in self.points))
+
+
+@lru_cache(maxsize=4096)
+def _linear(quantity: str, unit: str, scale: float, offset: float, sign: float) -> Linear:
+    inner = to_canonical(unit, canonical_unit(quantity))
+    return Linear(sign * inner.factor * scale, sign * (inner.factor * offset + inner.offset))
 
 
 def _rated(point: Point, rating_kw: float) -> Point:
