@@ -1,0 +1,214 @@
+"""Follow every asset from plan to physics: planned, commanded, read back, done. Where they part, ask for a new plan, in words."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from models.components import AnyAsset, Chp, EvFleet, GridConnection, Pv, Store, Wind
+from models.dispatch import Plan
+from models.findings import Finding, Severity
+from models.horizon import to_index
+from models.ports import Outcome, Receipt
+from models.site import Site
+from models.state import Snapshot
+from twin.judge_plan import power_limits
+from twin.state import powers_of, stored_of
+from twin.words import clock
+
+SETPOINT = "setpoint_kw"
+SETTLE = timedelta(minutes=5)
+"""How long a unit may take to do what it is told, ramps apart."""
+APART_SHARE = 0.05
+APART_KW = 20.0
+"""A unit is apart from its command by more than 5 % of its size and 20 kW."""
+STORED_SHARE = 0.1
+"""A store that is further from its plan than this share of its size makes the plan stale."""
+IMPORT_SHARE = 0.1
+"""More import than planned by this share of the connection is worth a new plan before the quarter-hour is over."""
+AGAIN = timedelta(minutes=15)
+"""The same reason is not given twice within so long."""
+LIMITS = (Pv, Wind, EvFleet)
+"""For these a set-point is a limit: doing less is no disobedience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One asset on its control carrier in kW; None where there is no such figure."""
+
+    asset: str
+    planned_kw: float | None
+    commanded_kw: float | None
+    read_back_kw: float | None
+    physical_kw: float | None
+    commanded_at: datetime | None
+    outcome: Outcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplanRequest:
+    """Why the plan in force no longer fits what happens."""
+
+    at: datetime
+    plan_id: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def reason(self) -> str:
+        """All reasons in one line."""
+        return " ".join(f.message for f in self.findings)
+
+
+class Tracker:
+    """Keeps the four figures of every asset that can be told something."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._assets = {a.id: a for a in site.assets if power_limits(a) is not None}
+        self._device_asset = {d.id: d.asset for d in site.devices}
+        self._receipts: dict[str, Receipt] = {}
+        self._since: dict[str, datetime] = {}
+        self._plan: Plan | None = None
+        self._snapshot: Snapshot | None = None
+        self._given: dict[str, datetime] = {}
+
+    def plan(self, plan: Plan) -> None:
+        """Take a new plan; old reasons do not hold against it."""
+        self._plan = plan
+        self._given.clear()
+
+    def receipts(self, receipts: Iterable[Receipt]) -> None:
+        """Take what became of commands; other quantities than set-points are passed over."""
+        for receipt in receipts:
+            asset = self._device_asset.get(receipt.command.device)
+            if asset is None or receipt.command.quantity != SETPOINT:
+                continue
+            before = self._receipts.get(asset)
+            if before is None or before.command.value != receipt.command.value:
+                self._since[asset] = receipt.at
+            self._receipts[asset] = receipt
+
+    def observe(self, snapshot: Snapshot) -> ReplanRequest | None:
+        """Take the present state; return a request when it has parted from the plan, None while all is well or has been said."""
+        self._snapshot = snapshot
+        if self._plan is None:
+            return None
+        fresh = [f for f in self._reasons(snapshot) if self._is_new(f.place, snapshot.at)]
+        if not fresh:
+            return None
+        self._given.update({f.place: snapshot.at for f in fresh})
+        return ReplanRequest(snapshot.at, self._plan.id, tuple(fresh))
+
+    def tracks(self) -> tuple[Track, ...]:
+        """Return the four figures of every asset, in file order."""
+        physical = powers_of(self._snapshot) if self._snapshot is not None else {}
+        return tuple(self._track(a, physical.get((a.id, a.control))) for a in self._assets.values())
+
+    def _track(self, asset: AnyAsset, physical_kw: float | None) -> Track:
+        receipt = self._receipts.get(asset.id)
+        told = receipt if receipt is not None and receipt.outcome is not Outcome.NO else None
+        at = self._snapshot.at if self._snapshot is not None else None
+        return Track(
+            asset.id,
+            self._planned_kw(asset, at) if at is not None else None,
+            told.command.value if told else None,
+            receipt.read_back if receipt else None,
+            physical_kw,
+            self._since.get(asset.id),
+            receipt.outcome if receipt else None,
+        )
+
+    def _planned_kw(self, asset: AnyAsset, at: datetime) -> float | None:
+        step = self._step(at)
+        if self._plan is None or step is None or asset.id not in self._plan.power_kw.get_index("asset"):
+            return None
+        power = self._plan.power_kw.sel(asset=asset.id, carrier=asset.control.value)
+        return float(power.isel(time=step))
+
+    def _step(self, at: datetime) -> int | None:
+        """Return the plan's step around an instant, None outside the plan."""
+        if self._plan is None or not self._plan.horizon.start <= at < self._plan.horizon.end:
+            return None
+        times = self._plan.horizon.times
+        return int(times.searchsorted(to_index(at), side="right")) - 1
+
+    def _is_new(self, place: str, at: datetime) -> bool:
+        before = self._given.get(place)
+        return before is None or at - before >= AGAIN
+
+    def _reasons(self, snapshot: Snapshot) -> Iterator[Finding]:
+        for track in self.tracks():
+            yield from self._command_lost(track)
+            yield from self._disobeyed(track, snapshot.at)
+        yield from self._stores_apart(snapshot)
+        yield from self._import_apart(snapshot)
+
+    def _command_lost(self, track: Track) -> Iterator[Finding]:
+        """Yield a command that the device does not hold."""
+        receipt = self._receipts.get(track.asset)
+        if receipt is None or receipt.code in ("applied", "unchanged"):
+            return
+        shown = (
+            "nothing could be read back"
+            if track.read_back_kw is None
+            else f"the device shows {track.read_back_kw:g} kW"
+        )
+        words = f"{track.asset}: {receipt.command.value:g} kW was asked and {shown} ({receipt.message}). Plan without it or check the device."
+        yield Finding(Severity.WARNING, track.asset, words, (track.asset,), track.read_back_kw, receipt.command.value)
+
+    def _disobeyed(self, track: Track, at: datetime) -> Iterator[Finding]:
+        """Yield a unit that holds its command and does something else, once it has had its time."""
+        asset, told, done = self._assets[track.asset], track.read_back_kw, track.physical_kw
+        if told is None or done is None or track.commanded_at is None or isinstance(asset, GridConnection):
+            return
+        if at - track.commanded_at < SETTLE + _ramp_time(asset, abs(told - done)):
+            return
+        apart = abs(done) - abs(told) if isinstance(asset, LIMITS) else abs(done - told)
+        if apart > max(APART_KW, APART_SHARE * _size_kw(asset)):
+            since = clock(track.commanded_at)
+            words = f"{asset.id}: told {told:g} kW since {since} and does {done:.0f} kW. Plan with what it does, or see why."
+            yield Finding(Severity.WARNING, asset.id, words, (asset.id,), done, told)
+
+    def _stores_apart(self, snapshot: Snapshot) -> Iterator[Finding]:
+        step, plan = self._step(snapshot.at), self._plan
+        if step is None or plan is None:
+            return
+        held = stored_of(snapshot)
+        for store in (a for a in self.site.assets if isinstance(a, Store)):
+            if store.id not in plan.stored_kwh.get_index("asset"):
+                continue
+            planned = self._planned_kwh(plan, store.id, step, snapshot.at)
+            if planned is not None and abs(held[store.id] - planned) > STORED_SHARE * store.energy_kwh:
+                words = f"{store.id}: holds {held[store.id]:.0f} kWh where the plan counts on {planned:.0f} kWh. Plan again from here."
+                yield Finding(Severity.WARNING, store.id, words, (store.id,), held[store.id], planned)
+
+    def _planned_kwh(self, plan: Plan, store: str, step: int, at: datetime) -> float | None:
+        """Return what the plan counts on at an instant: the straight line between its step ends; None in its first step."""
+        if step == 0:
+            return None
+        ends = plan.stored_kwh.sel(asset=store).transpose("time").to_numpy()
+        start, end = plan.horizon.edges[step], plan.horizon.edges[step + 1]
+        return float(np.interp((at - start) / (end - start), (0.0, 1.0), (ends[step - 1], ends[step])))
+
+    def _import_apart(self, snapshot: Snapshot) -> Iterator[Finding]:
+        """Yield a connection that imports far more than planned; importing less costs nobody anything."""
+        for grid in self.site.of_kind(GridConnection):
+            planned = self._planned_kw(grid, snapshot.at)
+            done = powers_of(snapshot).get((grid.id, grid.control))
+            if planned is None or done is None or done - planned <= max(APART_KW, IMPORT_SHARE * grid.import_max_kw):
+                continue
+            words = f"{grid.id}: imports {done:.0f} kW where the plan expects {planned:.0f} kW. Plan again with the present demand."
+            yield Finding(Severity.WARNING, grid.id, words, (grid.id,), done, planned)
+
+
+def _size_kw(asset: AnyAsset) -> float:
+    """Return the largest power an asset can have either way; 0 where it has no limit."""
+    limits = power_limits(asset)
+    finite = [abs(x) for x in limits[:2] if np.isfinite(x)] if limits is not None else []
+    return max(finite, default=0.0)
+
+
+def _ramp_time(asset: AnyAsset, change_kw: float) -> timedelta:
+    """Return how long an engine needs for a change of power."""
+    return timedelta(minutes=change_kw / asset.ramp_kw_per_min) if isinstance(asset, Chp) else timedelta(0)
