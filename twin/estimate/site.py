@@ -17,6 +17,7 @@ from twin.estimate.electricity import ElectricRows
 from twin.estimate.gas import GasRows
 from twin.estimate.heat import HeatRows
 from twin.estimate.pipelaw import gas_quadratic, pipe_law
+from twin.estimate.plugoffset import Offset
 from twin.estimate.problem import Estimate, Sensor
 
 UNITS = "units"
