@@ -1,0 +1,143 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sample_networks import district
+
+from models.networks.cold import solve_cold
+from models.networks.data import Junction, Pump
+from models.networks.heat import solve_heat
+from models.networks.status import Status
+from models.networks.water import solve_water
+
+CONSUMERS = ["x", "y", "z"]
+
+
+def demand(*rows: list[float]) -> xr.DataArray:
+    return xr.DataArray(np.array(rows, dtype=float), dims=("time", "consumer"), coords={"consumer": CONSUMERS})
+
+
+def imbalance_kg_per_s(network, flow: xr.Dataset) -> float:
+    """The largest gap of any junction's mass balance."""
+    net = {j.id: 0.0 * flow.plant_flow_kg_per_s for j in network.junctions}
+    for pipe in network.pipes:
+        m = flow.flow_kg_per_s.sel(pipe=pipe.id, drop=True)
+        net[pipe.from_junction] = net[pipe.from_junction] - m
+        net[pipe.to_junction] = net[pipe.to_junction] + m
+    for consumer in network.consumers:
+        net[consumer] = net[consumer] - flow.consumer_flow_kg_per_s.sel(consumer=consumer, drop=True)
+    net[network.plant_junction] = net[network.plant_junction] + flow.plant_flow_kg_per_s
+    return max(float(np.abs(gap).max()) for gap in net.values())
+
+
+@given(
+    st.lists(st.lists(st.floats(5, 900), min_size=3, max_size=3), min_size=1, max_size=4),
+    st.booleans(),
+    st.sampled_from(["colebrook", "swamee_jain", "nikuradse"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_mass_and_energy_are_conserved(rows, meshed, friction):
+    network = district(meshed=meshed, friction=friction)
+    flow = solve_heat(network, demand(*rows))
+    assert (flow.status != Status.NOT_CONVERGED).all()
+    assert imbalance_kg_per_s(network, flow) < 1e-9
+    served = flow.status == Status.OK
+    gap = flow.plant_kw - flow.loss_kw - demand(*rows).sum("consumer")
+    assert (np.abs(gap.where(served, 0)) < 1e-8 * demand(*rows).sum("consumer")).all()
+
+
+def test_a_step_without_any_demand_is_ordinary_and_so_is_the_next():
+    flow = solve_heat(district(meshed=True), demand([300, 500, 200], [0, 0, 0], [300, 500, 200]))
+    assert (flow.status == Status.OK).all()
+    assert (flow.flow_kg_per_s.isel(time=1) == 0).all()
+    assert flow.plant_kw[1] == 0
+    np.testing.assert_array_equal(flow.supply_degc.isel(time=0), flow.supply_degc.isel(time=2))
+
+
+def test_the_flow_in_a_loop_turns_with_the_demand():
+    flow = solve_heat(district(meshed=True), demand([900, 10, 10], [10, 10, 900]))
+    through = flow.flow_kg_per_s.sel(pipe="xz")
+    assert through[0] < 0 < through[1]
+    assert (flow.status == Status.OK).all()
+
+
+def test_a_demand_beyond_the_pump_is_bound_and_names_the_worst_place():
+    flow = solve_heat(district(), demand([300, 500, 200], [300, 500, 20_000]))
+    assert flow.status.to_numpy().tolist() == [Status.OK, Status.BOUND]
+    assert flow.worst_junction[1].item() == "z"
+    assert flow.dp_kpa.sel(junction="z")[1] < 0
+
+
+def test_a_trickle_that_arrives_cold_is_bound_and_solved():
+    flow = solve_heat(district(), demand([0, 0, 0.02]))
+    assert flow.status.item() == Status.BOUND
+    assert flow.residual_k.item() < 1e-6
+
+
+def test_a_consumer_behind_a_shut_valve_is_an_island():
+    shut = tuple(replace(p, open=p.id != "yz") for p in district().pipes)
+    flow = solve_heat(district(pipes=shut), demand([300, 500, 200], [300, 500, 0]))
+    assert flow.status.to_numpy().tolist() == [Status.ISLAND, Status.OK]
+    assert flow.supply_degc.sel(junction="z").isnull().all()
+
+
+def test_a_long_batch_gives_the_same_bits_as_single_steps():
+    network, q = district(meshed=True), demand(*np.random.default_rng(2).uniform(20, 800, (100, 3)).tolist())
+    batch = solve_heat(network, q)
+    for step in (0, 50, 99):
+        single = solve_heat(network, q.isel(time=[step]))
+        np.testing.assert_array_equal(batch.supply_degc.isel(time=step), single.supply_degc.isel(time=0))
+
+
+def test_a_plant_with_a_set_power_relieves_the_main_plant():
+    network = district(feed_in_junctions=("z",))
+    fed = xr.DataArray([250.0], dims="feed_in", coords={"feed_in": ["z"]})
+    alone, helped = (
+        solve_heat(network, demand([300, 500, 200])),
+        solve_heat(network, demand([300, 500, 200]), feed_in_kw=fed),
+    )
+    assert helped.status.item() == Status.OK
+    assert helped.plant_kw.item() == pytest.approx(750 + helped.loss_kw.item(), abs=1e-6)
+    assert helped.flow_kg_per_s.sel(pipe="yz").item() < 0 < alone.flow_kg_per_s.sel(pipe="yz").item()
+
+
+def test_hotter_supply_needs_less_flow_and_loses_more():
+    cool, hot = (solve_heat(district(), demand([300, 500, 200]), t) for t in (75.0, 95.0))
+    assert hot.plant_flow_kg_per_s < cool.plant_flow_kg_per_s
+    assert hot.loss_kw > cool.loss_kw
+
+
+def test_cold_water_warms_on_its_way_and_glycol_takes_more_of_it():
+    cold = district(carrier="cold", supply_degc=6.0, return_degc=12.0, ground_degc=15.0, glycol_share=0.0)
+    flow = solve_cold(cold, demand([100, 150, 80]))
+    assert (flow.supply_degc.isel(time=0) >= 6.0).all()
+    assert flow.plant_kw.item() == pytest.approx(330 + flow.loss_kw.item(), abs=1e-6)
+    assert flow.loss_kw > 0
+    brine = solve_cold(replace(cold, glycol_share=0.3), demand([100, 150, 80]))
+    assert brine.plant_flow_kg_per_s > flow.plant_flow_kg_per_s
+
+
+def test_a_booster_pump_adds_its_lift():
+    network = district()
+    behind = district(
+        junctions=(*network.junctions, Junction(id="b")),
+        pipes=tuple(replace(p, from_junction="b") if p.id == "kx" else p for p in network.pipes),
+        pumps=(Pump(id="boost", from_junction="k", to_junction="b", lift_kpa=50.0, lift_drop_kpa_s2_per_kg2=0.1),),
+    )
+    plain, boosted = solve_heat(network, demand([300, 500, 200])), solve_heat(behind, demand([300, 500, 200]))
+    m = boosted.flow_kg_per_s.sel(pipe="boost").item()
+    gained = (boosted.dp_kpa - plain.dp_kpa).sel(junction="x").item()
+    assert gained == pytest.approx(50.0 - 0.1 * m**2, abs=1e-6)
+
+
+def test_water_stands_lower_on_a_hill_and_flows_balance():
+    hill = tuple(replace(j, height_m=20.0 if j.id == "z" else 0.0) for j in district().junctions)
+    network = district(carrier="water", junctions=hill, supply_degc=10.0, meshed=True)
+    flow = solve_water(network, demand([0, 0, 0], [3.6, 7.2, 3.6]))
+    assert (flow.status == Status.OK).all()
+    drop = flow.pressure_kpa.sel(junction="plant") - flow.pressure_kpa.sel(junction="z")
+    assert drop[0].item() == pytest.approx(999.7 * 9.80665 * 20 / 1e3, rel=1e-6)
+    assert flow.plant_flow_kg_per_s[1].item() == pytest.approx(14.4 * 999.7 / 3600, rel=1e-9)
