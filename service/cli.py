@@ -48,6 +48,37 @@ def schema() -> None:
 
 
 @app.command()
+def dispatch(
+    site: SiteFile = PARK,
+    day: Day = SUMMER_DAY,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="write the plan: .nc, .csv or .json by its ending")
+    ] = None,
+    seed: Seed = 1,
+    deadline: Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take")] = 60.0,
+) -> None:
+    """Plan one day at least cost and let the twin check it; exit 1 when the twin objects."""
+    from service.commands.dispatch import plan_day
+
+    raise typer.Exit(plan_day(site, day.date(), seed=seed, out=out, deadline_s=deadline))
+
+
+@app.command()
+def flow(
+    site: SiteFile = PARK,
+    at: Annotated[str, typer.Option(metavar="TIME", help="instant, with zone")] = "2015-07-15T12:00+08:00",
+    seed: Seed = 1,
+    full: Annotated[bool, typer.Option("--full", help="every bus, branch and junction")] = False,
+) -> None:
+    """Solve all networks at one instant: AC power flow, heat, cold and gas, with the balance of every carrier."""
+    from service.commands.flow import show_flow
+
+    found = instant(at, "--at")
+    assert found is not None  # noqa: S101 # the option has a default
+    show_flow(site, found, seed=seed, full=full)
+
+
+@app.command()
 def emulate(
     site: SiteFile = PARK,
     base_port: Annotated[

@@ -40,10 +40,10 @@ class TimeScale:
     @classmethod
     def of(cls, line: str) -> Self | None:
         """Return the scale that a line tells of, None for any other line."""
-        mark, *rest = line.split()
-        if mark != CLOCK_MARK or len(rest) != 3:
+        parts = line.split()
+        if len(parts) != 4 or parts[0] != CLOCK_MARK:
             return None
-        return cls(datetime.fromisoformat(rest[0]), float(rest[1]), datetime.fromisoformat(rest[2]))
+        return cls(datetime.fromisoformat(parts[1]), float(parts[2]), datetime.fromisoformat(parts[3]))
 
     def __str__(self) -> str:
         return f"{CLOCK_MARK} {self.epoch.isoformat()} {self.speed:g} {self.anchor.isoformat()}"
@@ -152,7 +152,10 @@ class EmulatedProcess:
                 ) from None
             if line is None:
                 raise SetupError(f"the emulated plant ended at its start: {' '.join(self._said)}")
-            self.scale = TimeScale.of(line) or self.scale
+            told = TimeScale.of(line)
+            if told is not None:
+                self.scale = told
+                continue
             device, place, *_ = [*line.split(), "", ""]
             host, colon, port = place.rpartition(":")
             if colon and port.isdigit():

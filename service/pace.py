@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from models.site import Site
 
-REAL_POLL_S = 0.25
+REAL_POLL_S = 0.4
 """No device is asked more often than this in real seconds, whatever the speed."""
 
 

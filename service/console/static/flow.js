@@ -38,13 +38,19 @@ function rank(node) {
   return place < 0 ? ORDER.length : place;
 }
 
+/** Carriers carry their names on top, so that the names of what feeds them do not run into theirs. */
+function labelOf(name) {
+  if (name.startsWith("carrier:")) return { position: "top", distance: 3, fontWeight: 600 };
+  return { position: (COLUMN[name] ?? LAST) === LAST ? "left" : "right" };
+}
+
 function nodesOf(flows) {
   const names = [...new Set(flows.flatMap((f) => [f.source, f.target]))].sort((a, b) => rank(a) - rank(b));
   return names.map((name) => ({
     name,
     depth: COLUMN[name] ?? (name.endsWith(":in") && name.startsWith("difference") ? 2 : LAST),
     itemStyle: { color: nodeColour(name), borderWidth: 0 },
-    label: (COLUMN[name] ?? LAST) === LAST ? { position: "left" } : { position: "right" },
+    label: labelOf(name),
   }));
 }
 
@@ -61,7 +67,7 @@ function option(view) {
     tooltip: tooltip(tip, { trigger: "item" }),
     series: [{
       type: "sankey",
-      left: 4, right: 4, top: 8, bottom: 8,
+      left: 4, right: 4, top: 20, bottom: 8,
       nodeWidth: 11, nodeGap: 12, layoutIterations: 40, draggable: false,
       data: nodesOf(flows),
       links: flows.map((f) => ({

@@ -124,12 +124,19 @@ function tip(view, axes, at) {
   return element("div", { class: "tip" }, element("h4", {}, dayAndClock(at)), element("table", {}, body));
 }
 
+/** The axis begins where there is first something to see, and at least an hour before now. */
+function firstOf(view, axes) {
+  const rows = view.carriers.flatMap((lines) => [...Object.values(lines.measured_kw).map((v) => [v, axes.measured]), ...Object.values(lines.planned_kw).map((v) => [v, axes.planned])]);
+  const first = rows.map(([values, stamps]) => stamps[values.findIndex((v) => v !== null)] ?? axes.now);
+  return Math.min(...first, axes.now - 3600000);
+}
+
 function option(view) {
   const axes = axesOf(view);
   const panels = view.carriers.map((lines) => ({ name: words[lines.carrier], unit: "kW", tint: carrierColour(lines.carrier), weight: { electricity: 2, heat: 1.4 }[lines.carrier] ?? 1 }));
   if (view.stores.length) panels.push({ name: words.stores, unit: "%", tint: colour("--ink"), weight: 1 });
   const boxes = layout(panels);
-  const start = Math.min(axes.measured[0] ?? axes.now, axes.planned[0] ?? axes.now);
+  const start = firstOf(view, axes);
   const end = Math.max(axes.planned_ends.at(-1) ?? axes.now, axes.now + 3600000);
   return {
     animation: false,
@@ -151,7 +158,7 @@ function option(view) {
     useUTC: true,
     yAxis: panels.map((panel, i) => ({
       type: "value", gridIndex: i, splitNumber: panel.weight > 1.5 ? 5 : 3,
-      min: panel.unit === "%" ? 0 : undefined, max: panel.unit === "%" ? 100 : undefined,
+      ...(panel.unit === "%" ? { min: 0, max: 100, interval: 50 } : {}),
       axisLabel: { color: colour("--soft"), fontSize: 11, formatter: (v) => grouped(v) },
       splitLine: { lineStyle: { color: colour("--grid-line") } },
     })),

@@ -1,0 +1,138 @@
+"""``dispatch``: the cheapest plan for one day, checked by the twin."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from rich.table import Table
+
+from models.actuals import Actuals
+from models.carriers import Carrier
+from models.components import Store
+from models.dispatch import DispatchProblem, Plan, PlanCheck
+from models.forecast.naive import PerfectForecaster
+from models.horizon import Horizon
+from models.site import Site
+from models.site.file import load_site
+from scenarios.day import local_day
+from scenarios.planners import Optimizer
+from scenarios.problem import Horizons, demand_terms, losses_on
+from service.commands.plan_files import write_plan
+from service.commands.screen import console, findings_table
+from service.console.figures import grouped, local_time
+from service.history import History
+from service.memory import MadePlan
+from service.views.groups import by_kind
+from twin.state import start_snapshot
+from twin.verify import Verifier
+
+SHORT = {
+    "grid_connection": "grid",
+    "gas_supply": "gas",
+    "heat_pump": "pump",
+    "gas_boiler": "boil",
+    "electric_boiler": "e-b",
+    "electric_chiller": "chill",
+    "absorption_chiller": "abs",
+    "electrolyser": "H2",
+    "battery": "bat",
+    "hot_tank": "hot",
+    "cold_store": "cold",
+    "ev_fleet": "ev",
+    "flexible_load": "flex",
+}
+"""Column heads that let a day fit on a terminal."""
+
+
+def plan_day(site_file: Path, day: date, *, seed: int, out: Path | None, deadline_s: float) -> int:
+    """Plan a local day with its profiles known, print the plan and what the twin says; return 1 when the twin objects."""
+    site = load_site(site_file)
+    plan, check = checked_plan(site, day_problem(site, day, seed), deadline_s)
+    made = MadePlan(plan, check, None, *History(site).plan_arrays(plan))
+    if out is not None:
+        write_plan(made, out)
+    console.print(plan_table(site, made))
+    console.print(cost_line(site, plan))
+    if check.findings:
+        console.print(findings_table(check.findings, "The twin's replay"))
+    console.print("the twin agrees" if check.ok else "[bold red]the twin objects[/]", f"({check.seconds:.1f} s)")
+    return 0 if check.ok else 1
+
+
+def day_problem(site: Site, day: date, seed: int) -> DispatchProblem:
+    """Return the problem of a whole local day in quarter-hours, from half-full stores, billed by itself."""
+    period, horizons = local_day(site, day), Horizons()
+    horizon = Horizon.uniform(period.start, period.end)
+    return DispatchProblem(
+        site=site,
+        horizon=horizon,
+        forecast=PerfectForecaster(Actuals(site, seed)).forecast(horizon),
+        initial=start_snapshot(site, period.start),
+        demand=demand_terms(site, period, 0.0, 0.0),
+        ends=horizons.ends.terms(site),
+    )
+
+
+def checked_plan(site: Site, problem: DispatchProblem, deadline_s: float) -> tuple[Plan, PlanCheck]:
+    """Return a plan that knows the losses which the twin found in a first one, and what the twin says of it."""
+    planner, verifier = Optimizer(deadline_s=deadline_s), Verifier(site)
+    try:
+        first = planner.plan(problem)
+        losses_kw = losses_on(verifier(first, problem.initial, problem.forecast), problem.horizon)
+        plan = planner.plan(replace(problem, losses_kw=losses_kw))
+    finally:
+        planner.close()
+    return plan, verifier(plan, problem.initial, problem.forecast)
+
+
+def plan_table(site: Site, made: MadePlan) -> Table:
+    """Return a plan by hour: power of every kind on its control carrier (kW), stores in percent, local time."""
+    power, history = made.power_kw, History(site)
+    kinds = [k for k in by_kind(site) if k != "consumer"]
+    stores = [a for a in site.assets if isinstance(a, Store)]
+    table = Table(
+        title=f"{site.title}, {made.plan.source}, kW (positive feeds the network)",
+        title_justify="left",
+        header_style="bold",
+    )
+    table.add_column("local")
+    for kind in kinds:
+        table.add_column(SHORT.get(kind, kind), justify="right", no_wrap=True)
+    for store in stores:
+        table.add_column(f"{SHORT.get(store.kind, store.kind)} %", justify="right", no_wrap=True)
+    for hour in hours_of(made.plan):
+        row = [local_time(made.plan.horizon.edges[hour[0]], site.location.time_zone, "%H:%M")]
+        for kind in kinds:
+            ports = [
+                (history.assets.index(a.id), history.carriers.index(_shown(a.control))) for a in by_kind(site)[kind]
+            ]
+            row.append(grouped(float(np.mean([sum(power[k, i, c] for i, c in ports) for k in hour]))))
+        row += [
+            grouped(100 * float(made.stored_kwh[hour[-1], history.assets.index(s.id)]) / s.energy_kwh) for s in stores
+        ]
+        table.add_row(*row)
+    return table
+
+
+def hours_of(plan: Plan) -> list[list[int]]:
+    """Return the steps of a plan by the hour that they start in."""
+    found: dict[object, list[int]] = {}
+    for index, edge in enumerate(plan.horizon.edges[:-1]):
+        found.setdefault(edge.replace(minute=0, second=0, microsecond=0), []).append(index)
+    return list(found.values())
+
+
+def cost_line(site: Site, plan: Plan) -> str:
+    """Return what the plan costs, part by part, and how it was found."""
+    parts = ", ".join(f"{name} {grouped(value)}" for name, value in plan.cost.items() if abs(value) >= 0.5)
+    solver = plan.solver
+    words = "certified" if solver.certified else "not certified"
+    return (
+        f"[bold]{grouped(plan.total_cost)} {site.currency}[/]: {parts}\n"
+        f"{solver.status}, {100 * solver.gap_share:.2f} % from the bound, {words}; built in {solver.build_s:.2f} s, solved in {solver.solve_s:.2f} s"
+    )
+
+
+def _shown(carrier: Carrier) -> Carrier:
+    return Carrier.ELECTRICITY if carrier is Carrier.WATER else carrier

@@ -1,0 +1,88 @@
+"""A plan as a file: netCDF for arrays, CSV for spreadsheets, JSON for programs."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from models.dispatch import Plan, PlanCheck
+from models.errors import SetupError
+from service.api.operations.schemas import PlanOut
+from service.memory import MadePlan
+
+
+def write_plan(made: MadePlan, path: Path) -> None:
+    """Write a plan in the format that the file's ending names: ``.nc``, ``.csv`` or ``.json``.
+
+    Raises
+    ------
+    SetupError
+        If the ending is another one or the file cannot be written.
+    """
+    writer = WRITERS.get(path.suffix.lower())
+    if writer is None:
+        raise SetupError(f"{path}: no format for this ending; use one of {', '.join(WRITERS)}")
+    try:
+        writer(made, path)
+    except OSError as fault:
+        raise SetupError(f"{path} cannot be written: {fault.strerror or fault}") from None
+
+
+def plan_dataset(plan: Plan, check: PlanCheck | None) -> xr.Dataset:
+    """Return a plan as one dataset: dims (asset, carrier, time); costs and solver in the attributes."""
+    found = xr.Dataset(
+        {
+            "power_kw": plan.power_kw,
+            "unserved_kw": plan.unserved_kw,
+            "stored_kwh": plan.stored_kwh.rename(asset="store"),
+            "running": plan.running.rename(asset="unit"),
+            "price_per_kwh": plan.price_per_kwh.rename(carrier="priced_carrier"),
+        }
+    )
+    if check is not None:
+        found["losses_kw"] = check.losses_kw.rename(carrier="lossy_carrier")
+    return found.assign_attrs(
+        id=plan.id,
+        made_at=plan.made_at.isoformat(),
+        source=plan.source,
+        status=plan.solver.status,
+        gap_share=plan.solver.gap_share,
+        cost=json.dumps(dict(plan.cost)),
+        total_cost=plan.total_cost,
+        sign="positive power feeds the network; time names the start of each step, UTC",
+    )
+
+
+def plan_table(plan: Plan) -> pd.DataFrame:
+    """Return a plan as a table: one row per step, one column per port, store and unit, units in the names."""
+    power = plan.power_kw.transpose("asset", "carrier", "time")
+    columns: dict[str, object] = {"step_h": plan.horizon.step_h}
+    for asset in power["asset"].values:
+        for carrier in power["carrier"].values:
+            values = power.sel(asset=asset, carrier=carrier).values
+            if values.any():
+                columns[f"{asset}.{carrier}_kw"] = values
+    for store in plan.stored_kwh["asset"].values:
+        columns[f"{store}.stored_kwh"] = plan.stored_kwh.sel(asset=store).values
+    for unit in plan.running["asset"].values:
+        columns[f"{unit}.running"] = plan.running.sel(asset=unit).values
+    return pd.DataFrame(columns, index=pd.Index(plan.horizon.times.tz_localize("UTC"), name="start_utc"))
+
+
+def _netcdf(made: MadePlan, path: Path) -> None:
+    if not path.parent.is_dir():
+        raise FileNotFoundError(2, "there is no such folder", str(path.parent))
+    plan_dataset(made.plan, made.check).to_netcdf(path, engine="scipy")
+
+
+def _csv(made: MadePlan, path: Path) -> None:
+    plan_table(made.plan).to_csv(path, float_format="%.6g")
+
+
+def _json(made: MadePlan, path: Path) -> None:
+    path.write_text(PlanOut.of(made).model_dump_json(indent=1), encoding="utf-8")
+
+
+WRITERS: Mapping[str, Callable[[MadePlan, Path], None]] = {".nc": _netcdf, ".csv": _csv, ".json": _json}
