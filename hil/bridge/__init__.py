@@ -12,6 +12,7 @@ from hil.bridge.events import (
     PointDisabled,
     WrongDevice,
 )
+from hil.bridge.leases import Lease
 from hil.bridge.writer import Mode
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "DeviceFrozen",
     "DeviceLost",
     "FrameShadowed",
+    "Lease",
     "Mode",
     "PointDisabled",
     "WrongDevice",

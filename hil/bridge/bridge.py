@@ -7,11 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from hil.bridge.driver import Driver
 from hil.bridge.events import Listener, nobody
+from hil.bridge.keeper import Keeper
+from hil.bridge.leases import Lease, Leases
 from hil.bridge.link import Link
 from hil.bridge.polled import PolledDevice
 from hil.bridge.poller import Poller
-from hil.bridge.writer import Mode, Writer
+from hil.bridge.writer import Approve, Mode, Writer
 from hil.journal import Journal
 from hil.maps.bind import bind, check_devices
 from models.errors import MapError
@@ -49,7 +52,8 @@ class Bridge:
     """A Plant over Modbus: reads all devices of a site and writes its commands.
 
     ``addresses`` replaces host and port of devices by id (emulators choose their ports late). ``stagger_s`` spreads the links'
-    polls over that many seconds. ``frame_life_s`` is how long, in transport seconds, a frame may stay in a gateway before it lands.
+    polls over that many seconds. ``approve`` is the model's say on every command: None lets
+    it pass, words forbid it. ``frame_life_s`` is how long, in transport seconds, a frame may stay in a gateway before it lands.
 
     Raises
     ------
@@ -71,6 +75,7 @@ class Bridge:
         stagger_s: float = 0.0,
         frame_life_s: float = 1.5,
         timeout_s: float | None = None,
+        approve: Approve | None = None,
     ) -> None:
         if found := errors_in(check_devices(site)):
             raise MapError(found)
@@ -83,8 +88,21 @@ class Bridge:
         self._journal = Journal(journal)
         assets = {d.id: site.asset(d.asset) for d in site.devices}
         by_device = {d.id: self._links[_place(d.device)] for d in self.devices.values()}
+        self.leases = Leases()
+        self._driver = Driver(by_device, clock, self._journal, frame_life_s)
+        self._keeper = Keeper(self.devices, self._driver, clock, self._journal, self.leases, listener)
+        self._keeper.active = mode in (Mode.AUTO, Mode.ADVISE)
         self.writer = Writer(
-            self.devices, by_device, assets, clock, self._journal, listener, mode=mode, frame_life_s=frame_life_s
+            self.devices,
+            assets,
+            clock,
+            self._journal,
+            self._driver,
+            self._keeper,
+            self.leases,
+            listener,
+            mode=mode,
+            approve=approve,
         )
         self._listener = listener
         self._pollers: list[Poller] = []
@@ -93,10 +111,10 @@ class Bridge:
     async def __aenter__(self) -> Self:
         """Start polling and wait until every device has been asked once."""
         if self.writer.mode is Mode.AUTO:
-            self.writer.resume()
+            self._keeper.resume()
         for place, link in self._links.items():
             mine = [d for d in self.devices.values() if _place(d.device) == place]
-            self._pollers.append(Poller(link, mine, self._clock, self._listener, self.writer.tend))
+            self._pollers.append(Poller(link, mine, self._clock, self._listener, self._keeper.tend))
         for k, poller in enumerate(self._pollers):
             poller.stagger(self._stagger_s * k / len(self._pollers))
         self._tasks = [asyncio.create_task(p.run(), name=f"poll {p.link}") for p in self._pollers]
@@ -131,6 +149,11 @@ class Bridge:
         """Carry out a command that waits for confirmation in advise mode; KeyError if none of that id waits."""
         return await self.writer.confirm(command_id, operator)
 
+    def lease(self, lease: Lease) -> str | None:
+        """Take devices for one commander until the lease ends; the reason in words when it cannot be had."""
+        refusal = self.leases.grant(lease, self._clock.now())
+        return None if refusal is None else refusal.words
+
     def quality(self, device: str) -> Quality:
         """Return how far a device's values may be trusted now."""
         return self.devices[device].quality(self._clock.monotonic())
@@ -138,7 +161,7 @@ class Bridge:
     @property
     def stats(self) -> BridgeStats:
         """What has been read and written so far."""
-        writer = self.writer.stats
+        writer = self._driver.stats
         return BridgeStats(
             reads=sum(p.stats.polls for p in self._pollers),
             points=sum(p.stats.points for p in self._pollers),

@@ -27,11 +27,18 @@ class State(StrEnum):
     """Its deadline passed without a confirmation."""
     SUPERSEDED = "superseded"
     """A newer command took its place."""
+    SUSPENDED = "suspended"
+    """Waits for somebody's lease to end."""
 
     @property
     def stands(self) -> bool:
         """Whether the bridge still works for it."""
         return self in (State.SENT, State.UNKNOWN, State.CONFIRMED, State.DIVERGED)
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether a command that was in this state when the bridge died may stand on the device."""
+        return self.stands or self is State.PENDING
 
 
 @dataclass(slots=True)

@@ -1,0 +1,201 @@
+"""Keeping commands standing until their deadline: refresh, re-assert, resolve, suspend, resume."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from math import inf
+
+from hil.bridge.driver import Driver, applied
+from hil.bridge.events import CommandState, Listener
+from hil.bridge.gate import Refusal, refuse_late
+from hil.bridge.leases import Leases
+from hil.bridge.polled import PolledDevice
+from hil.bridge.target import Flight, State, Target
+from hil.bridge.verdict import Verdict
+from hil.codec import decode_one, encode
+from hil.journal import Journal, JournalError
+from hil.maps.types import Point
+from models.ports import Clock, Command, Receipt
+
+REASSERTIONS = 3
+REASSERT_WINDOW_S = 600.0
+"""A point that has to be put right more than so often within so long belongs to somebody else."""
+
+
+class Keeper:
+    """The commands in force, one per point, and what has to be done so that they stay so."""
+
+    def __init__(
+        self,
+        devices: Mapping[str, PolledDevice],
+        driver: Driver,
+        clock: Clock,
+        journal: Journal,
+        leases: Leases,
+        listener: Listener,
+    ) -> None:
+        self.targets: dict[tuple[str, str], Target] = {}
+        self.suspended: dict[tuple[str, str], Target] = {}
+        """Targets of other holders that wait for a lease to end."""
+        self.locks = {name: asyncio.Lock() for name in devices}
+        self.active = True
+        """False keeps everything off the wire."""
+        self._devices, self._driver, self._clock = devices, driver, clock
+        self._journal, self._leases, self._tell = journal, leases, listener
+
+    def put(self, target: Target) -> None:
+        """Let a new command take the place of the one before on its point."""
+        older = self.targets.get(target.key)
+        if older is not None:
+            target.flights = older.flights
+            if older.command.issued_by != target.command.issued_by and self._leased_away(older):
+                self.suspended[older.key] = older
+                self.enter(older, State.SUSPENDED, f"{target.command.issued_by} holds a lease")
+            else:
+                self.enter(older, State.SUPERSEDED, f"by {target.command.id}")
+        self.targets[target.key] = target
+
+    def settle(self, target: Target, verdict: Verdict) -> Receipt:
+        """Record what became of a command and keep or drop its target."""
+        at = self._clock.now()
+        receipt = Receipt(target.command, verdict.outcome, verdict.code, verdict.words, at, verdict.read_back)
+        self.enter(target, verdict.state, verdict.words)
+        self._journal.outcome(receipt)
+        if verdict.read_back is not None:
+            device = self._devices[target.command.device]
+            device.note_write(target.command.quantity, verdict.read_back, self._clock.monotonic(), at)
+        if not verdict.state.stands:
+            self._drop(target)
+        return receipt
+
+    async def tend(self, device: PolledDevice) -> float:
+        """Look after a device's targets following a good poll; returns the clock time of the next refresh."""
+        self._wake_suspended(device)
+        lock = self.locks[device.id]
+        mine = [t for t in self.targets.values() if t.command.device == device.id]
+        if not mine or lock.locked() or not self.active:
+            return inf
+        async with lock:
+            for target in mine:
+                try:
+                    await self._look_after(target, device)
+                except JournalError:
+                    break  # reading goes on; nothing may be sent without its record
+        return min((t.refresh_due() for t in mine if t.state.stands), default=inf)
+
+    async def _look_after(self, target: Target, device: PolledDevice) -> None:
+        if self.targets.get(target.key) is not target or self._leased_away(target):
+            return
+        if self._clock.now() >= target.command.deadline:
+            self._close(target)
+        elif target.state is State.UNKNOWN:
+            await self._resolve(target, device)
+        elif self._shows_otherwise(target, device):
+            await self._reassert(target, device)
+        elif target.refresh_due() <= self._clock.monotonic():
+            self._driver.stats.refreshes += 1
+            await self._again(target, device)
+
+    def _close(self, target: Target) -> None:
+        """End a target at its deadline: nothing is written any more, and a device with a timer falls back by itself."""
+        state = State.COMPLETED if target.state is State.CONFIRMED else State.EXPIRED
+        self.enter(target, state, "deadline")
+        self._drop(target)
+
+    def _shows_otherwise(self, target: Target, device: PolledDevice) -> bool:
+        """Return whether a read that began after the last write shows another value."""
+        state = next((b for b in device.blocks if target.point in b.block.points), None)
+        value = device.value(target.point.quantity)
+        if state is None or value is None or state.started <= target.written:
+            return False
+        return encode(target.point, value) != target.frame.words
+
+    async def _resolve(self, target: Target, device: PolledDevice) -> None:
+        """Find out whether a frame without answer has landed, and send it again when it has not."""
+        if target.others_in_flight(asyncio.get_running_loop().time(), self._driver.frame_life_s):
+            return
+        seen = await self._driver.words(device, target.point)
+        if seen == target.frame.words:
+            self.settle(target, applied(target, seen))
+        elif seen is not None:
+            await self._again(target, device)
+
+    async def _reassert(self, target: Target, device: PolledDevice) -> None:
+        seen = await self._driver.words(device, target.point)
+        if seen is None or seen == target.frame.words:
+            return
+        now = self._clock.monotonic()
+        target.reasserted = [t for t in target.reasserted if now - t < REASSERT_WINDOW_S]
+        value = decode_one(target.point, seen)
+        words = f"{target.command.quantity} of {device.id} reads {value:g} instead of {target.command.value:g}"
+        if len(target.reasserted) >= REASSERTIONS:
+            self.enter(target, State.REJECTED, f"{words}, again and again; somebody else controls it. Released")
+            self._drop(target)
+            return
+        self.enter(target, State.DIVERGED, f"{words}; writing it again")
+        target.reasserted.append(now)
+        self._driver.stats.reassertions += 1
+        await self._again(target, device)
+
+    async def _again(self, target: Target, device: PolledDevice) -> None:
+        """Write a standing value once more."""
+        late = refuse_late(target.command, self._clock.now(), self._driver.frame_life_clock_s)
+        if late or self.over_budget(device, target.point):
+            target.written = self._clock.monotonic()
+            return
+        self.settle(target, await self._driver.bring_about(target, device, trusting=True))
+
+    def resume(self) -> None:
+        """After a start: take up the commands that the journal says may stand, none of them believed before it is read."""
+        for item in self._journal.unresolved(self._clock.now()):
+            device = self._devices.get(item.command.device)
+            point = device.map.find(item.command.quantity) if device is not None else None
+            if device is None or point is None or not State(item.state or "unknown").may_stand:
+                continue
+            target = Target(item.command, point, item.epoch, self._driver.frame(device, point, item.command.value))
+            # a frame of the process before may still be on its way
+            target.flights = [Flight((), asyncio.get_running_loop().time())]
+            target.state = State.UNKNOWN
+            self.targets[target.key] = target
+
+    def _leased_away(self, target: Target) -> bool:
+        lease = self._leases.holder(target.command.device, self._clock.now())
+        return lease is not None and lease.holder != target.command.issued_by
+
+    def _wake_suspended(self, device: PolledDevice) -> None:
+        """Give suspended commands back their points, under a new epoch, once no lease keeps them off."""
+        for target in [t for t in self.suspended.values() if t.command.device == device.id]:
+            if self._leased_away(target):
+                continue
+            del self.suspended[target.key]
+            if self._clock.now() >= target.command.deadline:
+                self.enter(target, State.EXPIRED, "deadline")
+                continue
+            target.epoch = self._journal.renew(target.command.id)
+            self.put(target)
+            self.enter(target, State.UNKNOWN, "the lease is over; taken up again")
+
+    def over_budget(self, device: PolledDevice, point: Point) -> Refusal | None:
+        """Return why a point may not be written again today, None while its memory allows it."""
+        if point.write_budget_per_day is None:
+            return None
+        since = self._clock.now() - timedelta(days=1)
+        if self._journal.writes_since(device.id, point.address, since) < point.write_budget_per_day:
+            return None
+        words = f"{device.id} allows {point.write_budget_per_day} writes of {point.quantity} a day, and they are spent"
+        return Refusal("refused_budget", words)
+
+    def enter(self, target: Target, state: State, words: str) -> None:
+        """Move a command to a state, and say so."""
+        target.state = state
+        self.note(target.command, state.value, words)
+
+    def note(self, command: Command, state: str, words: str) -> None:
+        """Record and announce what happened to a command."""
+        at = self._clock.now()
+        self._journal.event(command.id, at, state, words)
+        self._tell(CommandState(at, command.device, words, command.id, state))
+
+    def _drop(self, target: Target) -> None:
+        if self.targets.get(target.key) is target:
+            del self.targets[target.key]
