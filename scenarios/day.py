@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import xarray as xr
 
+from hil.bridge import Bridge, BridgeStats
+from hil.emulators.fleet import Fleet
 from hil.emulators.inprocess import InProcessPlant
 from hil.emulators.plant import EmulatedPlant
+from hil.virtual_time import run_virtual
 from models.findings import Finding
 from models.forecast.naive import Forecaster
 from models.horizon import require_utc
@@ -117,6 +120,8 @@ class DayResult:
     truth: xr.Dataset
     diary: Diary
     unaccounted: Sequence[Receipt]
+    wire: BridgeStats | None = None
+    """What went over Modbus; None for a day in process."""
 
     @property
     def differences(self) -> int:
@@ -186,6 +191,35 @@ def run_day(
     plant = InProcessPlant(site, emulated, clock)
     asyncio.run(operate(site, operator, plant, clock, synchroniser, period, diary, settings))
     return result_of(site, day, operator, emulated, before, period, diary)
+
+
+def run_day_over_modbus(
+    site: Site,
+    day: date,
+    operator: Operator,
+    synchroniser: SnapshotSource,
+    *,
+    seed: int = 1,
+    poll_s: float = 60.0,
+    settings: LoopSettings | None = None,
+) -> DayResult:
+    """Return one local day operated over real loopback Modbus: one server per device, the bridge in between, time virtual.
+
+    Devices are polled every ``poll_s`` seconds, on ports that the machine chooses. The same ``seed`` gives the same plant as
+    :func:`run_day`.
+    """
+    period = local_day(site, day)
+    emulated = EmulatedPlant(site, seed, period.start)
+    before, diary = dict(emulated.stored_kwh), Diary()
+    slow = replace(site, devices=tuple(replace(d, port=0, poll_s=poll_s) for d in site.devices))
+
+    async def live(clock: Clock) -> BridgeStats:
+        async with Fleet(slow, emulated, clock) as fleet, Bridge(fleet.site, clock) as bridge:
+            await operate(site, operator, bridge, clock, synchroniser, period, diary, settings)
+            return bridge.stats
+
+    wire = run_virtual(live, period.start)
+    return replace(result_of(site, day, operator, emulated, before, period, diary), wire=wire)
 
 
 def result_of(
