@@ -77,7 +77,6 @@ class Solution:
     message: str
     x: Floats | None = None
     row_dual: Floats | None = None
-    column_dual: Floats | None = None
     objective: float = float("nan")
     bound: float = float("-inf")
     seconds: float = 0.0
@@ -230,7 +229,7 @@ class HighsSession:
         status, message = _STATUS.get(model_status, Status.FAILED), self._highs.modelStatusToString(model_status)
         if model_status == highspy.HighsModelStatus.kUnboundedOrInfeasible:
             status = self._which_of_the_two()
-        integers = bool(self.program.integrality.any()) and self._highs.getLp().integrality_
+        integers = bool(self.program.integrality.any())
         usable = found.value_valid and info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         duals = bool(found.dual_valid) and not integers
         return Solution(
@@ -238,7 +237,6 @@ class HighsSession:
             message=message,
             x=np.array(found.col_value) if usable else None,
             row_dual=np.array(found.row_dual) if duals else None,
-            column_dual=np.array(found.col_dual) if duals else None,
             objective=float(info.objective_function_value),
             bound=float(info.mip_dual_bound if integers else info.objective_function_value),
             seconds=seconds,
