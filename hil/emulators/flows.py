@@ -1,4 +1,4 @@
-"""What the plant's networks lose, and the voltages they show."""
+"""The plant's electric network: what it loses, and the voltages it shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,21 +9,11 @@ import numpy.typing as npt
 from models.carriers import Carrier
 from models.components import AnyAsset, Consumer
 from models.components.demand import reactive_kvar
-from models.networks.data import ElectricNetwork, PipeNetwork
+from models.networks.data import ElectricNetwork
 from models.site import Site
 from models.station import Balance, Port
 
 NOMINAL_PU = 1.0
-
-
-def pipe_loss_kw(network: PipeNetwork) -> float:
-    """Return what the supply and return tubes of a heat or cold network lose to the ground at their rated temperatures.
-
-    Heat networks lose heat, cold networks lose cold; never negative.
-    """
-    tube_w_per_k = sum(p.heat_loss_w_per_m_k * p.length_m for p in network.pipes if p.open)
-    apart_k = (network.supply_degc - network.ground_degc) + (network.return_degc - network.ground_degc)
-    return max(tube_w_per_k * (-apart_k if network.carrier == "cold" else apart_k) / 1e3, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,19 +121,28 @@ def _pipes(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | None
         return _constant(fixed[quantity]) if quantity in fixed else None
     if network is None:
         return None
-    apart_k = abs(network.supply_degc - network.return_degc)
-    carrier = Carrier(network.carrier)
-    if quantity == "flow_m3_per_h":
-        return lambda: abs(plant.power_kw((asset.id, carrier))) / (WATER_KWH_PER_M3_K * apart_k)
-    if quantity == "volume_m3":
-        heat = asset.id, carrier
-        return lambda: (plant.fed_kwh.get(heat, 0.0) + plant.drawn_kwh.get(heat, 0.0)) / (WATER_KWH_PER_M3_K * apart_k)
-    fixed = {
-        "supply_degc": network.supply_degc,
-        "return_degc": network.return_degc,
-        "pressure_kpa": network.return_pressure_kpa,
+    port = asset.id, Carrier(network.carrier)
+    water = _water(plant, network, asset.ports()[port[1]])
+    sources: dict[str, Gauge] = {
+        "flow_m3_per_h": lambda: (
+            abs(plant.power_kw(port)) / (WATER_KWH_PER_M3_K * max(abs(water()[0] - water()[1]), 1.0))
+        ),
+        "volume_m3": lambda: (
+            (plant.fed_kwh.get(port, 0.0) + plant.drawn_kwh.get(port, 0.0))
+            / (WATER_KWH_PER_M3_K * abs(network.supply_degc - network.return_degc))
+        ),
+        "supply_degc": lambda: water()[0],
+        "return_degc": lambda: water()[1],
+        "pressure_kpa": lambda: network.return_pressure_kpa,
     }
-    return _constant(fixed[quantity]) if quantity in fixed else None
+    return sources.get(quantity)
+
+
+def _water(plant: EmulatedPlant, network: PipeNetwork, node: str) -> Callable[[], tuple[float, float]]:
+    """Return how to read supply and return temperature at a node; the plant's where the node is no junction."""
+    pipes = next(p for p in plant.pipes if p.network.id == network.id)
+    junction = node if node in pipes.row else network.plant_junction
+    return lambda: pipes.degc(junction)
 
 
 def _network_of(plant: EmulatedPlant, asset: AnyAsset) -> PipeNetwork | GasNetwork | None:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from hil.emulators.deviations import deviated
-from hil.emulators.flows import NOMINAL_PU, Grid, GridState, pipe_loss_kw, tan_phi
+from hil.emulators.flows import NOMINAL_PU, Grid, GridState, tan_phi
+from hil.emulators.pipes import Pipes
 from hil.emulators.truth import TruthLog
 from hil.emulators.units import Controllable, Unit, follow
 from hil.emulators.vehicles import Park, come_and_go
@@ -74,12 +75,11 @@ class EmulatedPlant:
         self.grid_states: dict[str, GridState] = {}
         self._grids = {n.id: Grid(self.own_site, n) for n in self.own_site.networks.electricity}
         self._tan_phi = {a.id: tan_phi(a) for a in self.own_site.assets}
-        self._pipe_losses = {
-            Carrier.HEAT: sum(pipe_loss_kw(n) for n in self.own_site.networks.heat),
-            Carrier.COLD: sum(pipe_loss_kw(n) for n in self.own_site.networks.cold),
-        }
+        self.pipes = tuple(
+            Pipes(self.own_site, n, self.actuals) for n in (*self.own_site.networks.heat, *self.own_site.networks.cold)
+        )
         self._env = simpy.Environment()
-        self._losses_kw = {c: loss for c, loss in self._pipe_losses.items() if loss}
+        self._losses_kw: dict[Carrier, float] = {}
         self._start_processes(outages)
         self.balance, self.conditions = self._close()
 
@@ -163,6 +163,10 @@ class EmulatedPlant:
         conditions = self.station.conditions(self.series, {f: float(p.plugged) for f, p in self.parks.items()})
         told = ((u.asset.id, u.control_kw()) for u in self.units.values())
         control = {asset: power for asset, power in told if power is not None}
+        for pipes in self.pipes:
+            pipes.move(self.now)
+        for carrier in (Carrier.HEAT, Carrier.COLD):
+            self._losses_kw[carrier] = sum(p.loss_kw for p in self.pipes if p.network.carrier == carrier)
         balance = self._resolve(conditions, control)
         if self._grids:
             # injections do not depend on the losses, which the public grid covers, so the second round is exact

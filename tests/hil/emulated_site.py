@@ -109,8 +109,8 @@ def equipment() -> tuple[AnyAsset, ...]:
             id="works",
             demands=(
                 Demand(carrier=Carrier.ELECTRICITY, node="south", profile="works_kw", power_factor=0.95),
-                Demand(carrier=Carrier.HEAT, node="heat", profile="works_heat_kw"),
-                Demand(carrier=Carrier.COLD, node="cold", profile="works_cold_kw"),
+                Demand(carrier=Carrier.HEAT, node="heat_works", profile="works_heat_kw"),
+                Demand(carrier=Carrier.COLD, node="cold_works", profile="works_cold_kw"),
                 Demand(carrier=Carrier.GAS, node="gas", profile="works_gas_kw"),
                 Demand(carrier=Carrier.WATER, node="water", profile="works_m3_per_h"),
             ),
@@ -141,18 +141,21 @@ def profiles() -> pd.DataFrame:
     )
 
 
+def trunk(carrier: str, **temperatures: float) -> PipeNetwork:
+    """Return half a kilometre of pipe from the plant (a junction called like the carrier) to the works."""
+    works = f"{carrier}_works"
+    pipe = Pipe(
+        id="trunk", from_junction=carrier, to_junction=works, length_m=500.0, inner_diameter_mm=200.0,
+        heat_loss_w_per_m_k=0.3,
+    )  # fmt: skip
+    return PipeNetwork(
+        id=f"{carrier}_pipes", carrier=carrier, junctions=(Junction(id=carrier), Junction(id=works)), pipes=(pipe,),  # type: ignore[arg-type]
+        plant_junction=carrier, consumers=(works,), **temperatures,
+    )  # fmt: skip
+
+
 def networks() -> Networks:
     """Return a short 20 kV cable and one pipe each for heat and cold."""
-    pipe = Pipe(
-        id="trunk",
-        from_junction="plant",
-        to_junction="works",
-        length_m=500.0,
-        inner_diameter_mm=200.0,
-        heat_loss_w_per_m_k=0.3,
-    )
-    junctions = (Junction(id="plant"), Junction(id="works"))
-    common = {"junctions": junctions, "pipes": (pipe,), "plant_junction": "plant", "consumers": ("works",)}
     return Networks(
         electricity=(
             ElectricNetwork(
@@ -168,8 +171,8 @@ def networks() -> Networks:
                 slack_vm_pu=1.02,
             ),
         ),
-        heat=(PipeNetwork(id="warm", carrier="heat", **common),),
-        cold=(PipeNetwork(id="chill", carrier="cold", supply_degc=6.0, return_degc=13.0, **common),),
+        heat=(trunk("heat"),),
+        cold=(trunk("cold", supply_degc=6.0, return_degc=13.0),),
     )  # fmt: skip
 
 
@@ -186,7 +189,8 @@ def devices() -> tuple[Device, ...]:
 def emulated_site(folder: Path) -> Site:
     """Write the profiles into ``folder`` and return the site; every device has port 0."""
     profiles().to_csv(folder / "profiles.csv", index=False)
-    single = ("heat", "cold", "gas", "hydrogen", "water")
+    single = ("gas", "hydrogen", "water")
+    piped = [(c, j) for c in ("heat", "cold") for j in (c, f"{c}_works")]
     return Site(
         name="emulated",
         title="One of everything",
@@ -196,6 +200,7 @@ def emulated_site(folder: Path) -> Site:
         nodes=(
             *(Node(id=b, carrier=Carrier.ELECTRICITY, network="grid") for b in ("main", "south")),
             *(Node(id=c, carrier=Carrier(c)) for c in single),
+            *(Node(id=j, carrier=Carrier(c), network=f"{c}_pipes") for c, j in piped),
         ),
         assets=equipment(),
         networks=networks(),

@@ -11,13 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.emulators.deviations import deviated
+from hil.emulators.pipes import pipe_loss_kw
 from hil.emulators.plant import EmulatedPlant
 from hil.emulators.sensors import Sensors
 from hil.emulators.truth import energy_kwh, imbalance_kw
 from hil.emulators.units import Unit
 from models.carriers import Carrier
 from models.components import Chp, EvFleet
+from models.horizon import Horizon
 from models.networks.electricity import solve_electricity
+from models.networks.heat import solve_heat
 from models.site import Site
 from tests.hil.emulated_site import emulated_site, equipment
 
@@ -77,13 +80,36 @@ def test_the_public_grid_covers_what_the_power_flow_says(site: Site) -> None:
     assert power["pcc", Carrier.ELECTRICITY] == pytest.approx(float(flow.slack_p_kw[0]), abs=1e-6)
     assert plant.reactive_kvar("pcc") == pytest.approx(float(flow.slack_q_kvar[0]), abs=1e-6)
     assert plant.voltage_pu("grid", "south") == pytest.approx(float(flow.vm_pu.sel(bus="south")[0]), abs=1e-9)
-    assert plant.balance.losses_kw[Carrier.HEAT] > 0.5 * 0.3 * (75 + 45) * 1.1
+
+
+def test_pipes_lose_and_cool_as_their_network_says(site: Site) -> None:
+    plant = EmulatedPlant(site, 2, START)
+    plant.advance(START + 9 * HOUR)
+    network = plant.own_site.networks.heat[0]
+    quarter = Horizon.uniform(START + 8.75 * HOUR, START + 9 * HOUR)
+    demand = float(plant.actuals.means(quarter).sel(series="works_heat_kw")[0])
+    flow = solve_heat(
+        network, xr.DataArray([[demand]], {"consumer": ["heat_works"], "time": [0]}, ("consumer", "time"))
+    )
+    assert plant.balance.losses_kw[Carrier.HEAT] == pytest.approx(float(flow.loss_kw[0]), rel=1e-6)
+    assert flow.loss_kw[0] > 500 * 0.3 * (75 + 45) / 1e3 * 1.09  # the insulation is worse than stated
+    supply, back = plant.pipes[0].degc("heat_works")
+    assert supply == pytest.approx(float(flow.supply_degc.sel(junction="heat_works")[0]), abs=1e-6)
+    assert back < supply < network.supply_degc
+    assert plant.balance.losses_kw[Carrier.COLD] > 0
+
+
+def test_a_network_without_a_solution_has_its_rated_losses(site: Site) -> None:
+    narrow = replace(site.networks.heat[0], pipes=(replace(site.networks.heat[0].pipes[0], inner_diameter_mm=20.0),))
+    plant = EmulatedPlant(replace(site, networks=replace(site.networks, heat=(narrow,))), 2, START)
+    assert plant.balance.losses_kw[Carrier.HEAT] == pytest.approx(pipe_loss_kw(plant.own_site.networks.heat[0]))
+    assert plant.pipes[0].degc("heat_works") == (85.0, 55.0)
 
 
 def test_deviations_are_bounded_stated_and_complete(site: Site) -> None:
     own, stated = deviated(site, seed=9)
     by_place = {(d.place, d.parameter): d for d in stated}
-    assert by_place["networks.warm.pipes.trunk", "heat_loss_w_per_m_k"].share == pytest.approx(0.15, abs=0.05)
+    assert by_place["networks.heat_pipes.pipes.trunk", "heat_loss_w_per_m_k"].share == pytest.approx(0.15, abs=0.05)
     assert abs(by_place["assets.pump", "cop_rated"].share) <= 0.05
     assert abs(by_place["assets.tank", "energy_kwh"].share) <= 0.10
     assert own.asset("pump").cop_rated == by_place["assets.pump", "cop_rated"].actual
@@ -226,21 +252,21 @@ def test_random_outages_happen_and_end(site: Site) -> None:
 
 
 def test_vehicles_come_charge_and_go(site: Site) -> None:
-    plant = EmulatedPlant(site, 1, START)
+    plant = EmulatedPlant(site, 1, START, step_s=300.0)
     plant.advance(START + 10 * HOUR)
     park = plant.parks["cars"]
     assert park.plugged == 20
     plant.advance(START + 23 * HOUR)
     assert park.plugged == 0
     assert park.short_kwh < 1.0
-    charged = -float(plant.log.dataset().power_kw.sel(asset="cars", carrier="electricity").sum()) / 60
+    charged = -float(plant.log.dataset().power_kw.sel(asset="cars", carrier="electricity").sum()) / 12
     fleet = plant.own_site.asset("cars")
     assert isinstance(fleet, EvFleet)
     assert 20 * 20 * 0.7 < charged * fleet.efficiency < 20 * 20 * 1.2
 
 
 def test_vehicles_that_may_not_charge_leave_short(site: Site) -> None:
-    plant = EmulatedPlant(site, 1, START)
+    plant = EmulatedPlant(site, 1, START, step_s=300.0)
     plant.command("cars", 0.0)
     plant.advance(START + 23 * HOUR)
     assert plant.parks["cars"].short_kwh > 20 * 20 * 0.7

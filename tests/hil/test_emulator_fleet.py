@@ -262,8 +262,7 @@ serve_fleet(emulated_site(Path(sys.argv[1])), base_port=int(sys.argv[2]), seed=3
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_process_serves_until_it_is_told_to_stop(number: signal.Signals, site: Site, tmp_path: Path) -> None:
+def test_the_process_serves_until_it_is_told_to_stop(site: Site, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, "-c", SERVE, str(tmp_path), "0"],
@@ -281,10 +280,22 @@ def test_the_process_serves_until_it_is_told_to_stop(number: signal.Signals, sit
             link.sendall(bytes.fromhex("000700000006010400020002"))
             answer = link.recv(64)
             assert answer[:8] == bytes.fromhex("0007000000070104")
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         rest, errors = process.communicate(timeout=20)
         assert process.returncode == 0
         assert (rest, errors) == ("", "")
+
+
+def test_an_interrupt_from_the_keyboard_ends_it_cleanly(site: Site) -> None:
+    said: list[str] = []
+
+    def announce(line: str) -> None:
+        said.append(line)
+        if len(said) == len(site.devices):
+            signal.raise_signal(signal.SIGINT)
+
+    serve_fleet(site, base_port=0, seed=1, start=START, announce=announce)
+    assert [line.split()[0] for line in said] == [d.id for d in site.devices]
 
 
 def test_serving_on_a_taken_port_raises_before_any_line(site: Site) -> None:
