@@ -18,6 +18,9 @@ from models.components import AnyAsset
 from models.errors import PlantError
 from models.ports import Clock, Command, Outcome, Receipt
 
+BEAT_S = 1.2
+"""Longest pause between two beats of a living device, in seconds of the clock."""
+
 
 class Mode(StrEnum):
     """How far the bridge may go."""
@@ -131,14 +134,38 @@ class Writer:
             if refusal is not None:
                 return self._refused(command, refusal)
             try:
-                words = await self._driver.standing(device, point)
+                if await self._stands_still(device):
+                    return self._refused(
+                        command, Refusal("refused_stale", f"{device.id} answers, but its heartbeat stands")
+                    )
+                stands_at = await self._stands_near(device, point, command.value)
             except PlantError as problem:
                 return self._refused(command, Refusal("unreachable", f"{problem}; nothing was sent"))
-            before = None if words is None else decode_one(point, words)
             target = self._accept(device, point, command)
-            if _within_deadband(point, command.value, before) and companions_stand(device, point):
-                return self._unchanged(target, device, before)
+            if stands_at is not None and companions_stand(device, point):
+                return self._unchanged(target, device, stands_at)
             return self._keeper.settle(target, await self._driver.bring_about(target, device))
+
+    async def _stands_still(self, device: PolledDevice) -> bool:
+        """Return whether the heartbeat is older than a heartbeat may be: what answers could be a gateway's memory."""
+        beat = device.map.heartbeat
+        state = next((b for b in device.blocks if beat in b.block.points), None)
+        if beat is None or state is None or self._clock.monotonic() - state.still_since < BEAT_S:
+            return False
+        words = await self._driver.standing(device, beat)
+        return words is not None and decode_one(beat, words) == device.index[beat.quantity].value
+
+    async def _stands_near(self, device: PolledDevice, point: Point, value: float) -> float | None:
+        """Return the value in force where it is too near to the wanted one to be worth a write, else None.
+
+        It is read twice before it counts: leaving a value alone on the word of one damaged answer would be a silent miss.
+        """
+        for _ in range(2):
+            words = await self._driver.standing(device, point)
+            before = None if words is None else decode_one(point, words)
+            if not _within_deadband(point, value, before):
+                return None
+        return before
 
     def _accept(self, device: PolledDevice, point: Point, command: Command) -> Target:
         """Record the command, durably, and put it in the place of the one before."""
@@ -147,8 +174,7 @@ class Writer:
         self._keeper.put(target)
         return target
 
-    def _unchanged(self, target: Target, device: PolledDevice, before: float | None) -> Receipt:
-        value = target.command.value if before is None else before
+    def _unchanged(self, target: Target, device: PolledDevice, value: float) -> Receipt:
         target.frame = self._driver.frame(device, target.point, value)
         target.written = self._clock.monotonic()
         words = f"{target.command.quantity} of {device.id} already stands at {value:g}"
