@@ -5,9 +5,33 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from models.components import EvFleet, EvGroup
-from models.horizon import require_utc
+from models.horizon import HOUR, require_utc
 
 SATURDAY = 5
+
+
+def mean_plugged(fleet: EvFleet, start: datetime, end: datetime, time_zone: str) -> float:
+    """Return how many vehicles are connected on average over ``start <= t < end``."""
+    zone = ZoneInfo(time_zone)
+    here, until = (require_utc(t).astimezone(zone).replace(tzinfo=None) for t in (start, end))
+    hours = 0.0
+    while here < until:
+        midnight = datetime.combine(here.date(), datetime.min.time())
+        stop = min(until, midnight + timedelta(days=1))
+        if _works(fleet, here):
+            span = (here - midnight) / HOUR, (stop - midnight) / HOUR
+            hours += sum(g.vehicles * _hours_inside(g, *span) for g in fleet.groups)
+        here = stop
+    return hours / ((end - start) / HOUR)
+
+
+def _hours_inside(group: EvGroup, from_h: float, to_h: float) -> float:
+    """Return for how many hours of a stretch of one local day a group is there."""
+    if group.arrive_h < group.depart_h:
+        stays = [(group.arrive_h, group.depart_h)]
+    else:
+        stays = [(0.0, group.depart_h), (group.arrive_h, 24.0)]
+    return sum(max(min(to_h, gone) - max(from_h, come), 0.0) for come, gone in stays)
 
 
 def plugged(fleet: EvFleet, at: datetime, time_zone: str) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.carriers import Carrier
 from models.components import (
@@ -31,6 +32,7 @@ from twin.step import FloatArray
 from twin.words import Speaker, Worst, worst_above, worst_below
 
 STANDING_KW = 0.1
+UNDECIDED_SHARE = 1e-5
 LIMIT_SHARE = 1e-4
 """Solvers keep bounds to about 1e-6 of a unit's size; a hundred times that is no rounding."""
 
@@ -41,6 +43,8 @@ class PlannedUnits:
 
     control_kw: Mapping[str, FloatArray]
     stored_kwh: Mapping[str, FloatArray]
+    undecided: Mapping[str, npt.NDArray[np.bool_]]
+    """Steps, far ahead, in which the plan has left open whether a unit runs: it says how much on average, not how."""
 
     @classmethod
     def of(cls, plan: Plan, site: Site) -> "PlannedUnits":
@@ -49,6 +53,7 @@ class PlannedUnits:
         row = {str(a): i for i, a in enumerate(plan.power_kw["asset"].to_numpy())}
         column = {str(c): i for i, c in enumerate(plan.power_kw["carrier"].to_numpy())}
         stored = plan.stored_kwh.transpose("asset", "time").to_numpy()
+        running = plan.running.transpose("asset", "time").to_numpy()
         keeper = {str(a): i for i, a in enumerate(plan.stored_kwh["asset"].to_numpy())}
         return cls(
             {
@@ -57,6 +62,10 @@ class PlannedUnits:
                 if a.id in row and a.control.value in column
             },
             {name: stored[i] for name, i in keeper.items()},
+            {
+                str(a): np.abs(running[i] - np.round(running[i])) > UNDECIDED_SHARE
+                for i, a in enumerate(plan.running["asset"].to_numpy())
+            },
         )
 
 
@@ -69,10 +78,12 @@ def judge_plan(plan: Plan, site: Site, initial: Snapshot) -> list[Finding]:
         power = planned.control_kw.get(asset.id)
         if power is None:
             continue
-        findings += _limits(asset, power, speaker)
+        open_ended = planned.undecided.get(asset.id, np.zeros(len(power), dtype=bool))
+        findings += _limits(asset, power, open_ended, speaker)
         if isinstance(asset, Chp):
-            findings += _ramp(asset, power, initial, speaker)
-            findings += _minimum_times(asset, power, initial.units.get(asset.id), speaker)
+            decided = int(np.argmax(open_ended)) if open_ended.any() else len(power)
+            findings += _ramp(asset, power[:decided], initial, speaker)
+            findings += _minimum_times(asset, power[:decided], initial.units.get(asset.id), speaker)
         if isinstance(asset, Store) and asset.id in planned.stored_kwh:
             findings += _content(asset, planned.stored_kwh[asset.id], speaker)
     return findings
@@ -110,7 +121,9 @@ def power_limits(asset: AnyAsset) -> tuple[float, float, float] | None:
     return None
 
 
-def _limits(asset: AnyAsset, power: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+def _limits(
+    asset: AnyAsset, power: FloatArray, undecided: npt.NDArray[np.bool_], speaker: Speaker
+) -> Iterator[Finding]:
     limits = power_limits(asset)
     if limits is None:
         return
@@ -128,7 +141,7 @@ def _limits(asset: AnyAsset, power: FloatArray, speaker: Speaker) -> Iterator[Fi
     yield from speaker.finding(Severity.ERROR, asset.id, worst_above(power, highest, slack), beyond, way_on)
     yield from speaker.finding(Severity.ERROR, asset.id, worst_below(power, lowest, slack), beyond, way_on)
     if running:
-        size = np.where(np.abs(power) > STANDING_KW, np.abs(power), np.nan)
+        size = np.where((np.abs(power) > STANDING_KW) & ~undecided, np.abs(power), np.nan)
         way_on = "Stop it there or load it more."
         yield from speaker.finding(Severity.ERROR, asset.id, worst_below(size, running, slack), below, way_on)
 
@@ -136,8 +149,8 @@ def _limits(asset: AnyAsset, power: FloatArray, speaker: Speaker) -> Iterator[Fi
 def _ramp(chp: Chp, power: FloatArray, initial: Snapshot, speaker: Speaker) -> Iterator[Finding]:
     """Yield the worst jump: an engine may start into its lowest load and stop from anywhere, between it keeps its ramp."""
     before = float(np.nan_to_num(initial.power_kw.sel(asset=chp.id, carrier=Carrier.ELECTRICITY.value)))
-    earlier = np.concatenate([[before], power[:-1]])
-    allowed = chp.ramp_kw_per_min * 60.0 * speaker.horizon.step_h
+    earlier = np.concatenate([[before], power])[:-1]
+    allowed = chp.ramp_kw_per_min * 60.0 * speaker.horizon.step_h[: len(power)]
     rise = power - np.maximum(earlier, np.where(power > STANDING_KW, chp.power_min_kw, 0.0))
     fall = np.where(power > STANDING_KW, earlier - power, 0.0)
 
@@ -153,17 +166,13 @@ def _ramp(chp: Chp, power: FloatArray, initial: Snapshot, speaker: Speaker) -> I
 
 def _minimum_times(chp: Chp, power: FloatArray, state: UnitState | None, speaker: Speaker) -> Iterator[Finding]:
     """Yield a finding for every run or rest that ends too early; the last one may go on behind the horizon."""
-    runs = power > STANDING_KW
-    hours = 0.0
-    now = bool(runs[0])
-    if state is not None:
-        now, hours = state.running, state.hours_in_state
-    else:
-        hours = np.inf  # nothing is known of the past, so nothing binds
-    for k, step_h in enumerate(speaker.horizon.step_h.tolist()):
-        if bool(runs[k]) != now:
+    if state is None:
+        return  # nothing is known of the past, so nothing binds yet
+    now, hours = state.running, state.hours_in_state
+    for k, (runs, step_h) in enumerate(zip(power > STANDING_KW, speaker.horizon.step_h.tolist(), strict=False)):
+        if bool(runs) != now:
             yield from _too_early(chp, now, hours, k, speaker)
-            now, hours = bool(runs[k]), 0.0
+            now, hours = bool(runs), 0.0
         hours += step_h
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
-from models.fleets import need_after, plugged
+from models.fleets import arrivals, mean_plugged, need_after
 from models.horizon import Horizon
 from models.site import Site
 from models.state import Snapshot
@@ -73,8 +73,8 @@ class Twin:
         return Replay(tuple(balances), tuple(stored), networks)
 
     def _world(self, horizon: Horizon, moves: Moves) -> list[Conditions]:
-        starts = horizon.edges[:-1]
-        fleets = [{f.id: plugged(f, at, self._zone) for f in self.station.fleets} for at in starts]
+        steps = zip(horizon.edges, horizon.edges[1:], strict=False)
+        fleets = [{f.id: mean_plugged(f, a, b, self._zone) for f in self.station.fleets} for a, b in steps]
         return [self.station.conditions(s, here) for s, here in zip(moves.series, fleets, strict=True)]
 
     def _roll(
@@ -92,8 +92,10 @@ class Twin:
         for k, step_h in enumerate(horizon.step_h.tolist()):
             lost = {c: float(values[k]) for c, values in losses.items()}
             control, out = moves.control_kw[k], moves.out_of_service[k]
-            balances.append(resolve(self.station, world[k], control, stored, step_h, lost, out))
-            stored = self._with_arrivals(balances[-1].stored_kwh, horizon.edges[k], horizon.edges[k + 1])
+            start, end = horizon.edges[k], horizon.edges[k + 1]
+            here = self._arrived(stored, start, end)
+            balances.append(resolve(self.station, world[k], control, here, step_h, lost, out))
+            stored = self._left(balances[-1].stored_kwh, end)
             after.append(stored)
         return balances, after
 
@@ -111,8 +113,20 @@ class Twin:
                 )
         return None if lost else balance
 
-    def _with_arrivals(self, stored_kwh: Mapping[str, float], start: datetime, end: datetime) -> dict[str, float]:
-        needs = {f.id: need_after(f, stored_kwh[f.id], start, end, self._zone) for f in self.station.fleets}
+    def _arrived(self, stored_kwh: Mapping[str, float], start: datetime, end: datetime) -> Mapping[str, float]:
+        """Return the contents with what vehicles bring that come inside the step: they may charge in it."""
+        inside = end - timedelta(seconds=1)
+        needs = {
+            f.id: stored_kwh.get(f.id, 0.0)
+            + sum(g.vehicles * g.energy_kwh for g, _ in arrivals(f, start, inside, self._zone))
+            for f in self.station.fleets
+        }
+        return {**stored_kwh, **needs}
+
+    def _left(self, stored_kwh: Mapping[str, float], end: datetime) -> Mapping[str, float]:
+        """Return the contents after the step, when vehicles have left and those that come on its last stroke are there."""
+        inside = end - timedelta(seconds=1)
+        needs = {f.id: need_after(f, stored_kwh[f.id], inside, end, self._zone) for f in self.station.fleets}
         return {**stored_kwh, **needs}
 
     def step(

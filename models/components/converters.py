@@ -58,12 +58,15 @@ class Chp(Asset):
         return self.part_load.power_kw[-1]
 
     def fuel_kw(self, power_kw: Array) -> Array:
-        """Return the fuel (lower heating value) burnt at ``power_kw``; 0 when the engine stands."""
-        return np.where(power_kw > 0, np.interp(power_kw, self.part_load.power_kw, self.part_load.fuel_kw), 0.0)
+        """Return the fuel (lower heating value) burnt at ``power_kw``; 0 when the engine stands.
+
+        A mean power below the lowest load is an engine that runs at its lowest load for part of the time.
+        """
+        return np.interp(power_kw, (0.0, *self.part_load.power_kw), (0.0, *self.part_load.fuel_kw))
 
     def heat_kw(self, power_kw: Array) -> Array:
-        """Return the heat recovered at ``power_kw``; 0 when the engine stands."""
-        return np.where(power_kw > 0, np.interp(power_kw, self.part_load.power_kw, self.part_load.heat_kw), 0.0)
+        """Return the heat recovered at ``power_kw``; 0 when the engine stands, below the lowest load in proportion."""
+        return np.interp(power_kw, (0.0, *self.part_load.power_kw), (0.0, *self.part_load.heat_kw))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,10 +164,15 @@ class ElectricChiller(Asset):
         return self.cold_max_kw / self.cop_rated
 
     def electricity_kw(self, cold_kw: Array) -> Array:
-        """Return the electricity drawn for ``cold_kw``; 0 when the chiller stands."""
-        x = np.asarray(cold_kw, dtype=float) / self.cold_max_kw
+        """Return the electricity drawn for ``cold_kw``; 0 when the chiller stands.
+
+        A mean load below the lowest is a chiller that runs at its lowest load for part of the time.
+        """
+        load = np.asarray(cold_kw, dtype=float) / self.cold_max_kw
+        x = np.maximum(load, self.min_load_share)
         a, b, c = self.part_load
-        return np.where(x > 0, self.rated_electricity_kw * (a + b * x + c * x**2), 0.0)
+        part = np.divide(load, x, out=np.zeros_like(load), where=load > 0)
+        return part * self.rated_electricity_kw * (a + b * x + c * x**2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

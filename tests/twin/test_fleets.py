@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from models.components import EvFleet, EvGroup
-from models.fleets import arrivals, need_after, plugged
+from models.fleets import arrivals, mean_plugged, need_after, plugged
 
 OFFICE = EvFleet(
     id="cars",
@@ -44,3 +44,9 @@ def test_an_overnight_fleet_keeps_its_need_past_midnight():
     assert need_after(DEPOT, 0.0, at(13, 17), at(13, 18), "UTC") == 300.0
     assert need_after(DEPOT, 100.0, at(13, 23, 45), at(14, 0), "UTC") == 100.0
     assert plugged(DEPOT, at(14, 5), "UTC") == 5
+
+
+def test_the_mean_over_a_step_counts_the_minutes_that_vehicles_are_there():
+    assert mean_plugged(OFFICE, at(13, 7, 30), at(13, 8, 30), "UTC") == 5.0
+    assert mean_plugged(DEPOT, at(13, 17), at(14, 5), "UTC") == 5.0 * 11 / 12
+    assert mean_plugged(OFFICE, at(17, 16), at(18, 9), "UTC") == 10.0 / 17  # one hour of Friday, nothing of Saturday
