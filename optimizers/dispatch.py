@@ -13,6 +13,7 @@ import numpy.typing as npt
 from models.carriers import Carrier
 from models.dispatch import DispatchProblem, Plan, SolverReport
 from models.errors import InfeasiblePlanError, SolverTimeoutError, UnboundedPlanError
+from models.findings import Finding
 from models.site import Site
 from optimizers.blocks.book import Block, Book, Facts, Values
 from optimizers.certificate import Certificate, certify, optimality_error, require
@@ -20,6 +21,7 @@ from optimizers.checks import check
 from optimizers.compile.cache import StencilCache, default_folder, structure_key
 from optimizers.compile.program import CompiledModel
 from optimizers.compile.tiling import TimeGrid, tile
+from optimizers.explain import Reason, bent_rows, contradictory_bounds, elastic, firm_rows, reasons
 from optimizers.plan import Outcome, plan_of
 from optimizers.problem import Structure, blocks_of, facts_of, parameters_of, stencil_of, structure_content, write_book
 from optimizers.session import Program, Solution, Status
@@ -72,6 +74,7 @@ class Dispatcher:
         self._process = SolverProcess()
         self._stencils = StencilCache(cache_folder or default_folder())
         self._compiled: dict[tuple[int, Structure, int], Compiled] = {}
+        self._last: tuple[str, Outcome] | None = None
         self._commitments: dict[str, tuple[Floats, Floats]] = {}
 
     def dispatch(self, problem: DispatchProblem, *, deadline_s: float = 30.0) -> Plan:
@@ -108,7 +111,16 @@ class Dispatcher:
             certified=certificate.sound,
         )
         self._remember(case, solved.point)
-        return plan_of(_outcome(case, solved.point), report, findings)
+        outcome = _outcome(case, solved.point)
+        plan = plan_of(outcome, report, findings)
+        self._last = plan.id, outcome
+        return plan
+
+    def why(self, plan: Plan, asset: str, step: int) -> tuple[Reason, ...]:
+        """Return what holds ``asset`` where it is at ``step`` of ``plan``; empty unless it is the plan made last."""
+        if self._last is None or self._last[0] != plan.id:
+            return ()
+        return reasons(self._last[1], asset, step, self._last[1].facts.problem.site.currency)
 
     @property
     def process(self) -> SolverProcess:
@@ -147,6 +159,9 @@ class Dispatcher:
 
     def _solve(self, case: Case, deadline_s: float) -> Solved:
         """Solve and recheck; an answer that fails the recheck is asked for once more without the kept basis."""
+        crossed = contradictory_bounds(case.program, case.compiled.model, case.facts.problem.horizon)
+        if crossed:
+            raise _impossible(crossed)
         reserve_s = min(FALLBACK_SHARE * deadline_s, FALLBACK_MAX_S)
         job = Job(case.compiled.key, case.program, gap_share=case.facts.problem.gap_share)
         try:
@@ -157,7 +172,7 @@ class Dispatcher:
             return self._fall_back(case, reserve_s, str(late))
         status = answer.solution.status
         if status is Status.INFEASIBLE:
-            raise InfeasiblePlanError("no plan satisfies every limit of the problem")
+            raise _impossible(self._contradictions(case, reserve_s))
         if status is Status.UNBOUNDED:
             raise UnboundedPlanError("the cost can fall without end; a price or a limit is missing")
         if answer.solution.x is None:
@@ -172,6 +187,15 @@ class Dispatcher:
                 return Solved(answer.priced, float("-inf"), "fallback", f"{why}; {words}")
         raise SolverTimeoutError(f"{why}, and the fall-back found no plan either")
 
+    def _contradictions(self, case: Case, reserve_s: float) -> tuple[Finding, ...]:
+        """Return the rows that have to bend, found by one more solve in which all of them may."""
+        program = elastic(case.program, firm_rows(case.compiled.model))
+        job = Job(f"{case.compiled.key}:elastic", program, fresh=True)
+        bent = self._process.solve(job, deadline_s=max(reserve_s, 1.0)).solution.x
+        if bent is None:
+            return ()
+        return bent_rows(case.program, bent, case.compiled.model, case.facts.problem.horizon)
+
     def _certified(self, case: Case, solved: Solved) -> Certificate:
         """Recheck the accepted point; a fall-back is checked without the integrality it gave up."""
         program = case.program.relaxed() if solved.status == "fallback" else case.program
@@ -183,6 +207,12 @@ class Dispatcher:
         if point.x is not None:
             start_h = case.facts.problem.horizon.start.timestamp() / 3600.0
             self._commitments[case.compiled.key] = (start_h + case.facts.start_h, point.x)
+
+
+def _impossible(found: Sequence[Finding]) -> InfeasiblePlanError:
+    """Return the error that says what contradicts what."""
+    words = "; ".join(str(f) for f in found[:3]) or "the contradiction could not be narrowed down in time"
+    return InfeasiblePlanError(f"no plan keeps every limit of the problem: {words}", found)
 
 
 def _accepted(answer: Answer, gap_share: float, deadline_s: float) -> Solved:
@@ -277,6 +307,7 @@ def _outcome(case: Case, point: Solution) -> Outcome:
         model=compiled.model,
         parameters=case.parameters,
         cost_weights=case.cost_weights,
+        program=case.program,
         x=point.x,
         row_dual=point.row_dual,
     )

@@ -20,6 +20,7 @@ from optimizers.blocks.converters import CurvedChiller
 from optimizers.blocks.engines import EngineBlock
 from optimizers.compile.program import CompiledModel
 from optimizers.compile.rules import Series
+from optimizers.session import Program
 
 Floats = npt.NDArray[np.float64]
 MISSING_KW = 0.01
@@ -39,6 +40,8 @@ class Outcome:
     cost_weights: Floats
     x: Floats
     row_dual: Floats | None
+    program: Program | None = None
+    """The program whose duals ``row_dual`` are; None where it had more rows than the compiled ones."""
 
     def column(self, asset: str, quantity: str) -> Floats:
         """Return a family of columns over the steps of the horizon."""
