@@ -36,7 +36,6 @@ from optimizers.blocks.stores import StoreBlock
 from optimizers.blocks.supply import GasBlock, GridBlock, RenewableBlock
 from optimizers.compile.rules import Formulation
 from optimizers.compile.stencil import Stencil
-from optimizers.compile.template import read
 
 Floats = npt.NDArray[np.float64]
 
@@ -148,7 +147,9 @@ def formulation_of(problem: DispatchProblem) -> Formulation:
 
 
 def stencil_of(site: Site, structure: Structure) -> Stencil:
-    """Return the stencil of all problems with this site and structure."""
+    """Return the stencil of all problems with this site and structure; only this needs Pyomo."""
+    from optimizers.compile.template import read
+
     return read(write_book(blocks_of(site, structure), structure.carriers).f)
 
 

@@ -1,5 +1,7 @@
 """Plans of small sites, with answers anyone can check."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -199,3 +201,19 @@ def test_a_start_just_outside_is_moved_and_told(dispatcher):
     plan = dispatcher.dispatch(problem_of(site, hours(2), {"mill_electricity_kw": 10.0}, stored={"battery": 100.5}))
     assert [f.severity.value for f in plan.findings] == ["warning"]
     assert plan.stored_kwh.max() <= 100.0 + 1e-6
+
+
+def test_a_known_site_is_planned_without_importing_pyomo(tmp_path):
+    told = """
+import sys
+from pathlib import Path
+from optimizers.dispatch import Dispatcher
+from tests.optimizers.problems import consumer, grid, hours, problem_of, site_of
+made = Dispatcher(cache_folder=Path(sys.argv[1]))
+plan = made.dispatch(problem_of(site_of([grid(), consumer("electricity")]), hours(2), {"mill_electricity_kw": 100.0}))
+made.close()
+print(round(plan.total_cost, 6), "pyomo" in sys.modules)
+"""
+    run = [sys.executable, "-c", told, str(tmp_path)]
+    answers = [subprocess.run(run, capture_output=True, text=True, check=True).stdout.split() for _ in range(2)]
+    assert answers == [["60.0", "True"], ["60.0", "False"]]
