@@ -8,7 +8,7 @@ from models.networks.data import ElectricNetwork, GasNetwork, Pipe, PipeNetwork
 from models.networks.electricity.compile import compile_grid
 from models.networks.electricity.topology import fuse_buses
 from models.networks.fluids import GRAVITY_M_PER_S2, density_kg_per_m3, freezing_degc
-from models.networks.gas import compile_gas
+from models.networks.gas_model import compile_gas
 from models.networks.pipes import compile_pipes
 
 Network = ElectricNetwork | PipeNetwork | GasNetwork

@@ -1,63 +1,19 @@
 """Steady state of a gas network for many steps at once."""
 
-from dataclasses import dataclass
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
 from models.networks.data import GasNetwork
-from models.networks.fluids import GRAVITY_M_PER_S2, GasLaw, gas_law
-from models.networks.graph import CompiledGraph, Edge, compile_graph
-from models.networks.hydraulics import Floats, Tubes, solve_hydraulics, tubes_of
+from models.networks.fluids import GRAVITY_M_PER_S2, GasLaw
+from models.networks.gas_model import KW_S_PER_KWH, GasFlow, GasModel, compile_gas, demand_kg_per_s, linepack_kg
+from models.networks.gas_stations import solve_with_stations
+from models.networks.hydraulics import Floats, solve_hydraulics
 from models.networks.labels import table, time_of
-from models.networks.pipes import pipe_edges, to_junctions, to_nodes
+from models.networks.pipes import to_junctions, to_nodes
 from models.networks.status import Status
 
 HEIGHT_ROUNDS = 12
-KW_S_PER_KWH = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class GasModel:
-    """A gas network as arrays; edges are its pipes, then its compressors."""
-
-    graph: CompiledGraph
-    tubes: Tubes
-    height_m: Floats
-    """Per node."""
-    law: GasLaw
-
-    @property
-    def rise_m(self) -> Floats:
-        """Height gained along every edge."""
-        g = self.graph
-        return np.where(g.start >= 0, self.height_m[g.end] - self.height_m[g.start], 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class GasFlow:
-    """Solved flows and pressures, dims (step, edge) and (step, node)."""
-
-    m: Floats
-    pressure_pa: Floats
-    converged: npt.NDArray[np.bool_]
-    residual_share: Floats
-
-
-@lru_cache(maxsize=64)
-def compile_gas(network: GasNetwork) -> GasModel:
-    """Return the arrays of a gas network; equal networks share one result."""
-    closed = frozenset(p.id for p in network.pipes if not p.open)
-    compressors = [Edge(c.id, c.from_junction, c.to_junction, 0.0) for c in network.compressors]
-    edges = (*pipe_edges(network.pipes), *compressors)
-    graph = compile_graph(tuple(j.id for j in network.junctions), edges, closed, network.source_junction)
-    height = np.zeros(graph.node_count)
-    for junction, node in zip(network.junctions, graph.node, strict=True):
-        if node >= 0:
-            height[node] = junction.height_m
-    return GasModel(graph, tubes_of(network.pipes, len(network.compressors)), height, gas_law(network))
 
 
 def solve_gas(
@@ -102,19 +58,8 @@ def solve_gas(
     return _label(network, model, law or model.law, flow, stranded, time)
 
 
-def demand_kg_per_s(network: GasNetwork, model: GasModel, demand_kw: Floats) -> Floats:
-    """Return what every junction draws, dims (step, junction), from power per consumer."""
-    place = {junction: i for i, junction in enumerate(model.graph.junction_ids)}
-    demand = np.zeros((len(demand_kw), len(place)))
-    for k, junction in enumerate(network.consumers):
-        demand[:, place[junction]] += demand_kw[:, k]
-    return demand / (network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH)
-
-
 def _solve(network: GasNetwork, model: GasModel, law: GasLaw, demand: Floats, source: Floats) -> GasFlow:
     if network.compressors or network.further_sources:
-        from models.networks.gas_stations import solve_with_stations  # needs sparse solvers that plain networks do not
-
         return solve_with_stations(network, model, law, demand, source)
     return solve_plain(network, model, law, demand, source)
 
@@ -149,15 +94,6 @@ def _column_weight(model: GasModel, law: GasLaw, pressure: Floats) -> Floats:
     density = law.density(pressure)
     mean = (density[:, model.graph.start] + density[:, model.graph.end]) / 2
     return mean**2 * GRAVITY_M_PER_S2 * model.rise_m
-
-
-def linepack_kg(model: GasModel, law: GasLaw, pressure: Floats) -> Floats:
-    """Return the gas that the pipes hold, half of each at the density of either end."""
-    density = law.density(pressure)
-    length, _, area, *_ = model.tubes
-    live = model.graph.start >= 0
-    ends = density[:, model.graph.start] + density[:, model.graph.end]
-    return np.asarray((np.where(live, ends, 0.0) * area * length / 2).sum(axis=1))
 
 
 def _label(

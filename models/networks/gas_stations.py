@@ -13,7 +13,7 @@ from scipy.sparse.linalg import spsolve
 from models.networks.data import GasNetwork
 from models.networks.fluids import GRAVITY_M_PER_S2, GasLaw
 from models.networks.friction import CODE
-from models.networks.gas import GasFlow, GasModel
+from models.networks.gas_model import GasFlow, GasModel
 from models.networks.hydraulics import Floats, Tubes, drop, slope
 from models.networks.jit import compiled
 

@@ -9,11 +9,10 @@ import xarray as xr
 
 from models.networks.data import PipeNetwork
 from models.networks.fluids import Fluid, liquid
-from models.networks.friction import CODE
-from models.networks.hydraulics import Floats, Ints, shape_of
+from models.networks.hydraulics import Floats, Ints
 from models.networks.jit import chunk_count
 from models.networks.labels import table, time_of
-from models.networks.pipes import PipeModel, compile_pipes, to_junctions, to_nodes
+from models.networks.pipes import PipeModel, compile_pipes, pipework_of, to_junctions, to_nodes
 from models.networks.status import Status
 from models.networks.thermal import steady_batch
 
@@ -198,13 +197,7 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
         model.loss_w_per_k,
         fluid.heat_j_per_kg_k,
         sign,
-        shape_of(model.graph),
-        model.near,
-        model.tubes,
-        CODE[network.friction],
-        media_of(fluid),
-        model.curve_pa_s2_per_kg2,
-        model.head_pa,
+        pipework_of(model, network.friction, fluid),
         m,
         fall,
         flow,
@@ -216,14 +209,6 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
         chunk_count(steps),
     )
     return ThermalFlow(m, fall, flow, supply, back, count, change, fine)
-
-
-def media_of(fluid: Fluid) -> tuple[Floats, Floats]:
-    """Return viscosities and weights of supply and return, so that drops come out in Pa."""
-    return (
-        np.array([fluid.supply_pa_s, fluid.return_pa_s]),
-        np.array([1 / fluid.supply_kg_per_m3, 1 / fluid.return_kg_per_m3]),
-    )
 
 
 def _label(
@@ -240,14 +225,8 @@ def _label(
     cp = fluid.heat_j_per_kg_k
     dp = network.pump_lift_kpa + to_junctions(graph, flow.fall_pa) / 1e3
     plant_flow = -flow.flow[:, 0]
-    consumer_at = [graph.junction_ids.index(c) for c in network.consumers]
-    least = dp[:, consumer_at].min(axis=1, initial=np.inf)
-    bound = ~flow.fine | (least < 0)
-    status = np.select(
-        [failed, bound, given.stranded], [Status.NOT_CONVERGED, Status.BOUND, Status.ISLAND], Status.OK
-    ).astype(np.int8)
+    status, worst = _verdict(network, model, given, flow, dp)
     supply_kpa, return_kpa = pressures(network, model, fluid, flow.m)
-    area, half = model.tubes[2], fluid.supply_kg_per_m3
     by_junction = {
         "supply_degc": to_junctions(graph, flow.supply_degc),
         "return_degc": to_junctions(graph, flow.return_degc),
@@ -255,17 +234,15 @@ def _label(
         "supply_pressure_kpa": supply_kpa,
         "return_pressure_kpa": return_kpa,
     }
-    by_pipe = {"flow_kg_per_s": flow.m, "velocity_m_per_s": flow.m / area / half}
+    by_pipe = {"flow_kg_per_s": flow.m, "velocity_m_per_s": flow.m / model.tubes[2] / fluid.supply_kg_per_m3}
     by_time = {
         "plant_kw": sign * cp * plant_flow * (given.plant_degc - flow.return_degc[:, 0]) / 1e3,
         "plant_flow_kg_per_s": plant_flow,
         "loss_kw": sign * lost_w(model, cp, given.ground_degc, flow) / 1e3,
         "pump_kw": plant_flow * network.pump_lift_kpa / fluid.return_kg_per_m3,
     }
-    consumer_flow = np.maximum(to_junctions(graph, flow.flow)[:, consumer_at], 0)
-    worst = np.array([*network.consumers, ""], dtype=object)[
-        np.argmin(dp[:, consumer_at], axis=1) if consumer_at else np.full(len(dp), -1)
-    ]
+    at = [graph.junction_ids.index(c) for c in network.consumers]
+    consumer_flow = np.maximum(to_junctions(graph, flow.flow)[:, at], 0)
 
     def masked(values: Floats) -> Floats:
         return np.where(failed[:, None], np.nan, values).T
@@ -289,6 +266,21 @@ def _label(
     )
 
 
+def _verdict(
+    network: PipeNetwork, model: PipeModel, given: ThermalInput, flow: ThermalFlow, dp_kpa: Floats
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.object_]]:
+    """Return the status of every step and the consumer with the least pressure difference."""
+    if not network.consumers:
+        none = np.where(flow.count < 0, Status.NOT_CONVERGED, Status.OK).astype(np.int8)
+        return none, np.full(len(none), "", dtype=object)
+    at = [model.graph.junction_ids.index(c) for c in network.consumers]
+    dp = np.where(np.isnan(dp_kpa[:, at]), np.inf, dp_kpa[:, at])
+    bound = ~flow.fine | (dp.min(axis=1) < 0)
+    states = [Status.NOT_CONVERGED, Status.BOUND, Status.ISLAND]
+    status = np.select([flow.count < 0, bound, given.stranded], states, Status.OK).astype(np.int8)
+    return status, np.array(network.consumers, dtype=object)[np.argmin(dp, axis=1)]
+
+
 def lost_w(model: PipeModel, cp: float, ground: Floats, flow: ThermalFlow) -> Floats:
     """Return the heat that flowing water loses to the ground in both tubes."""
     start, end = model.graph.start, model.graph.end
@@ -307,16 +299,7 @@ def pressures(network: PipeNetwork, model: PipeModel, fluid: Fluid, m: Floats) -
     from models.networks.levels import tube_pressures
 
     graph = model.graph
-    supply, back = tube_pressures(
-        m,
-        shape_of(graph),
-        model.tubes,
-        CODE[network.friction],
-        media_of(fluid),
-        model.curve_pa_s2_per_kg2,
-        model.head_pa,
-        model.height_m,
-    )
+    supply, back = tube_pressures(m, pipework_of(model, network.friction, fluid), model.height_m)
     at_plant = network.return_pressure_kpa
     return (
         at_plant + network.pump_lift_kpa + to_junctions(graph, supply) / 1e3,

@@ -3,22 +3,15 @@
 import numpy as np
 
 from models.networks.fluids import GRAVITY_M_PER_S2
-from models.networks.hydraulics import Floats, Media, Shape, Tubes, drop
+from models.networks.hydraulics import Floats, drop
 from models.networks.jit import compiled
+from models.networks.thermal import Pipework
 
 
 @compiled
-def tube_pressures(
-    m: Floats,
-    shape: Shape,
-    tubes: Tubes,
-    model: int,
-    media: Media,
-    curve: Floats,
-    head: Floats,
-    height: Floats,
-) -> tuple[Floats, Floats]:
+def tube_pressures(m: Floats, pipework: Pipework, height: Floats) -> tuple[Floats, Floats]:
     """Return supply and return pressures in Pa relative to the plant, dims (step, node); pumps count in the supply."""
+    shape, _, tubes, model, media, curve, head = pipework
     _, _, parent, parent_edge, parent_sign, _, _, _, _ = shape
     viscosity, weight = media
     supply = np.zeros((len(m), len(parent)))

@@ -12,7 +12,7 @@ from models.findings import error
 from models.networks.data import GasNetwork
 from models.networks.fluids import GRAVITY_M_PER_S2
 from models.networks.friction import CODE
-from models.networks.gas import KW_S_PER_KWH, GasModel, compile_gas, demand_kg_per_s, linepack_kg
+from models.networks.gas_model import KW_S_PER_KWH, GasModel, compile_gas, demand_kg_per_s, linepack_kg
 from models.networks.hydraulics import Floats, Ints
 from models.networks.labels import table, time_of
 from models.networks.pipes import to_junctions, to_nodes

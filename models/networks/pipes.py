@@ -7,10 +7,12 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from models.networks.data import Pipe, PipeNetwork
+from models.networks.data import Friction, Pipe, PipeNetwork
+from models.networks.fluids import Fluid
+from models.networks.friction import CODE
 from models.networks.graph import CompiledGraph, Edge, compile_graph
-from models.networks.hydraulics import Floats, Tubes, tubes_of
-from models.networks.thermal import Adjacency, adjacency
+from models.networks.hydraulics import Floats, Tubes, shape_of, tubes_of
+from models.networks.thermal import Adjacency, Pipework, adjacency
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,16 @@ class PipeModel:
     def live(self) -> npt.NDArray[np.bool_]:
         """Edges that are open and joined to the plant."""
         return np.asarray(self.graph.start >= 0)
+
+
+def pipework_of(model: PipeModel, friction: Friction, fluid: Fluid) -> Pipework:
+    """Return a network in the order that kernels expect, with drops of supply and return in Pa."""
+    media = (
+        np.array([fluid.supply_pa_s, fluid.return_pa_s]),
+        np.array([1 / fluid.supply_kg_per_m3, 1 / fluid.return_kg_per_m3]),
+    )
+    shape = shape_of(model.graph)
+    return shape, model.near, model.tubes, CODE[friction], media, model.curve_pa_s2_per_kg2, model.head_pa
 
 
 @lru_cache(maxsize=64)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from models.networks.hydraulics import Floats, Ints, Media, Shape, Tubes, balance
+from models.networks.hydraulics import Floats, Ints, balance
 from models.networks.jit import compiled
 from models.networks.parcels import transport
-from models.networks.thermal import Adjacency, downstream_order, set_flows
+from models.networks.thermal import Pipework, downstream_order, set_flows
 
 ROUNDS_MAX = 8
 AGREE_K = 1e-7
@@ -39,13 +39,7 @@ def move(
     sign: float,
     least_k: float,
     dt: float,
-    shape: Shape,
-    near: Adjacency,
-    tubes: Tubes,
-    model: int,
-    media: Media,
-    curve: Floats,
-    head: Floats,
+    pipework: Pipework,
     m: Floats,
     fall: Floats,
     flow: Floats,
@@ -55,6 +49,7 @@ def move(
     Consumers set their flow by the temperature that arrives within the step, so each round moves the water of the step's
     beginning anew until the temperatures agree.
     """
+    shape, near, tubes, model, media, curve, head = pipework
     start, end = shape[0], shape[1]
     arriving = supply[4].copy()
     leaving = back[4].copy()
@@ -74,44 +69,13 @@ def move(
         mass, t, count, wall, node_t = work_supply
         feed_t[0] = plant_t
         lost = transport(
-            mass,
-            t,
-            count,
-            wall,
-            wall_kg,
-            m,
-            -flow,
-            feed_t,
-            ground,
-            rate[0],
-            dt,
-            shape,
-            near,
-            order,
-            placed,
-            1.0,
-            node_t,
-        )
+            mass, t, count, wall, wall_kg, m, -flow, feed_t, ground, rate[0], dt, shape, near, order, placed, 1.0, node_t
+        )  # fmt: skip
         mass, t, count, wall, back_t = work_back
         lost += transport(
-            mass,
-            t,
-            count,
-            wall,
-            wall_kg,
-            m,
-            flow,
-            wanted_return,
-            ground,
-            rate[1],
-            dt,
-            shape,
-            near,
-            order,
-            placed,
-            -1.0,
-            back_t,
-        )
+            mass, t, count, wall, wall_kg, m, flow, wanted_return, ground, rate[1], dt,
+            shape, near, order, placed, -1.0, back_t,
+        )  # fmt: skip
         change = max(np.abs(node_t - arriving).max(), np.abs(back_t - leaving).max())
         arriving[:] = node_t
         leaving[:] = back_t
@@ -139,13 +103,7 @@ def run(
     sign: float,
     step_s: float,
     substeps: int,
-    shape: Shape,
-    near: Adjacency,
-    tubes: Tubes,
-    model: int,
-    media: Media,
-    curve: Floats,
-    head: Floats,
+    pipework: Pipework,
     m: Floats,
     fall: Floats,
     flow: Floats,
@@ -165,7 +123,7 @@ def run(
         for _ in range(substeps):
             rounds, lost, fine = move(
                 supply, back, work_supply, work_back, demand[s], plant_t[s], wanted_return[s], feed_t[s], ground[s],
-                rate, wall_kg, cp, sign, least, dt, shape, near, tubes, model, media, curve, head, chords, level, drawn,
+                rate, wall_kg, cp, sign, least, dt, pipework, chords, level, drawn,
             )  # fmt: skip
             if rounds < 0:
                 state[s] = 1

@@ -9,11 +9,10 @@ import xarray as xr
 
 from models.networks.data import PipeNetwork
 from models.networks.fluids import Fluid, liquid
-from models.networks.friction import CODE
-from models.networks.heat import ThermalInput, media_of, plain_input
-from models.networks.hydraulics import Floats, Ints, shape_of
+from models.networks.heat import ThermalInput, plain_input
+from models.networks.hydraulics import Floats, Ints
 from models.networks.labels import time_of
-from models.networks.pipes import PipeModel, compile_pipes, to_junctions
+from models.networks.pipes import PipeModel, compile_pipes, pipework_of, to_junctions
 from models.networks.status import Status
 
 PARCELS = 48
@@ -199,13 +198,7 @@ def _run(
         sign,
         step_s,
         max(1, math.ceil(step_s / SUBSTEP_S - 1e-9)),
-        shape_of(model.graph),
-        model.near,
-        model.tubes,
-        CODE[network.friction],
-        media_of(fluid),
-        model.curve_pa_s2_per_kg2,
-        model.head_pa,
+        pipework_of(model, network.friction, fluid),
         motion.m,
         motion.fall_pa,
         motion.flow,

@@ -19,6 +19,9 @@ from models.networks.jit import compiled, compiled_parallel
 Adjacency = tuple[Ints, Ints]
 """ptr, edge: the edges that touch each node."""
 
+Pipework = tuple[Shape, Adjacency, Tubes, int, Media, Floats, Floats]
+"""Graph, adjacency, tubes, friction code, media, pump curve and head of a network."""
+
 ITERATIONS_MAX = 200
 RELAX_FROM, CRAWL_FROM = 12, 40
 """Iterations after which flows are averaged with the last ones; only nearly stagnant networks need it."""
@@ -142,13 +145,7 @@ def steady(
     loss: Floats,
     cp: float,
     sign: float,
-    shape: Shape,
-    near: Adjacency,
-    tubes: Tubes,
-    model: int,
-    media: Media,
-    curve: Floats,
-    head: Floats,
+    pipework: Pipework,
     m: Floats,
     fall: Floats,
     flow: Floats,
@@ -159,6 +156,7 @@ def steady(
 
     ``demand`` in W per node, negative for plants with a set power; ``fall`` receives pressure below the root in Pa.
     """
+    shape, near, tubes, model, media, curve, head = pipework
     start, end = shape[0], shape[1]
     count = len(demand)
     supply_t[:] = plant_t
@@ -198,13 +196,7 @@ def steady_batch(
     loss: Floats,
     cp: float,
     sign: float,
-    shape: Shape,
-    near: Adjacency,
-    tubes: Tubes,
-    model: int,
-    media: Media,
-    curve: Floats,
-    head: Floats,
+    pipework: Pipework,
     m: Floats,
     fall: Floats,
     flow: Floats,
@@ -216,6 +208,7 @@ def steady_batch(
     chunks: int,
 ) -> None:
     """Solve many independent steps; the leading dim of every per-step array is the step."""
+    shape, near, tubes, model, media, curve, head = pipework  # prange takes no nested tuples
     per_chunk = (len(demand) + chunks - 1) // chunks
     for c in prange(chunks):
         for t in range(c * per_chunk, min(len(demand), (c + 1) * per_chunk)):
@@ -228,13 +221,7 @@ def steady_batch(
                 loss,
                 cp,
                 sign,
-                shape,
-                near,
-                tubes,
-                model,
-                media,
-                curve,
-                head,
+                (shape, near, tubes, model, media, curve, head),
                 m[t],
                 fall[t],
                 flow[t],

@@ -62,7 +62,10 @@ def _iterate(
     worst: FloatArray,
     where: npt.NDArray[np.int32],
 ) -> None:
-    from models.networks.electricity import kernels  # the compiler's import takes half a second
+    from models.networks.electricity.kernels import (
+        newton_parallel,
+        newton_serial,
+    )  # the compiler's import takes half a second
     from models.networks.jit import chunk_count
 
     e = grid.elimination
@@ -79,6 +82,6 @@ def _iterate(
     )
     chunks = chunk_count(len(v))
     if chunks == 1:
-        kernels.newton_serial(v, s_mva, *problem)
+        newton_serial(v, s_mva, *problem)
     else:
-        kernels.newton_parallel(v, s_mva, *problem, chunks)
+        newton_parallel(v, s_mva, *problem, chunks)
