@@ -10,7 +10,7 @@ from models.networks.data import GasNetwork, Junction, Pipe, PipeNetwork
 from twin.estimate.cleaning import estimate
 from twin.estimate.gas import GasRows, Linepack
 from twin.estimate.heat import HeatRows, PipeLaw
-from twin.estimate.problem import Sensor, SensorStatus
+from twin.estimate.problem import Origin, Sensor, SensorStatus
 
 PIPES = tuple(
     Pipe(id=f"{a}_{b}", from_junction=a, to_junction=b, length_m=length, inner_diameter_mm=100.0)
@@ -40,7 +40,7 @@ def heat_sensors() -> list[Sensor]:
         Sensor("b", "dp_kpa", 1.0),
         Sensor("c", "dp_kpa", 1.0),
     ]
-    return [*rows, Sensor("heat", "loss_factor", 0.15, pseudo=True)]
+    return [*rows, Sensor("heat", "loss_factor", 0.15, Origin.BELIEF)]
 
 
 def heat() -> HeatRows:

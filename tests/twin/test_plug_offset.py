@@ -12,7 +12,7 @@ from twin.estimate.cleaning import estimate
 from twin.estimate.heat import HeatRows
 from twin.estimate.pipelaw import pipe_law
 from twin.estimate.plugoffset import PlugOffset
-from twin.estimate.problem import Sensor
+from twin.estimate.problem import Origin, Sensor
 
 STEP_S = 300.0
 STEPS = 72
@@ -76,9 +76,9 @@ def alarms(network, truth, *, with_offset: bool) -> float:
         add(plant, "supply_degc", float(supply.values[step]), 0.15)
         add(plant, "delta_k", float(supply.values[step]) - back, 0.1)
         for quantity, nominal in (("supply_kpa", 700.0), ("return_kpa", 300.0)):
-            sensors.append(Sensor(plant, quantity, 2.5, True))
+            sensors.append(Sensor(plant, quantity, 2.5, Origin.BELIEF))
             z.append(nominal)
-        sensors.append(Sensor(network.id, "loss_factor", 0.15, True))
+        sensors.append(Sensor(network.id, "loss_factor", 0.15, Origin.BELIEF))
         z.append(1.0)
         result = estimate(HeatRows.of(network, sensors, law, cp), np.array(z))
         if step >= 12:

@@ -14,6 +14,7 @@ from twin.estimate.problem import (
     Estimate,
     Fit,
     Mask,
+    Origin,
     RowModel,
     SensorReport,
     SensorStatus,
@@ -82,7 +83,7 @@ def _clean(
 ) -> tuple[Fit, Redundancy]:
     """Return the fit after robust start, setting aside, re-insertion and removal."""
     robust = solve_wls(model, z, present, plain.x if plain.converged else None, huber=True)
-    testable = redundancies(plain, spread) >= GUARD
+    testable = (redundancies(plain, spread) >= GUARD) & ~_beliefs(model)
     aside = present & testable & (np.abs(np.nan_to_num(robust.residual)) > FLAG)
     fit = solve_wls(model, z, present & ~aside, robust.x)
     spread = redundancy(fit, sigma)
@@ -107,7 +108,8 @@ def _reinsert(
 def _remove_largest(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array) -> tuple[Fit, Redundancy]:
     """Return the fit after taking out, one at a time, guarded rows excepted, what stands out most."""
     for _ in range(REMOVALS_MAX):
-        score = np.where(redundancies(fit, spread) >= GUARD, normalised(fit, spread), 0.0)
+        testable = (redundancies(fit, spread) >= GUARD) & ~_beliefs(model)
+        score = np.where(testable, normalised(fit, spread), 0.0)
         worst = int(np.argmax(score))
         if score[worst] <= REMOVE:
             break
@@ -116,6 +118,10 @@ def _remove_largest(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sig
         fit = solve_wls(model, z, used, fit.x)
         spread = redundancy(fit, sigma)
     return fit, spread
+
+
+def _beliefs(model: RowModel) -> Mask:
+    return np.array([s.origin is Origin.BELIEF for s in model.sensors], dtype=bool)
 
 
 def _verdicts(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array) -> Estimate:

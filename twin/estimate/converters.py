@@ -16,7 +16,7 @@ from models.components import (
     GasBoiler,
     HeatPump,
 )
-from twin.estimate.problem import Array, Rows, Sensor
+from twin.estimate.problem import Array, Origin, Rows, Sensor
 
 E, H, G, C = Carrier.ELECTRICITY, Carrier.HEAT, Carrier.GAS, Carrier.COLD
 MAP_POINTS = 9
@@ -112,7 +112,7 @@ class UnitRows:
                 law.asset,
                 law.quantity,
                 law.sigma_kw + law.sigma_share * abs(expected_kw.get((law.asset, law.output), 0.0)),
-                True,
+                Origin.CHARACTERISTIC,
             )
             for law in named.values()
         ]

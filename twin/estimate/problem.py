@@ -12,18 +12,32 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
+class Origin(StrEnum):
+    """What stands behind a row."""
+
+    METER = "meter"
+    CHARACTERISTIC = "characteristic"
+    """A unit's sheet: found wrong, the unit has drifted."""
+    BELIEF = "belief"
+    """A nominal value where nobody measures; it bends, and is never called faulty."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sensor:
     """One measured row: which element, which quantity, and how far it may be off.
 
-    ``sigma`` is one standard deviation in the unit that ends ``quantity``. ``pseudo`` marks a row that no instrument stands behind
-    (a forecast, a converter's characteristic): it is weighed like the others and never called faulty before them.
+    ``sigma`` is one standard deviation in the unit that ends ``quantity``.
     """
 
     element: str
     quantity: str
     sigma: float
-    pseudo: bool = False
+    origin: Origin = Origin.METER
+
+    @property
+    def pseudo(self) -> bool:
+        """Whether no instrument stands behind the row."""
+        return self.origin is not Origin.METER
 
     @property
     def name(self) -> str:

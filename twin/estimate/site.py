@@ -18,7 +18,7 @@ from twin.estimate.gas import GasRows
 from twin.estimate.heat import HeatRows
 from twin.estimate.pipelaw import gas_quadratic, pipe_law
 from twin.estimate.plugoffset import Offset
-from twin.estimate.problem import Estimate, Sensor
+from twin.estimate.problem import Estimate, Origin, Sensor
 
 UNITS = "units"
 SIGMA: Mapping[str, tuple[float, float]] = {
@@ -183,7 +183,7 @@ def _with_pseudo(rows: list[Measured], wanted: Mapping[tuple[str, str], float]) 
     """Return the rows with a weak pseudo row at its nominal value wherever a wanted quantity is not measured."""
     known = {r.sensor.name for r in rows}
     missing = [
-        Measured(Sensor(element, quantity, PSEUDO[quantity], True), nominal)
+        Measured(Sensor(element, quantity, PSEUDO[quantity], Origin.BELIEF), nominal)
         for (element, quantity), nominal in wanted.items()
         if f"{element}.{quantity}" not in known
     ]
@@ -198,7 +198,9 @@ def _electric_sensors(site: Site, network: ElectricNetwork, measured: SiteMeasur
     for bus in _at_nodes(site, Carrier.ELECTRICITY):
         if bus in buses and bus != network.slack_bus and f"{bus}.reactive_kvar" not in known:
             guess = reactive_guess(site, bus, measured)
-            rows.append(Measured(Sensor(bus, "reactive_kvar", REACTIVE_PSEUDO_SHARE * abs(guess) + 5.0, True), guess))
+            rows.append(
+                Measured(Sensor(bus, "reactive_kvar", REACTIVE_PSEUDO_SHARE * abs(guess) + 5.0, Origin.BELIEF), guess)
+            )
     return _with_pseudo(rows, {(network.slack_bus, "vm_pu"): network.slack_vm_pu})
 
 
@@ -232,7 +234,7 @@ def _pipe_sensors(site: Site, network: PipeNetwork, carrier: Carrier, measured: 
     wanted[plant, "supply_degc"] = network.supply_degc
     wanted[plant, "supply_kpa"] = network.return_pressure_kpa + network.pump_lift_kpa
     wanted[plant, "return_kpa"] = network.return_pressure_kpa
-    factor = Measured(Sensor(network.id, "loss_factor", LOSS_FACTOR_SIGMA[carrier], True), 1.0)
+    factor = Measured(Sensor(network.id, "loss_factor", LOSS_FACTOR_SIGMA[carrier], Origin.BELIEF), 1.0)
     return [*_with_pseudo(rows, wanted), factor]
 
 
@@ -253,7 +255,7 @@ def _gas_sensors(site: Site, network: GasNetwork, measured: SiteMeasurements) ->
             rows.append(Measured(_sensor(junction, "gas_kw", taken), taken))
     if f"{network.source_junction}.pressure_kpa" not in {r.sensor.name for r in rows}:
         nominal = network.source_pressure_kpa
-        rows.append(Measured(Sensor(network.source_junction, "pressure_kpa", 5.0, True), nominal))
+        rows.append(Measured(Sensor(network.source_junction, "pressure_kpa", 5.0, Origin.BELIEF), nominal))
     return rows
 
 
