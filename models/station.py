@@ -5,11 +5,12 @@ what is missing, the hot tank and the cold store float, boilers and chillers cor
 heat off, and only then is demand cut. Plain floats and dictionaries: an emulated plant resolves every minute of a day.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
+import numpy.typing as npt
 
 from models.carriers import ENERGY_CARRIERS, Carrier
 from models.components import (
@@ -34,6 +35,8 @@ from models.components import (
 )
 from models.site import Site
 
+Array = npt.NDArray[np.float64]
+Equation = Callable[[Array], Array]
 Port = tuple[str, Carrier]
 NOTHING_KW = 1e-6
 """Balances below this are closed; it is far below what any meter shows."""
@@ -137,6 +140,7 @@ def resolve(
     step_h: float,
     losses_kw: Mapping[Carrier, float] = MappingProxyType({}),
     out_of_service: Iterable[str] = (),
+    duty_share: Mapping[str, float] = MappingProxyType({}),
 ) -> Balance:
     """Close every carrier's balance at one instant and return what every asset does.
 
@@ -158,10 +162,13 @@ def resolve(
         What each carrier's network loses, never negative.
     out_of_service
         Assets that can do nothing; a consumer out of service draws nothing.
+    duty_share
+        For engines and electric chillers whose power is a mean over a long step: the share of it in which they run. Elsewhere they run
+        all the time, or below their lowest load part of it.
     """
     blocked = set(out_of_service)
     while True:
-        attempt = _Pass(station, conditions, control_kw, stored_kwh, step_h, losses_kw, blocked)
+        attempt = _Pass(station, conditions, control_kw, stored_kwh, step_h, losses_kw, blocked, duty_share)
         tripped = attempt.run() - blocked
         if not tripped:
             return attempt.balance()
@@ -180,6 +187,7 @@ class _Pass:
         step_h: float,
         losses_kw: Mapping[Carrier, float],
         off: set[str],
+        duty_share: Mapping[str, float],
     ) -> None:
         self.station, self.conditions, self.control_kw, self.step_h, self.off = (
             station,
@@ -188,7 +196,7 @@ class _Pass:
             step_h,
             off,
         )
-        self.stored = stored_kwh
+        self.stored, self.duty = stored_kwh, duty_share
         self.power: dict[Port, float] = {}
         self.unserved: dict[Port, float] = {}
         self.dumped: dict[Port, float] = {}
@@ -242,13 +250,20 @@ class _Pass:
         self.gas_left_kw = max(gate_kw + self.net[G], 0.0)
         for chp in self.station.chps:
             power = self._engine_within_gas(chp, self._wanted(chp.id, 0.0, chp.power_max_kw))
-            fuel = float(chp.fuel_kw(_scalar(power)))
+            fuel = self._part_time(chp.id, chp.fuel_kw, power, chp.power_max_kw)
             self.gas_left_kw -= fuel
             self._put(chp.id, E, power)
             self._put(chp.id, G, -fuel)
-            self._put(chp.id, H, float(chp.heat_kw(_scalar(power))))
+            self._put(chp.id, H, self._part_time(chp.id, chp.heat_kw, power, chp.power_max_kw))
         for boiler in self.station.gas_boilers:
             self._fire(boiler, self._wanted(boiler.id, 0.0, boiler.heat_max_kw))
+
+    def _part_time(self, asset: str, equation: Equation, power_kw: float, highest_kw: float) -> float:
+        """Return what an equation gives on average for a unit that holds ``power_kw`` on average by running part of the time."""
+        share = max(self.duty.get(asset, 1.0), power_kw / highest_kw)
+        if power_kw <= 0 or share >= 1:
+            return float(equation(_scalar(power_kw)))
+        return share * float(equation(_scalar(power_kw / share)))
 
     def _engine_within_gas(self, chp: Chp, power_kw: float) -> float:
         """Return the power that the remaining gas allows; an engine that cannot hold its lowest load stands."""
@@ -290,7 +305,10 @@ class _Pass:
             self._put(chiller.id, C, min(max(self.power[chiller.id, C] - self.net[C], 0.0), highest))
         self._shed(C)
         for electric in station.electric_chillers:
-            self._put(electric.id, E, -float(electric.electricity_kw(_scalar(self.power[electric.id, C]))))
+            cold = self.power[electric.id, C]
+            self._put(
+                electric.id, E, -self._part_time(electric.id, electric.electricity_kw, cold, electric.cold_max_kw)
+            )
         for absorption in station.absorption_chillers:
             self._put(absorption.id, H, -float(absorption.heat_kw(_scalar(self.power[absorption.id, C]))))
         return set()
@@ -454,6 +472,6 @@ class _Pass:
         return after
 
 
-def _scalar(value: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _scalar(value: float) -> Array:
     """Return a float in the array type that the component equations are written for."""
     return np.float64(value)  # type: ignore[return-value] # numpy scalars behave as 0-d arrays in every equation

@@ -21,11 +21,15 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What is done and what happens in every step: control powers, profile values, assets out of service."""
+    """What is done and what happens in every step: control powers, profile values, assets out of service.
+
+    ``duty_share`` names, per step, units that run only part of it (see :func:`models.station.resolve`); empty: nobody does.
+    """
 
     control_kw: Sequence[Mapping[str, float]]
     series: Sequence[Mapping[str, float]]
     out_of_service: Sequence[Iterable[str]]
+    duty_share: Sequence[Mapping[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,8 @@ class Twin:
             control, out = moves.control_kw[k], moves.out_of_service[k]
             start, end = horizon.edges[k], horizon.edges[k + 1]
             here = self._arrived(stored, start, end)
-            balances.append(resolve(self.station, world[k], control, here, step_h, lost, out))
+            duty = moves.duty_share[k] if moves.duty_share else {}
+            balances.append(resolve(self.station, world[k], control, here, step_h, lost, out, duty))
             stored = self._left(balances[-1].stored_kwh, end)
             after.append(stored)
         return balances, after

@@ -1,7 +1,7 @@
 """The twin's verdict on a plan: play it step by step on the full model and say what does not hold."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -81,6 +81,7 @@ class Verifier:
             [dict(zip(told, row, strict=True)) for row in control],
             [dict(zip(names, row, strict=True)) for row in columns],
             _out_of_service(available_share, len(columns)),
+            _duty(plan, planned),
         )
 
     def _stored(self, plan: Plan, replay: Replay) -> xr.DataArray:
@@ -103,6 +104,16 @@ class Verifier:
 def verify(plan: Plan, site: Site, initial: Snapshot, forecast: Forecast) -> PlanCheck:
     """Return what the twin says of one plan; for a row of plans make a :class:`Verifier` and keep it."""
     return Verifier(site)(plan, initial, forecast)
+
+
+def _duty(plan: Plan, planned: PlannedUnits) -> Sequence[Mapping[str, float]]:
+    """Return, per step, for how much of it units run whose commitment the plan has left open."""
+    running = plan.running.transpose("time", "asset").to_numpy().tolist()
+    names = [str(a) for a in plan.running["asset"].to_numpy()]
+    return [
+        {a: share for a, share in zip(names, row, strict=True) if planned.undecided[a][k]}
+        for k, row in enumerate(running)
+    ]
 
 
 def _out_of_service(available_share: xr.DataArray | None, steps: int) -> Sequence[tuple[str, ...]]:
