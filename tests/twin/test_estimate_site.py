@@ -13,7 +13,7 @@ from models.station import Station, resolve
 from scenarios.sites import park_path
 from twin.estimate.cleaning import GUARD, estimate
 from twin.estimate.problem import SensorStatus
-from twin.estimate.site import SiteMeasurements, estimate_site, site_rows
+from twin.estimate.site import SiteEstimator, SiteMeasurements, Wiring, site_rows
 
 LOSSES = {Carrier.ELECTRICITY: 30.0, Carrier.HEAT: 80.0, Carrier.COLD: 10.0}
 
@@ -44,9 +44,9 @@ def consistent(site, hour: int, control: dict[str, float]):
     """Return the park's rows and noise-free values that obey all its laws exactly."""
     rough = clean(site, hour, control)
     weak = {n: v for n, v in rough.network.items() if n.endswith(("supply_degc", "delta_k")) and "plant" not in n}
-    first = estimate_site(site, SiteMeasurements(rough.powers_kw, weak, rough.air_degc))
+    first = SiteEstimator(site).estimate(SiteMeasurements(rough.powers_kw, weak, rough.air_degc))
     assert first.estimate.fit.converged
-    rows, _ = site_rows(site, rough)
+    rows, _ = site_rows(Wiring.of(site), rough)
     x = np.array([first.values[name] for name in rows.state_names])
     return rows, x, rows.measured(x).value
 

@@ -6,13 +6,10 @@ from datetime import datetime
 from models.carriers import Carrier
 from models.components import Consumer, GasSupply, GridConnection, HeatPump
 from models.networks.data import PipeNetwork
-from models.networks.fluids import liquid
 from models.ports import Quality, Reading
 from models.site import Site
-from twin.estimate.heat import HeatRows
-from twin.estimate.pipelaw import pipe_law
 from twin.estimate.plugoffset import Offset, PlugOffset
-from twin.estimate.site import SiteEstimate, SiteMeasurements, estimate_site
+from twin.estimate.site import SiteEstimate, SiteEstimator, SiteMeasurements, heat_rows
 
 POWERS: dict[str, Carrier] = {f"{c}_kw": c for c in Carrier if c is not Carrier.WATER}
 TRUSTED = (Quality.GOOD, Quality.UNCERTAIN)
@@ -26,9 +23,9 @@ class LiveEstimator:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._asset_of = {d.id: site.asset(d.asset) for d in site.devices}
         self._pipes = {n.id: (c, n) for c, n in site.networks if isinstance(n, PipeNetwork)}
         self._plugs = {name: _plug(network) for name, (_, network) in self._pipes.items()}
+        self._estimator = SiteEstimator(site)
         self._last: SiteEstimate | None = None
         self._at: datetime | None = None
 
@@ -38,7 +35,7 @@ class LiveEstimator:
         measured = SiteMeasurements(
             measured.powers_kw, measured.network, measured.air_degc, self._offsets(measured, now)
         )
-        self._last = estimate_site(self.site, measured, self._last)
+        self._last = self._estimator.estimate(measured, self._last)
         self._at = now
         return self._last
 
@@ -57,8 +54,7 @@ class LiveEstimator:
 
 
 def _plug(network: PipeNetwork) -> PlugOffset:
-    capacity = liquid(network).heat_j_per_kg_k / 1e3
-    return PlugOffset(HeatRows.of(network, [], pipe_law(network), capacity))
+    return PlugOffset(heat_rows(network))
 
 
 def _taken(

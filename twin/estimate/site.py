@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -75,49 +76,104 @@ class SiteEstimate:
     powers_kw: Mapping[tuple[str, Carrier], float]
 
 
-def estimate_site(site: Site, measured: SiteMeasurements, before: SiteEstimate | None = None) -> SiteEstimate:
-    """Return the state of all carriers that explains the measurements; ``before`` gives a warm start when the same units run."""
-    model, values = site_rows(site, measured)
-    z = np.array([values[sensor.name] for sensor in model.sensors])
-    start = model.start()
-    if before is not None:
-        start = np.array([before.values.get(n, x) for n, x in zip(model.state_names, start, strict=True)])
-    found = estimate(model, z, start)
-    states = dict(zip(model.state_names, (float(v) for v in found.fit.x), strict=True))
-    ports = [(a.id, c) for a in site.assets for c in a.ports() if f"{a.id}.{c}_kw" in states]
-    return SiteEstimate(found, states, {(asset, carrier): states[f"{asset}.{carrier}_kw"] for asset, carrier in ports})
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Who hangs where on a site: assets by node, consumers' junctions, ports that lie in a network."""
+
+    site: Site
+    at_node: Mapping[Carrier, Mapping[str, tuple[str, ...]]]
+    consumers: Mapping[Carrier, tuple[tuple[str, str], ...]]
+    """(asset, node) of every demand."""
+    tan_phi: Mapping[str, tuple[tuple[str, float], ...]]
+    """By bus: consumers there with their reactive over real power."""
+    ports: tuple[tuple[str, Carrier, Carrier, bool], ...]
+    """Asset, carrier, control carrier, and whether the port is a state even at rest."""
+
+    @classmethod
+    def of(cls, site: Site) -> "Wiring":
+        """Return the wiring of a site."""
+        inside = {n.id for n in site.nodes if n.network is not None}
+        demands = [(c.id, d) for c in site.of_kind(Consumer) for d in c.demands]
+        tan_phi: dict[str, tuple[tuple[str, float], ...]] = {}
+        for asset, d in demands:
+            if d.carrier is Carrier.ELECTRICITY:
+                tan_phi[d.node] = (*tan_phi.get(d.node, ()), (asset, float(np.tan(np.arccos(d.power_factor)))))
+        return cls(
+            site,
+            {c: _at_nodes(site, c) for c in Carrier},
+            {c: tuple((asset, d.node) for asset, d in demands if d.carrier is c) for c in Carrier},
+            tan_phi,
+            tuple(p for a in site.assets for p in _possible_ports(a, inside)),
+        )
 
 
-def site_rows(site: Site, measured: SiteMeasurements) -> tuple[CoupledRows, dict[str, float]]:
+class SiteEstimator:
+    """Estimates one site again and again; what does not change between instants is worked out once."""
+
+    def __init__(self, site: Site) -> None:
+        self.wiring = Wiring.of(site)
+
+    def estimate(self, measured: SiteMeasurements, before: SiteEstimate | None = None) -> SiteEstimate:
+        """Return the state of all carriers that explains the measurements; ``before`` gives a warm start when the same units run."""
+        model, values = site_rows(self.wiring, measured)
+        z = np.array([values[sensor.name] for sensor in model.sensors])
+        start = model.start()
+        if before is not None:
+            start = np.array([before.values.get(n, x) for n, x in zip(model.state_names, start, strict=True)])
+        found = estimate(model, z, start)
+        states = dict(zip(model.state_names, (float(v) for v in found.fit.x), strict=True))
+        named = {(asset, carrier): f"{asset}.{carrier}_kw" for asset, carrier, _, _ in self.wiring.ports}
+        return SiteEstimate(found, states, {port: states[name] for port, name in named.items() if name in states})
+
+
+def site_rows(wiring: Wiring, measured: SiteMeasurements) -> tuple[CoupledRows, dict[str, float]]:
     """Return the coupled model of a site for what is measured now, and the measured value of every row by the sensor's name."""
-    ports = dict.fromkeys(p for a in site.assets for p in _ports(site, a, measured))
+    networks = wiring.site.networks
+    ports = dict.fromkeys(_ports(wiring, measured))
     parts: dict[str, LinkedRows] = {}
     rows: list[Measured] = []
     links: list[Link] = []
-    for network in site.networks.electricity:
-        own = _electric_sensors(site, network, measured)
-        parts[network.id] = ElectricRows.of(network, [r.sensor for r in own], _empty_buses(site, network))
-        links += _bus_links(site, network, ports)
+    for network in networks.electricity:
+        own = _electric_sensors(wiring, network, measured)
+        parts[network.id] = replace(_grid_rows(network, _empty_buses(wiring, network)), sensors=_sensors(own))
+        links += _bus_links(wiring, network, ports)
         rows += own
-    for carrier, pipes in ((Carrier.HEAT, site.networks.heat), (Carrier.COLD, site.networks.cold)):
+    for carrier, pipes in ((Carrier.HEAT, networks.heat), (Carrier.COLD, networks.cold)):
         for pipe_network in pipes:
-            own = _pipe_sensors(site, pipe_network, carrier, measured)
-            capacity = liquid(pipe_network).heat_j_per_kg_k / 1e3
-            parts[pipe_network.id] = HeatRows.of(
-                pipe_network, [r.sensor for r in own], pipe_law(pipe_network), capacity
-            )
-            links.append(_plant_link(site, pipe_network, carrier, ports))
+            own = _pipe_sensors(wiring, pipe_network, carrier, measured)
+            parts[pipe_network.id] = replace(heat_rows(pipe_network), sensors=_sensors(own))
+            links.append(_plant_link(wiring, pipe_network, carrier, ports))
             rows += own
-    for gas in site.networks.gas:
-        own = _gas_sensors(site, gas, measured)
-        parts[gas.id] = GasRows.of(gas, [r.sensor for r in own], gas_quadratic(gas))
-        links += _gas_links(site, gas, ports)
+    for gas in networks.gas:
+        own = _gas_sensors(wiring, gas, measured)
+        parts[gas.id] = replace(_gas_rows(gas), sensors=_sensors(own))
+        links += _gas_links(wiring, gas, ports)
         rows += own
-    units = _units(site, measured, ports)
+    units = _units(wiring, measured, ports)
     parts[UNITS] = units
     values = {r.sensor.name: r.value for r in rows}
     values |= {s.name: _unit_value(s, units, measured) for s in units.sensors}
     return CoupledRows(parts, tuple(links)), values
+
+
+@lru_cache(maxsize=16)
+def heat_rows(network: PipeNetwork) -> HeatRows:
+    """Return a network's rows without sensors; equal networks share one result."""
+    return HeatRows.of(network, (), pipe_law(network), liquid(network).heat_j_per_kg_k / 1e3)
+
+
+@lru_cache(maxsize=16)
+def _gas_rows(network: GasNetwork) -> GasRows:
+    return GasRows.of(network, (), gas_quadratic(network))
+
+
+@lru_cache(maxsize=16)
+def _grid_rows(network: ElectricNetwork, empty: tuple[str, ...]) -> ElectricRows:
+    return ElectricRows.of(network, (), empty)
+
+
+def _sensors(rows: Sequence["Measured"]) -> tuple[Sensor, ...]:
+    return tuple(r.sensor for r in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +184,12 @@ class Measured:
     value: float
 
 
-def _units(site: Site, measured: SiteMeasurements, ports: Mapping[tuple[str, Carrier], object]) -> UnitRows:
-    laws = [law for a in site.assets for law in characteristics(a, measured.air_degc) if _all_in(law, ports)]
+def _units(wiring: Wiring, measured: SiteMeasurements, ports: Mapping[tuple[str, Carrier], object]) -> UnitRows:
+    running = {asset for asset, _ in ports}
+    laws = [law for a in wiring.site.assets if a.id in running for law in characteristics(a, measured.air_degc)]
     meters = [_sensor(a, f"{c}_kw", measured.powers_kw[a, c]) for a, c in ports if (a, c) in measured.powers_kw]
-    return UnitRows.of(ports, meters, laws, {port: measured.powers_kw.get(port, 0.0) for port in ports})
+    known = [law for law in laws if _all_in(law, ports)]
+    return UnitRows.of(ports, meters, known, {port: measured.powers_kw.get(port, 0.0) for port in ports})
 
 
 def _unit_value(sensor: Sensor, units: UnitRows, measured: SiteMeasurements) -> float:
@@ -141,15 +199,19 @@ def _unit_value(sensor: Sensor, units: UnitRows, measured: SiteMeasurements) -> 
     return measured.powers_kw[sensor.element, Carrier(sensor.quantity.removesuffix("_kw"))]
 
 
-def _ports(site: Site, asset: AnyAsset, measured: SiteMeasurements) -> Iterable[tuple[str, Carrier]]:
-    """Yield the ports that become states: running equipment on networks, and consumers' electricity."""
-    in_network = {n.id for n in site.nodes if n.network is not None}
+def _possible_ports(asset: AnyAsset, inside: set[str]) -> Iterable[tuple[str, Carrier, Carrier, bool]]:
+    """Yield the ports that may become states: equipment on networks, and consumers' electricity."""
+    always = isinstance(asset, Consumer | GridConnection | GasSupply | Store)
     for carrier, node in asset.ports().items():
-        if node not in in_network or (isinstance(asset, Consumer) and carrier is not Carrier.ELECTRICITY):
-            continue
-        always = isinstance(asset, Consumer | GridConnection | GasSupply | Store)
-        if always or abs(measured.powers_kw.get((asset.id, asset.control), 0.0)) > MOVING_KW:
-            yield asset.id, carrier
+        if node in inside and (carrier is Carrier.ELECTRICITY or not isinstance(asset, Consumer)):
+            yield asset.id, carrier, asset.control, always
+
+
+def _ports(wiring: Wiring, measured: SiteMeasurements) -> Iterable[tuple[str, Carrier]]:
+    """Yield the ports that are states now: converters only while they run."""
+    for asset, carrier, control, always in wiring.ports:
+        if always or abs(measured.powers_kw.get((asset, control), 0.0)) > MOVING_KW:
+            yield asset, carrier
 
 
 def _all_in(law: Characteristic, ports: Mapping[tuple[str, Carrier], object]) -> bool:
@@ -190,43 +252,39 @@ def _with_pseudo(rows: list[Measured], wanted: Mapping[tuple[str, str], float]) 
     return [*rows, *missing]
 
 
-def _electric_sensors(site: Site, network: ElectricNetwork, measured: SiteMeasurements) -> list[Measured]:
+def _electric_sensors(wiring: Wiring, network: ElectricNetwork, measured: SiteMeasurements) -> list[Measured]:
     """Return the grid's rows; a bus whose reactive power nobody meters gets it from the consumers' power factors."""
     buses = {b.id for b in network.buses}
     rows = _measured(measured, buses)
     known = {r.sensor.name for r in rows}
-    for bus in _at_nodes(site, Carrier.ELECTRICITY):
+    for bus in wiring.at_node[Carrier.ELECTRICITY]:
         if bus in buses and bus != network.slack_bus and f"{bus}.reactive_kvar" not in known:
-            guess = reactive_guess(site, bus, measured)
+            guess = _reactive_guess(wiring, bus, measured)
             rows.append(
                 Measured(Sensor(bus, "reactive_kvar", REACTIVE_PSEUDO_SHARE * abs(guess) + 5.0, Origin.BELIEF), guess)
             )
     return _with_pseudo(rows, {(network.slack_bus, "vm_pu"): network.slack_vm_pu})
 
 
-def _empty_buses(site: Site, network: ElectricNetwork) -> list[str]:
-    loaded = _at_nodes(site, Carrier.ELECTRICITY)
-    return [b.id for b in network.buses if b.id not in loaded and b.id != network.slack_bus]
+def _empty_buses(wiring: Wiring, network: ElectricNetwork) -> tuple[str, ...]:
+    loaded = wiring.at_node[Carrier.ELECTRICITY]
+    return tuple(b.id for b in network.buses if b.id not in loaded and b.id != network.slack_bus)
 
 
-def reactive_guess(site: Site, bus: str, measured: SiteMeasurements) -> float:
+def _reactive_guess(wiring: Wiring, bus: str, measured: SiteMeasurements) -> float:
     """Return the reactive power that consumers' power factors suggest at a bus, kvar, positive feeds the grid."""
-    total = 0.0
-    for consumer in site.of_kind(Consumer):
-        for demand in consumer.demands:
-            if demand.node == bus and demand.carrier is Carrier.ELECTRICITY:
-                power = measured.powers_kw.get((consumer.id, Carrier.ELECTRICITY), 0.0)
-                total += power * float(np.tan(np.arccos(demand.power_factor)))
-    return total
+    here = wiring.tan_phi.get(bus, ())
+    return sum(tan_phi * measured.powers_kw.get((asset, Carrier.ELECTRICITY), 0.0) for asset, tan_phi in here)
 
 
-def _pipe_sensors(site: Site, network: PipeNetwork, carrier: Carrier, measured: SiteMeasurements) -> list[Measured]:
+def _pipe_sensors(wiring: Wiring, network: PipeNetwork, carrier: Carrier, measured: SiteMeasurements) -> list[Measured]:
     """Return a heat or cold network's rows: metered quantities, consumers' powers where no flow is metered, weak nominal values."""
     rows = _measured(measured, [*network.consumers, network.plant_junction])
     known = {r.sensor.name for r in rows}
     sign = -1.0 if carrier is Carrier.HEAT else 1.0
-    for asset, junction in _consumers_at(site, network.consumers, carrier):
-        if f"{junction}.flow_kg_per_s" not in known and (asset, carrier) in measured.powers_kw:
+    for asset, junction in wiring.consumers[carrier]:
+        here = junction in network.consumers and f"{junction}.flow_kg_per_s" not in known
+        if here and (asset, carrier) in measured.powers_kw:
             taken = sign * measured.powers_kw[asset, carrier]
             rows.append(Measured(_sensor(junction, "heat_kw", taken), taken))
     plant = network.plant_junction
@@ -238,19 +296,10 @@ def _pipe_sensors(site: Site, network: PipeNetwork, carrier: Carrier, measured: 
     return [*_with_pseudo(rows, wanted), factor]
 
 
-def _consumers_at(site: Site, junctions: Sequence[str], carrier: Carrier) -> list[tuple[str, str]]:
-    return [
-        (c.id, d.node)
-        for c in site.of_kind(Consumer)
-        for d in c.demands
-        if d.carrier is carrier and d.node in junctions
-    ]
-
-
-def _gas_sensors(site: Site, network: GasNetwork, measured: SiteMeasurements) -> list[Measured]:
+def _gas_sensors(wiring: Wiring, network: GasNetwork, measured: SiteMeasurements) -> list[Measured]:
     rows = _measured(measured, [*network.consumers, network.source_junction])
-    for asset, junction in _consumers_at(site, network.consumers, Carrier.GAS):
-        if (asset, Carrier.GAS) in measured.powers_kw:
+    for asset, junction in wiring.consumers[Carrier.GAS]:
+        if junction in network.consumers and (asset, Carrier.GAS) in measured.powers_kw:
             taken = -measured.powers_kw[asset, Carrier.GAS]
             rows.append(Measured(_sensor(junction, "gas_kw", taken), taken))
     if f"{network.source_junction}.pressure_kpa" not in {r.sensor.name for r in rows}:
@@ -259,22 +308,22 @@ def _gas_sensors(site: Site, network: GasNetwork, measured: SiteMeasurements) ->
     return rows
 
 
-def _at_nodes(site: Site, carrier: Carrier) -> dict[str, list[str]]:
+def _at_nodes(site: Site, carrier: Carrier) -> dict[str, tuple[str, ...]]:
     """Return the assets at every node of a carrier."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for asset in site.assets:
         node = asset.ports().get(carrier)
         if node is not None:
-            found.setdefault(node, []).append(asset.id)
+            found[node] = (*found.get(node, ()), asset.id)
     return found
 
 
-def _bus_links(site: Site, network: ElectricNetwork, ports: Mapping[tuple[str, Carrier], object]) -> list[Link]:
+def _bus_links(wiring: Wiring, network: ElectricNetwork, ports: Mapping[tuple[str, Carrier], object]) -> list[Link]:
     """Return one law per bus: what the grid takes in there is what its assets feed."""
     buses = {b.id for b in network.buses}
     return [
         Link(bus, (Term(network.id, f"{bus}.power_kw"), *_terms(assets, Carrier.ELECTRICITY, ports, -1.0)))
-        for bus, assets in _at_nodes(site, Carrier.ELECTRICITY).items()
+        for bus, assets in wiring.at_node[Carrier.ELECTRICITY].items()
         if bus in buses
     ]
 
@@ -286,10 +335,10 @@ def _terms(
 
 
 def _plant_link(
-    site: Site, network: PipeNetwork, carrier: Carrier, ports: Mapping[tuple[str, Carrier], object]
+    wiring: Wiring, network: PipeNetwork, carrier: Carrier, ports: Mapping[tuple[str, Carrier], object]
 ) -> Link:
     """Return the law of a plant: what its units feed goes into the pipes (cold counts as heat taken out)."""
-    assets = _at_nodes(site, carrier).get(network.plant_junction, [])
+    assets = wiring.at_node[carrier].get(network.plant_junction, ())
     factor = -1.0 if carrier is Carrier.HEAT else 1.0
     return Link(
         network.plant_junction,
@@ -297,14 +346,14 @@ def _plant_link(
     )
 
 
-def _gas_links(site: Site, network: GasNetwork, ports: Mapping[tuple[str, Carrier], object]) -> list[Link]:
+def _gas_links(wiring: Wiring, network: GasNetwork, ports: Mapping[tuple[str, Carrier], object]) -> list[Link]:
     """Return one law per junction with equipment: its offtake is what the units burn; at the source, what the supply gives."""
     links = []
-    for junction, assets in _at_nodes(site, Carrier.GAS).items():
+    for junction, assets in wiring.at_node[Carrier.GAS].items():
         terms = _terms(assets, Carrier.GAS, ports, -1.0 if junction == network.source_junction else 1.0)
         known = junction in network.consumers or junction == network.source_junction
         stands = all((a, Carrier.GAS) not in ports for a in assets)
-        burns = not any(isinstance(site.asset(a), Consumer) for a in assets)
+        burns = not any(junction == node for _, node in wiring.consumers[Carrier.GAS])
         if known and burns and (terms or stands):
             links.append(Link(junction, (Term(network.id, f"{junction}.gas_kw"), *terms)))
     return links
