@@ -156,10 +156,9 @@ def engine_groups(engines: Sequence[Chp]) -> list[tuple[Chp, ...]]:
 
 def window(hours: float, step_h: Floats) -> int:
     """Return how many steps back an event can lie and still bind for ``hours``; 0 when no earlier step can."""
-    edges = np.concatenate([[0.0], np.cumsum(step_h)])[:-1]
-    ages = edges[:, None] - edges[None, :]
-    binding = (ages >= 0) & (ages < hours - 1e-9)
-    longest = int(binding.sum(axis=1).max())
+    starts = np.concatenate([[0.0], np.cumsum(step_h)])[:-1]
+    earliest = np.searchsorted(starts, starts - hours + 1e-9, side="right")
+    longest = int((np.arange(len(starts)) - earliest + 1).max())
     return longest if longest > 1 else 0
 
 

@@ -56,22 +56,29 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class AffineMap:
-    """``value(p) = const + matrix @ p``."""
+    """Numbers affine in the parameter vector p: ``const``, plus ``weights * p[parameters]`` added up at ``positions``."""
 
     const: Floats
-    matrix: sparse.csr_array
+    positions: Ints
+    parameters: Ints
+    weights: Floats
 
     @classmethod
-    def build(cls, const: Floats, terms: Sequence[tuple[Ints, Ints, Floats]], size: int) -> "AffineMap":
-        """Return the map whose terms are (value position, parameter position, weight) triplets."""
-        if not terms:
-            return cls(const, sparse.csr_array((len(const), size)))
-        rows, columns, weights = (np.concatenate(part) for part in zip(*terms, strict=True))
-        return cls(const, sparse.csr_array((weights, (rows, columns)), shape=(len(const), size)))
+    def build(cls, const: Floats, terms: Sequence[tuple[Ints, Ints, Floats]]) -> "AffineMap":
+        """Return the map whose terms are (position, parameter position, weight) triplets."""
+        empty = np.zeros(0, np.int64)
+        columns = zip(*terms, strict=True) if terms else ((empty,), (empty,), (np.zeros(0),))
+        positions, parameters, weights = (np.concatenate(part) for part in columns)
+        return cls(const, positions, parameters, weights)
 
     def at(self, vector: Floats) -> Floats:
         """Return the values for one parameter vector."""
-        return self.const + self.matrix @ vector if self.matrix.nnz else self.const
+        if not len(self.positions):
+            return self.const
+        moved: Floats = np.bincount(self.positions, self.weights * vector[self.parameters], len(self.const)).astype(
+            float
+        )
+        return self.const + moved
 
 
 @dataclass(frozen=True, slots=True)

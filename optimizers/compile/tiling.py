@@ -72,7 +72,7 @@ class _Values:
     def map(self) -> AffineMap:
         """Return everything collected as one affine map."""
         const = np.concatenate(self.const) if self.const else np.zeros(0)
-        return AffineMap.build(const, self.terms, self.tiling.layout.size)
+        return AffineMap.build(const, self.terms)
 
 
 class _Tiling:
