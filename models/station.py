@@ -6,130 +6,33 @@ heat off, and only then is demand cut. Plain floats and dictionaries: an emulate
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from models.carriers import ENERGY_CARRIERS, Carrier
 from models.components import (
     AbsorptionChiller,
-    Battery,
     Chp,
     ColdStore,
-    Consumer,
     ElectricBoiler,
     ElectricChiller,
-    Electrolyser,
     EvFleet,
     FlexibleLoad,
     GasBoiler,
-    GasSupply,
-    GridConnection,
     HeatPump,
     HotTank,
-    Pv,
     Store,
-    Wind,
 )
-from models.site import Site
+from models.roster import Array, Balance, Conditions, Port, Station, scalar
 
-Array = npt.NDArray[np.float64]
+__all__ = ["Balance", "Conditions", "Port", "Station", "resolve"]
+
 Equation = Callable[[Array], Array]
-Port = tuple[str, Carrier]
 NOTHING_KW = 1e-6
 """Balances below this are closed; it is far below what any meter shows."""
 
 E, H, G, C, H2 = ENERGY_CARRIERS
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What the world outside asks and offers at one instant; everything in kW is positive.
-
-    ``demand_kw`` is what consumers would draw by (asset, carrier), water in m3/h; ``available_kw`` what photovoltaics and wind could feed;
-    ``baseline_kw`` what flexible loads would draw by themselves; ``air_degc`` the air at each heat pump; ``plugged`` how many vehicles
-    of each fleet are connected.
-    """
-
-    demand_kw: Mapping[Port, float] = field(default_factory=dict)
-    available_kw: Mapping[str, float] = field(default_factory=dict)
-    baseline_kw: Mapping[str, float] = field(default_factory=dict)
-    air_degc: Mapping[str, float] = field(default_factory=dict)
-    plugged: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Balance:
-    """One instant with every carrier closed.
-
-    ``power_kw`` is what meters would show: positive feeds the network, consumers without what they are short of, engines without what
-    their radiators blow off (water in m3/h, negative). So on each carrier the powers sum to ``losses_kw``, to 1e-9 kW.
-    ``unserved_kw`` and ``dumped_kw`` are never negative. ``stored_kwh`` is what stores hold after the step (flexible loads: energy drawn
-    ahead; fleets: energy still needed). ``losses_kw`` differs from what was asked only where a dead network has nothing to lose.
-    """
-
-    power_kw: Mapping[Port, float]
-    stored_kwh: Mapping[str, float]
-    unserved_kw: Mapping[Port, float]
-    dumped_kw: Mapping[Port, float]
-    losses_kw: Mapping[Carrier, float]
-
-    def total_kw(self, carrier: Carrier, assets: Iterable[str]) -> float:
-        """Return the sum of the powers of some assets on one carrier; an asset without that port counts 0."""
-        return sum(self.power_kw.get((a, carrier), 0.0) for a in assets)
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """A site sorted by who does what in its balances; made once, used at every instant."""
-
-    site: Site
-    grids: tuple[GridConnection, ...]
-    gates: tuple[GasSupply, ...]
-    pvs: tuple[Pv, ...]
-    winds: tuple[Wind, ...]
-    chps: tuple[Chp, ...]
-    gas_boilers: tuple[GasBoiler, ...]
-    heat_pumps: tuple[HeatPump, ...]
-    electric_boilers: tuple[ElectricBoiler, ...]
-    electric_chillers: tuple[ElectricChiller, ...]
-    absorption_chillers: tuple[AbsorptionChiller, ...]
-    electrolysers: tuple[Electrolyser, ...]
-    batteries: tuple[Battery, ...]
-    hot_tanks: tuple[HotTank, ...]
-    cold_stores: tuple[ColdStore, ...]
-    fleets: tuple[EvFleet, ...]
-    flexible: tuple[FlexibleLoad, ...]
-    consumers: tuple[Consumer, ...]
-
-    @classmethod
-    def of(cls, site: Site) -> "Station":
-        """Return the station of a site."""
-        kinds = (GridConnection, GasSupply, Pv, Wind, Chp, GasBoiler, HeatPump, ElectricBoiler, ElectricChiller)
-        more = (AbsorptionChiller, Electrolyser, Battery, HotTank, ColdStore, EvFleet, FlexibleLoad, Consumer)
-        return cls(site, *(site.of_kind(k) for k in (*kinds, *more)))  # type: ignore[arg-type] # one tuple per kind, in field order
-
-    def conditions(
-        self, series: Mapping[str, float], plugged: Mapping[str, float] = MappingProxyType({})
-    ) -> Conditions:
-        """Return the conditions that profile values (by series name, in the unit of the name) stand for."""
-        return Conditions(
-            {(c.id, d.carrier): d.scale * series[d.profile] for c in self.consumers for d in c.demands},
-            {
-                **{p.id: float(p.available_kw(_scalar(series[p.profile]))) for p in self.pvs},
-                **{w.id: float(w.available_kw(_scalar(series[w.profile]))) for w in self.winds},
-            },
-            {f.id: f.scale * series[f.profile] for f in self.flexible},
-            {p.id: series[p.air_profile] for p in self.heat_pumps},
-            plugged,
-        )
-
-    @property
-    def stores(self) -> tuple[Store, ...]:
-        """Batteries, hot tanks and cold stores, in that order."""
-        return (*self.batteries, *self.hot_tanks, *self.cold_stores)
 
 
 def resolve(
@@ -262,12 +165,12 @@ class _Pass:
         """Return what an equation gives on average for a unit that holds ``power_kw`` on average by running part of the time."""
         share = max(self.duty.get(asset, 1.0), power_kw / highest_kw)
         if power_kw <= 0 or share >= 1:
-            return float(equation(_scalar(power_kw)))
-        return share * float(equation(_scalar(power_kw / share)))
+            return float(equation(scalar(power_kw)))
+        return share * float(equation(scalar(power_kw / share)))
 
     def _engine_within_gas(self, chp: Chp, power_kw: float) -> float:
         """Return the power that the remaining gas allows; an engine that cannot hold its lowest load stands."""
-        if power_kw <= 0 or float(chp.fuel_kw(_scalar(power_kw))) <= self.gas_left_kw:
+        if power_kw <= 0 or float(chp.fuel_kw(scalar(power_kw))) <= self.gas_left_kw:
             return power_kw
         if self.gas_left_kw < chp.part_load.fuel_kw[0]:
             return 0.0
@@ -277,7 +180,7 @@ class _Pass:
         """Set a gas boiler's heat, as far as the remaining gas allows."""
         self.gas_left_kw -= self.power.get((boiler.id, G), 0.0)
         heat = max(min(heat_kw, self.gas_left_kw * boiler.efficiency), 0.0)
-        gas = float(boiler.gas_kw(_scalar(heat)))
+        gas = float(boiler.gas_kw(scalar(heat)))
         self.gas_left_kw -= gas
         self._put(boiler.id, H, heat)
         self._put(boiler.id, G, -gas)
@@ -310,7 +213,7 @@ class _Pass:
                 electric.id, E, -self._part_time(electric.id, electric.electricity_kw, cold, electric.cold_max_kw)
             )
         for absorption in station.absorption_chillers:
-            self._put(absorption.id, H, -float(absorption.heat_kw(_scalar(self.power[absorption.id, C]))))
+            self._put(absorption.id, H, -float(absorption.heat_kw(scalar(self.power[absorption.id, C]))))
         return set()
 
     def _heat(self) -> set[str]:
@@ -342,11 +245,11 @@ class _Pass:
 
     def _draw_for_heat(self) -> None:
         for pump in self.station.heat_pumps:
-            air = _scalar(self.conditions.air_degc.get(pump.id, pump.rated_air_degc))
+            air = scalar(self.conditions.air_degc.get(pump.id, pump.rated_air_degc))
             heat = self.power[pump.id, H]
-            self._put(pump.id, E, -float(pump.electricity_kw(_scalar(heat), air)) if heat else 0.0)
+            self._put(pump.id, E, -float(pump.electricity_kw(scalar(heat), air)) if heat else 0.0)
         for heater in self.station.electric_boilers:
-            self._put(heater.id, E, -float(heater.electricity_kw(_scalar(self.power[heater.id, H]))))
+            self._put(heater.id, E, -float(heater.electricity_kw(scalar(self.power[heater.id, H]))))
 
     def _heat_trips(self) -> set[str]:
         """Return engines that must stop for want of a radiator, or absorption chillers that must stop for want of heat."""
@@ -429,7 +332,7 @@ class _Pass:
     def _hydrogen(self) -> None:
         """Vent what nobody takes, cut who asks for more than is made."""
         for unit in self.station.electrolysers:
-            made = float(unit.hydrogen_kw(_scalar(-self.power[unit.id, E])))
+            made = float(unit.hydrogen_kw(scalar(-self.power[unit.id, E])))
             self._put(unit.id, H2, made)
         self._shed(H2)
         for unit in self.station.electrolysers:
@@ -470,8 +373,3 @@ class _Pass:
             baseline = 0.0 if load.id in self.off else self.conditions.baseline_kw.get(load.id, 0.0)
             after[load.id] = load.ahead_after(self.stored.get(load.id, 0.0), asked, baseline, self.step_h)
         return after
-
-
-def _scalar(value: float) -> Array:
-    """Return a float in the array type that the component equations are written for."""
-    return np.float64(value)  # type: ignore[return-value] # numpy scalars behave as 0-d arrays in every equation

@@ -25,13 +25,12 @@ class Worst:
 
 def worst_above(values: FloatArray, limit: float | FloatArray, tolerance: float = 0.0) -> Worst | None:
     """Return where ``values`` exceed ``limit`` by more than ``tolerance``, None where they never do; NaN never exceeds."""
-    limits = np.broadcast_to(np.asarray(limit, dtype=float), values.shape)
-    beyond = values - limits
-    count = int((beyond > tolerance).sum())
-    if not count:
+    beyond = values - limit
+    over = beyond > tolerance
+    if not over.any():
         return None
     k = int(np.nanargmax(beyond))
-    return Worst(k, float(values[k]), float(limits[k]), count)
+    return Worst(k, float(values[k]), float(np.broadcast_to(limit, values.shape)[k]), int(over.sum()))
 
 
 def worst_below(values: FloatArray, limit: float | FloatArray, tolerance: float = 0.0) -> Worst | None:
