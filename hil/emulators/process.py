@@ -44,7 +44,10 @@ def serve_fleet(
     MapError
         If a device's register map cannot be used.
     """
-    asyncio.run(_serve(placed(site, base_port), seed, _clock(start, speed), step_s, outages, announce))
+    clock = _clock(start, speed)
+    # made before the loop takes the signals over: the first plant on a machine waits for a compiler, and Ctrl-C ends that
+    plant = EmulatedPlant(site, seed, clock.now(), step_s=step_s, outages=outages)
+    asyncio.run(_serve(placed(site, base_port), plant, clock, announce))
 
 
 def placed(site: Site, base_port: int | None) -> Site:
@@ -61,14 +64,11 @@ def _clock(start: datetime | None, speed: float) -> Clock:
     return ScaledClock(start or RealClock().now(), speed)
 
 
-async def _serve(
-    site: Site, seed: int, clock: Clock, step_s: float, outages: bool, announce: Callable[[str], None]
-) -> None:
+async def _serve(site: Site, plant: EmulatedPlant, clock: Clock, announce: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    plant = EmulatedPlant(site, seed, clock.now(), step_s=step_s, outages=outages)
     async with Fleet(site, plant, clock) as fleet:
         for device in fleet.site.devices:
             announce(f"{device.id} {device.host}:{device.port} unit {device.unit_id} {device.map}")
