@@ -14,7 +14,7 @@ from models.site import Site
 from models.state import Snapshot
 from models.station import Balance, Conditions, Port, Station, resolve
 from twin.networks import NetworkStates, SiteNetworks, over_time
-from twin.state import Layout, build_snapshot, next_units, stored_of, unit_ids
+from twin.state import Layout, build_snapshot, next_units, powers_of, stored_of, unit_ids
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -169,6 +169,16 @@ class Twin:
             peak_import_kw=snapshot.peak_import_kw,
             networks={name: state.isel(time=0, drop=True) for name, state in replay.networks.states.items()},
         )
+
+    def observe(self, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with the network states that its powers stand for: voltages, loadings, temperatures, pressures.
+
+        Meters do not add up exactly; the public grid, the plants and the city gate take what is left over.
+        """
+        times = np.array([np.datetime64(snapshot.at.replace(tzinfo=None), "ns")])
+        flows = {port: np.array([power]) for port, power in powers_of(snapshot).items()}
+        solved = self.networks.pipes(flows, times) | self.networks.grids(flows, times)
+        return replace(snapshot, networks={n: s.isel(time=0, drop=True) for n, s in solved.states.items()})
 
     def running(self, balance: Balance) -> dict[str, bool]:
         """Return which units run in a balance."""

@@ -1,15 +1,20 @@
 """The twin one step on: stores, balances and the electric grid together."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.carriers import Carrier
+from models.horizon import Horizon
 from models.site import Site
 from models.state import UnitState
 from twin.state import powers_of, start_snapshot, stored_of, trajectory
-from twin.step import Twin
+from twin.step import Twin, moves_at
 
 NOON = datetime(2015, 7, 15, 12, tzinfo=UTC)
 SERIES = {
@@ -62,3 +67,36 @@ def test_steps_in_a_row_are_a_trajectory(site: Site, twin: Twin) -> None:
     assert isinstance(found, xr.Dataset)
     assert dict(found.sizes) == {"asset": 17, "carrier": 5, "time": 2, "keeper": 5}
     assert float(found.power_kw.sel(asset="works", carrier="electricity").isel(time=1)) == -1000.0
+
+
+def test_measured_powers_become_network_states(site: Site, twin: Twin) -> None:
+    after = twin.step(start_snapshot(site, NOON), {"chp": 800.0}, SERIES, 0.25)
+    seen = twin.observe(replace(after, networks={}))
+    xr.testing.assert_allclose(seen.networks["grid_20kv"], after.networks["grid_20kv"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    battery=st.lists(st.floats(-1500.0, 1500.0), min_size=8, max_size=8),
+    chp=st.lists(st.floats(0.0, 800.0), min_size=8, max_size=8),
+    demand=st.lists(st.floats(0.0, 3000.0), min_size=8, max_size=8),
+    share=st.floats(0.0, 1.0),
+)
+def test_no_energy_is_made_or_lost_over_a_stretch_of_time(
+    site: Site, battery: list[float], chp: list[float], demand: list[float], share: float
+) -> None:
+    twin, quarters = Twin(site), Horizon.uniform(NOON, NOON + timedelta(hours=2))
+    series = {name: np.full(8, value) for name, value in SERIES.items()} | {"works_heat_kw": np.array(demand)}
+    moves = moves_at(series, {"battery": np.array(battery), "chp": np.array(chp)}, 8)
+    stored = stored_of(start_snapshot(site, NOON, share)) | {"cars": 0.0}
+    replay = twin.replay(stored, quarters, moves)
+    for carrier in (E, H, Carrier.COLD, Carrier.GAS, Carrier.HYDROGEN):
+        for balance in replay.balances:
+            fed = sum(kw for (_, c), kw in balance.power_kw.items() if c is carrier)
+            assert fed == pytest.approx(balance.losses_kw[carrier], abs=1e-6)
+    for store in twin.station.stores:
+        kept = stored[store.id]
+        for balance, after in zip(replay.balances, replay.stored_kwh, strict=True):
+            kept = store.stored_after(kept, balance.power_kw[store.id, store.control], 0.25)
+            assert after[store.id] == pytest.approx(kept, abs=1e-9)
+            assert kept <= store.stored_max_kwh + 1e-6
