@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from rich import box
 from rich.table import Table
 
 from models.actuals import Actuals
@@ -95,8 +96,10 @@ def plan_table(site: Site, made: MadePlan) -> Table:
         title=f"{site.title}, {made.plan.source}, kW (positive feeds the network)",
         title_justify="left",
         header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=0,
     )
-    table.add_column("local")
+    table.add_column("time", no_wrap=True)
     for kind in kinds:
         table.add_column(SHORT.get(kind, kind), justify="right", no_wrap=True)
     for store in stores:

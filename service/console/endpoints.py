@@ -32,7 +32,7 @@ Spoken = Annotated[Language, Depends(_language)]
 @router.get("/", response_class=HTMLResponse)
 async def live(request: Request, runtime: Running, language: Spoken) -> HTMLResponse:
     """Return the live page, with figures already in it."""
-    parts: dict[str, Any] = {"data": pages.page_data(runtime, language), "assets": pages.commanded_assets(runtime.site)}
+    parts: dict[str, Any] = {"data": pages.page_data(runtime, language), **pages.assets(runtime.site)}
     for part in FRAGMENTS.values():
         parts |= part(runtime)
     page = rendered("live.html", runtime, language, parts)

@@ -1,6 +1,6 @@
 """What the console's templates are given: data of the memory and the words of one language."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from models.carriers import Carrier
+from models.components import Store
 from models.ports import Quality
 from models.site import Site
 from models.state import Snapshot
@@ -21,7 +22,7 @@ from service.views.tiles import key_figures
 
 TEMPLATES = Path(__file__).parent / "templates"
 COMMANDS_SHOWN = 12
-EVENTS_SHOWN = 10
+EVENTS_SHOWN = 7
 GOOD_STATUS = ("optimal", "gap")
 
 
@@ -83,15 +84,22 @@ def commands(runtime: Runtime) -> dict[str, object]:
 
 def events(runtime: Runtime) -> dict[str, object]:
     """Return the last events that people should see, newest first."""
-    kept = [e for e in runtime.memory.events.after(0) if unusual(e)]
-    return {"events": list(reversed(kept))[:EVENTS_SHOWN]}
+    return {"events": list(reversed(unusual(runtime.memory.events.after(0))))[:EVENTS_SHOWN]}
 
 
-def unusual(event: Event) -> bool:
-    """Return whether people should see an event: faults, the guard, and plans that are not as they should be."""
-    if event.kind == "plan":
-        return event.data["status"] not in GOOD_STATUS or event.data["ok"] is False
-    return event.kind in ("guard", "fault")
+def unusual(events: Sequence[Event]) -> list[Event]:
+    """Return what people should see: faults, the guard, and plans that are not as they should be, told once until that changes."""
+    found: list[Event] = []
+    before = (True, True)
+    for event in events:
+        if event.kind in ("guard", "fault"):
+            found.append(event)
+        elif event.kind == "plan":
+            state = (event.data["status"] in GOOD_STATUS, event.data["ok"] is not False)
+            if state != before:
+                found.append(event)
+            before = state
+    return found
 
 
 def values(runtime: Runtime) -> dict[str, object]:
@@ -134,10 +142,11 @@ def page_data(runtime: Runtime, language: Language) -> dict[str, object]:
     }
 
 
-def commanded_assets(site: Site) -> list[tuple[str, str]]:
-    """Return (id, title) of the assets that take set-points or float, in the order of pictures."""
-    kinds = [k for k in by_kind(site) if k not in ("consumer", "meter")]
-    return [(a.id, a.title or a.id) for k in kinds for a in by_kind(site)[k]]
+def assets(site: Site) -> dict[str, object]:
+    """Return (id, title) of the assets that can be looked at alone, in the order of pictures, and the one that is shown first."""
+    found = [a for kind, group in by_kind(site).items() if kind != "consumer" for a in group]
+    first = next((a for a in found if isinstance(a, Store)), found[0])
+    return {"assets": [(a.id, a.title or a.id) for a in found], "shown_asset": first.id}
 
 
 def utc_offset_s(site: Site, at: datetime) -> int:

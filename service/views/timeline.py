@@ -170,9 +170,12 @@ def _by_plan(
 
 
 def _fill(made: MadePlan, first: datetime, quarters: npt.NDArray[np.int64], power: Array, stored: Array) -> None:
-    """Copy a plan's steps onto the quarter-hours; energy between the ends of long steps lies on a straight line."""
+    """Copy a plan's steps onto the quarter-hours; energy between the ends of long steps lies on a straight line.
+
+    A plan begins when it was made, a little after its quarter-hour: the step that holds in the middle of a quarter-hour stands for it.
+    """
     edges = np.array([(e - first) / QUARTER for e in made.plan.horizon.edges])
-    step = np.searchsorted(edges, quarters, side="right") - 1
+    step = np.searchsorted(edges, quarters + 0.5, side="right") - 1
     covered = (step >= 0) & (step < len(edges) - 1)
     power[quarters[covered]] = made.power_kw[step[covered]]
     for asset in np.flatnonzero(np.isfinite(made.stored_kwh[0])):

@@ -41,14 +41,19 @@ function rank(node) {
 /** Carriers carry their names on top, so that the names of what feeds them do not run into theirs. */
 function labelOf(name) {
   if (name.startsWith("carrier:")) return { position: "top", distance: 3, fontWeight: 600 };
-  return { position: (COLUMN[name] ?? LAST) === LAST ? "left" : "right" };
+  return { position: columnOf(name) === LAST || name.endsWith(":out") && columnOf(name) > 0 ? "left" : "right" };
 }
+
+/** What meters saw beyond what was fed comes in just before its carrier. */
+const columnOf = (name) =>
+  COLUMN[name] ?? (name.startsWith("difference") && name.endsWith(":in") ? COLUMN[name.replace("difference", "carrier").slice(0, -3)] - 1 : LAST);
 
 function nodesOf(flows) {
   const names = [...new Set(flows.flatMap((f) => [f.source, f.target]))].sort((a, b) => rank(a) - rank(b));
+  const used = [...new Set([...names.map(columnOf), LAST - 1])].sort((a, b) => a - b); // empty columns close up, but for the one before the last
   return names.map((name) => ({
     name,
-    depth: COLUMN[name] ?? (name.endsWith(":in") && name.startsWith("difference") ? 2 : LAST),
+    depth: used.indexOf(columnOf(name)),
     itemStyle: { color: nodeColour(name), borderWidth: 0 },
     label: labelOf(name),
   }));
