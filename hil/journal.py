@@ -170,6 +170,27 @@ class Journal:
         ).fetchall()
         return tuple(OpenCommand(_command(row), int(row[8]), row[9] or "") for row in rows)
 
+    def close_orphans(self, now: datetime) -> int:
+        """Give an outcome to commands that a dead bridge left without one; returns how many there were.
+
+        Nothing of a command without an attempt ever left; what had an attempt may have landed.
+        """
+        with self._writing():
+            rows = self._db.execute(
+                """SELECT id, EXISTS (SELECT 1 FROM attempts a WHERE a.command = id) FROM commands
+                   WHERE id NOT IN (SELECT command FROM outcomes)"""
+            ).fetchall()
+            for command, tried in rows:
+                outcome = Outcome.MAYBE if tried else Outcome.NO
+                words = (
+                    "the bridge stopped before the outcome was known"
+                    if tried
+                    else "the bridge stopped before it was sent"
+                )
+                row = (command, outcome.value, "unknown" if tried else "unreachable", words, _text(now), None)
+                self._db.execute("INSERT INTO outcomes VALUES (?,?,?,?,?,?)", row)
+        return len(rows)
+
     def writes_since(self, device: str, address: int, since: datetime) -> int:
         """Return how many frames to one register have been recorded since an instant."""
         query = "SELECT COUNT(*) FROM attempts WHERE device = ? AND address = ? AND at >= ?"

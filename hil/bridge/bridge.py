@@ -212,6 +212,8 @@ async def _all_within(events: Sequence[asyncio.Event], seconds: float) -> None:
     waits = [asyncio.ensure_future(e.wait()) for e in events if not e.is_set()]
     if not waits:
         return
-    _, late = await asyncio.wait(waits, timeout=seconds)
-    for wait in late:
-        wait.cancel()
+    try:
+        await asyncio.wait(waits, timeout=seconds)
+    finally:
+        for wait in waits:
+            wait.cancel()

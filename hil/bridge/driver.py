@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hil.bridge.gate import refuse_late
 from hil.bridge.link import Link, NotSentError
-from hil.bridge.polled import PolledDevice
+from hil.bridge.polled import BEAT_S, PolledDevice
 from hil.bridge.target import Flight, State, Target
 from hil.bridge.verdict import Sent, Verdict, not_done, unread
 from hil.clocks import transport_scale
@@ -14,6 +14,7 @@ from hil.codec import decode_one, encode
 from hil.frames import WriteFrame, write_frame
 from hil.journal import Journal
 from hil.maps.types import Point
+from hil.planner import plan_blocks
 from models.errors import PlantError, RefusedError
 from models.ports import Clock, Outcome
 
@@ -107,7 +108,7 @@ class Driver:
     async def _denied(self, target: Target, device: PolledDevice, sent: Sent, problem: str) -> Verdict:
         """Prove that the value does not stand: nothing of it may still be in flight when the register is read."""
         await self._wait_out(target)
-        seen = await self._read_back(target, device)
+        seen = await self._read_alive(target, device)
         if seen is None:
             return unread(device.id)
         if seen == target.frame.words:
@@ -129,7 +130,9 @@ class Driver:
             target.written = self._clock.monotonic()
         self.stats.frames += 1
         sent, problem = await self._transmit(device, frame)
-        if sent is not Sent.UNKNOWN and flight in target.flights:
+        if sent is Sent.UNKNOWN:
+            target.doubtful = True
+        elif flight in target.flights:
             target.flights.remove(flight)  # answered or never sent: nothing is left on its way
         self._journal.result(attempt, f"{sent.value} {problem}".strip())
         return sent, problem
@@ -159,6 +162,31 @@ class Driver:
                 return again
             seen = again
         return seen
+
+    async def _read_alive(self, target: Target, device: PolledDevice) -> Words | None:
+        """Return the register from a read in which the heartbeat has moved, so that no gateway's memory stands for the device."""
+        beat = device.map.heartbeat
+        if beat is None or beat.table is not target.point.table:
+            return await self._read_back(target, device)
+        try:
+            first = await self._both(device, beat, target.point)
+            await self._clock.sleep(BEAT_S)
+            second = await self._both(device, beat, target.point)
+        except PlantError:
+            return None
+        return second[1] if first[0] != second[0] else None
+
+    async def _both(self, device: PolledDevice, beat: Point, point: Point) -> tuple[Words, Words]:
+        """Return the registers of heartbeat and point, by one request where the map allows it."""
+        blocks = plan_blocks(replace(device.map, gap_limit=124), (beat, point))
+        found: dict[str, Words] = {}
+        for block in blocks:
+            registers = await self._links[device.id].read(
+                device.device.unit_id, block.table, block.start, block.count, urgent=True
+            )
+            for p in block.points:
+                found[p.quantity] = tuple(registers[p.address - block.start : p.end - block.start])
+        return found[beat.quantity], found[point.quantity]
 
     async def words(self, device: PolledDevice, point: Point) -> Words | None:
         """Return a point's registers as they read now; None when they cannot be read."""

@@ -15,7 +15,7 @@ from hil.bridge.verdict import Verdict
 from hil.codec import decode_one, encode
 from hil.journal import Journal, JournalError
 from hil.maps.types import Point
-from models.ports import Clock, Command, Receipt
+from models.ports import Clock, Command, Outcome, Receipt
 
 REASSERTIONS = 3
 REASSERT_WINDOW_S = 600.0
@@ -56,11 +56,19 @@ class Keeper:
         self.targets[target.key] = target
 
     def settle(self, target: Target, verdict: Verdict) -> Receipt:
-        """Record what became of a command and keep or drop its target."""
+        """Record what became of a command and keep or drop its target.
+
+        "No" needs proof: a command of which one frame was never answered stays at "maybe" unless it is read back. And a command
+        that has stood once has been applied, whatever the device does later.
+        """
         at = self._clock.now()
-        receipt = Receipt(target.command, verdict.outcome, verdict.code, verdict.words, at, verdict.read_back)
+        doubt = target.doubtful and verdict.outcome is Outcome.NO
+        outcome = Outcome.MAYBE if doubt else verdict.outcome
+        receipt = Receipt(target.command, outcome, verdict.code, verdict.words, at, verdict.read_back)
         self.enter(target, verdict.state, verdict.words)
-        self._journal.outcome(receipt)
+        if outcome is Outcome.APPLIED or not target.applied:
+            self._journal.outcome(receipt)
+        target.applied |= outcome is Outcome.APPLIED
         if verdict.read_back is not None:
             device = self._devices[target.command.device]
             device.note_write(target.command.quantity, verdict.read_back, self._clock.monotonic(), at)
@@ -68,13 +76,19 @@ class Keeper:
             self._drop(target)
         return receipt
 
-    async def tend(self, device: PolledDevice) -> float:
-        """Look after a device's targets following a good poll; returns the clock time of the next refresh."""
-        self._wake_suspended(device)
+    async def tend(self, device: PolledDevice, good: bool = True) -> float:
+        """Look after a device's targets following a poll; returns the clock time of the next refresh.
+
+        After a poll that failed nothing is written: no frame meets a device whose state is unknown.
+        """
         lock = self.locks[device.id]
-        mine = [t for t in self.targets.values() if t.command.device == device.id]
-        if not mine or lock.locked() or not self.active:
+        if lock.locked():
             return inf
+        self._close_expired(device)
+        mine = [t for t in self.targets.values() if t.command.device == device.id]
+        if not good or not self.active or not (mine or self.suspended):
+            return inf
+        self._wake_suspended(device)
         async with lock:
             for target in mine:
                 try:
@@ -86,9 +100,7 @@ class Keeper:
     async def _look_after(self, target: Target, device: PolledDevice) -> None:
         if self.targets.get(target.key) is not target or self._leased_away(target):
             return
-        if self._clock.now() >= target.command.deadline:
-            self._close(target)
-        elif target.state is State.UNKNOWN:
+        if target.state is State.UNKNOWN:
             await self._resolve(target, device)
         elif self._shows_otherwise(target, device):
             await self._reassert(target, device)
@@ -96,11 +108,13 @@ class Keeper:
             self._driver.stats.refreshes += 1
             await self._again(target, device)
 
-    def _close(self, target: Target) -> None:
-        """End a target at its deadline: nothing is written any more, and a device with a timer falls back by itself."""
-        state = State.COMPLETED if target.state is State.CONFIRMED else State.EXPIRED
-        self.enter(target, state, "deadline")
-        self._drop(target)
+    def _close_expired(self, device: PolledDevice) -> None:
+        """End targets at their deadline: nothing is written any more, and a device with a timer falls back by itself."""
+        now = self._clock.now()
+        for target in [t for t in self.targets.values() if t.command.device == device.id]:
+            if now >= target.command.deadline:
+                self.enter(target, State.COMPLETED if target.state is State.CONFIRMED else State.EXPIRED, "deadline")
+                self._drop(target)
 
     def _shows_otherwise(self, target: Target, device: PolledDevice) -> bool:
         """Return whether a read that began after the last write shows another value."""
@@ -147,6 +161,7 @@ class Keeper:
 
     def resume(self) -> None:
         """After a start: take up the commands that the journal says may stand, none of them believed before it is read."""
+        self._journal.close_orphans(self._clock.now())
         for item in self._journal.unresolved(self._clock.now()):
             device = self._devices.get(item.command.device)
             point = device.map.find(item.command.quantity) if device is not None else None
@@ -155,7 +170,9 @@ class Keeper:
             target = Target(item.command, point, item.epoch, self._driver.frame(device, point, item.command.value))
             # a frame of the process before may still be on its way
             target.flights = [Flight((), asyncio.get_running_loop().time())]
-            target.state = State.UNKNOWN
+            target.state, target.doubtful = State.UNKNOWN, True
+            past = self._journal.receipt_of(item.command)
+            target.applied = past is not None and past.outcome is Outcome.APPLIED
             self.targets[target.key] = target
 
     def _leased_away(self, target: Target) -> bool:

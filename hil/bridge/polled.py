@@ -14,6 +14,8 @@ FROZEN_POLLS = 3
 """Equal heartbeats (or blocks of noise) after which values count as frozen."""
 FROZEN_S = 3.0
 """A heartbeat moves once a second; less time than this says nothing."""
+BEAT_S = 1.2
+"""Longest pause between two beats of a living device, in seconds of the clock."""
 LOST_PERIODS = 2.5
 """Poll periods after the last good answer that turn uncertain values into bad ones."""
 

@@ -38,7 +38,7 @@ class Poller:
         devices: Sequence[PolledDevice],
         clock: Clock,
         listener: Listener,
-        after_poll: Callable[[PolledDevice], Awaitable[float]],
+        after_poll: Callable[[PolledDevice, bool], Awaitable[float]],
     ) -> None:
         self.link, self.devices = link, tuple(devices)
         self.stats = PollStats()
@@ -92,10 +92,8 @@ class Poller:
     async def _tend(self, device: PolledDevice) -> None:
         """Read what is due, then let the writer look at it."""
         good = await self.poll(device)
-        wake = device.due
-        if good:
-            wake = min(wake, await self._after_poll(device))
-        else:
+        wake = min(device.due, await self._after_poll(device, good))
+        if not good:
             now = self._clock.monotonic()
             wake = max(now + min(RETRY_S, device.device.poll_s), now + self._back_off_s())
         self._wake[device.id] = wake

@@ -61,6 +61,10 @@ class Target:
     flights: list[Flight] = field(default_factory=list)
     written: float = -1.0
     """Clock time of the last write."""
+    applied: bool = False
+    """It stood on the device at least once; what happens later does not undo that."""
+    doubtful: bool = False
+    """A frame of it got no answer, so that it cannot be proven never to have landed."""
     reasserted: list[float] = field(default_factory=list)
 
     @property

@@ -8,7 +8,7 @@ from hil.bridge.events import ConfirmationWanted, FrameShadowed, Listener
 from hil.bridge.gate import Refusal, refuse_blind, refuse_command, refuse_late
 from hil.bridge.keeper import Keeper
 from hil.bridge.leases import Leases
-from hil.bridge.polled import PolledDevice
+from hil.bridge.polled import BEAT_S, PolledDevice
 from hil.bridge.target import State, Target
 from hil.bridge.verdict import Verdict
 from hil.codec import decode_one
@@ -17,9 +17,6 @@ from hil.maps.types import Point
 from models.components import AnyAsset
 from models.errors import PlantError
 from models.ports import Clock, Command, Outcome, Receipt
-
-BEAT_S = 1.2
-"""Longest pause between two beats of a living device, in seconds of the clock."""
 
 
 class Mode(StrEnum):

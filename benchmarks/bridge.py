@@ -1,0 +1,248 @@
+"""The bridge beside a bare pymodbus client, its coalescing, its speed in virtual time, and the chaos suite's pace."""
+
+import asyncio
+import json
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measure import Timed
+from benchmarks.registry import Bench, case
+from benchmarks.rows import Row, ratio_at_most, value_at_least, value_at_most
+
+if TYPE_CHECKING:
+    from hil.maps.types import RegisterMap
+    from models.ports import Clock
+    from models.site import Site
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+PACKAGES = ("pymodbus", "numpy")
+
+
+async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer reads with counting registers, as lean as a device can be, so that the client is what is measured."""
+    beat = 0
+    with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        while True:
+            head = await reader.readexactly(7)
+            body = await reader.readexactly(struct.unpack(">HHHB", head)[2] - 1)
+            function, _, count = struct.unpack(">BHH", body)
+            beat = (beat + 1) & 0x3FFF
+            answer = struct.pack(">BB", function, 2 * count) + struct.pack(">H", 0x4000 | beat) * count
+            writer.write(head[:4] + struct.pack(">H", len(answer) + 1) + head[6:7] + answer)
+    writer.close()
+
+
+def float_map(points: int) -> "RegisterMap":
+    """Return a map of so many float points in a row, and a heartbeat."""
+    from hil.maps.types import DataType, Point, RegisterMap
+
+    beat = Point(quantity="heartbeat", address=2 * points, heartbeat=True)
+    floats = tuple(Point(quantity=f"p{k}_kw", address=2 * k, type=DataType.FLOAT32, unit="W") for k in range(points))
+    return RegisterMap(
+        name="floats", title="Floats", source="made for a benchmark", kinds=("meter",), points=(*floats, beat)
+    )
+
+
+async def with_servers(count: int, work: Callable[[list[int]], Awaitable[float]]) -> float:
+    """Run ``work`` with the ports of so many devices."""
+    servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(count)]
+    try:
+        return await work([s.sockets[0].getsockname()[1] for s in servers])
+    finally:
+        for server in servers:
+            server.close()
+
+
+def ours(ports: list[int], rounds: int) -> Awaitable[float]:
+    """Return the CPU seconds of polling every port so many times with links, planner and codec of the bridge."""
+
+    async def main() -> float:
+        from hil.bridge.events import nobody
+        from hil.bridge.link import Link
+        from hil.bridge.polled import PolledDevice
+        from hil.bridge.poller import Poller
+        from hil.clocks import RealClock
+        from models.site import Device
+
+        async def nothing(*_: object) -> float:
+            return float("inf")
+
+        clock, found = RealClock(), float_map(50)
+        pollers = []
+        for k, port in enumerate(ports):
+            polled = PolledDevice(Device(id=f"d{k}", asset="a", map="floats", port=port, poll_s=3600.0), found)
+            pollers.append(Poller(Link("127.0.0.1", port, "socket", clock), [polled], clock, nobody, nothing))
+            await pollers[-1].link.open()
+        started = time.process_time()
+        for _ in range(rounds):
+            for poller in pollers:
+                poller.soon(poller.devices[0])
+            await asyncio.gather(*(p.poll(p.devices[0]) for p in pollers))
+        spent = time.process_time() - started
+        for poller in pollers:
+            poller.link.close()
+        return spent
+
+    return main()
+
+
+def bare(ports: list[int], rounds: int) -> Awaitable[float]:
+    """Return the CPU seconds of the same reads with a bare pymodbus client that decodes every float."""
+
+    async def main() -> float:
+        from pymodbus.client import AsyncModbusTcpClient
+
+        clients = [AsyncModbusTcpClient("127.0.0.1", port=p, retries=0, reconnect_delay=0) for p in ports]
+        for client in clients:
+            await client.connect()
+
+        async def once(client: AsyncModbusTcpClient) -> None:
+            answer = await client.read_holding_registers(0, count=101, device_id=1)
+            client.convert_from_registers(answer.registers[:100], client.DATATYPE.FLOAT32, word_order="big")
+
+        started = time.process_time()
+        for _ in range(rounds):
+            await asyncio.gather(*(once(c) for c in clients))
+        spent = time.process_time() - started
+        for client in clients:
+            client.close()
+        return spent
+
+    return main()
+
+
+@case("bridge", "CPU for 1000 points against a bare pymodbus client", size=200, quick_size=10, packages=PACKAGES)
+def cpu_per_point(bench: Bench) -> Iterator[Row]:
+    """Poll devices of 50 floats; server included on both sides."""
+    rounds, devices = 10, bench.size
+    thousands = rounds * devices * 50 / 1000
+
+    def run(client: Callable[[list[int], int], Awaitable[float]]) -> Timed:
+        return Timed(asyncio.run(with_servers(devices, lambda ports: client(ports, rounds))) / thousands)
+
+    found = bench.pair(lambda: run(ours), lambda: run(bare), target=ratio_at_most(1.5))
+    yield found
+    yield bench.figure(
+        1e6 / found.value, "points/s", target=value_at_least(100_000), phase="points decoded with quality"
+    )
+
+
+@case("bridge", "requests saved by coalescing, shipped maps", packages=PACKAGES)
+def coalescing(bench: Bench) -> Row:
+    """Compare requests per full poll with one request per point."""
+    from hil.maps import load_map, shipped_maps
+    from hil.planner import is_polled, plan_blocks
+
+    maps = [load_map(name).for_rating(100.0) for name in shipped_maps()]
+    points = sum(is_polled(p) for m in maps for p in m.points)
+    blocks = sum(len(plan_blocks(m)) for m in maps)
+    return bench.figure(points / blocks, "points per request", target=value_at_least(8))
+
+
+def virtual_speed(site: "Site", seconds: float) -> tuple[float, int]:
+    """Return how many times faster than real (by CPU time) the bridge polls a site in virtual time, and how often time stalled."""
+    from dataclasses import replace
+
+    from hil.bridge import Bridge
+    from hil.virtual_time import run_virtual, stalls
+
+    async def main(clock: "Clock") -> tuple[float, int]:
+        servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in site.devices]
+        ports = [s.sockets[0].getsockname()[1] for s in servers]
+        placed = replace(site, devices=tuple(replace(d, port=p) for d, p in zip(site.devices, ports, strict=True)))
+        async with Bridge(placed, clock):
+            started = time.process_time()
+            await clock.sleep(seconds)
+            speed = seconds / (time.process_time() - started)
+        for server in servers:
+            server.close()
+        await asyncio.sleep(0.1)
+        return speed, stalls(asyncio.get_running_loop())
+
+    return run_virtual(main, EPOCH)
+
+
+def meters(count: int) -> "Site":
+    """Return a site of so many multi-energy meters, polled once a second."""
+    from models.carriers import Carrier
+    from models.components import Consumer, Demand
+    from models.site import Device, Location, Networks, Node, Site
+
+    names = [f"c{k}" for k in range(count)]
+    demand = (Demand(carrier=Carrier.ELECTRICITY, node="bus", profile="load_kw"),)
+    return Site(
+        name="meters",
+        title="Meters",
+        notice="made for a benchmark",
+        currency="CNY",
+        location=Location(latitude_deg=36.0, longitude_deg=117.0),
+        nodes=(Node(id="bus", carrier=Carrier.ELECTRICITY),),
+        assets=tuple(Consumer(id=n, demands=demand) for n in names),
+        networks=Networks(),
+        contracts=(),
+        customers=(),
+        devices=tuple(Device(id=n, asset=n, map="multi_energy_meter", poll_s=1.0) for n in names),
+        profiles=None,
+        folder=Path(),
+    )
+
+
+@case("bridge", "accelerated time", size=300, quick_size=20, packages=PACKAGES)
+def accelerated(bench: Bench) -> Iterator[Row]:
+    """Poll 10 and 100 devices once a second over loopback TCP in virtual time."""
+    for count, target in ((10, 500.0), (100, 50.0)):
+        speed, stalled = virtual_speed(meters(count), bench.size if count == 10 else bench.size / 4)
+        yield bench.figure(
+            speed, "x real time", target=value_at_least(target), phase=f"accelerated time, {count} devices at 1 Hz"
+        )
+        yield bench.figure(stalled, "stalls", target=value_at_most(0), phase=f"waits given up, {count} devices")
+
+
+@case("bridge", "a durable command record", size=300, quick_size=20, packages=PACKAGES)
+def journal(bench: Bench) -> Row:
+    """Time one journalled attempt on the disk that holds temporary files."""
+    from datetime import timedelta
+
+    from hil.frames import WriteFrame
+    from hil.journal import Journal
+    from models.ports import Command
+
+    command = Command("c", "d", "setpoint_kw", 1.0, EPOCH, "bench", EPOCH + timedelta(hours=1))
+    frame = WriteFrame(1, 6, 1, (1,))
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Journal(Path(folder) / "journal.sqlite")
+
+        def write() -> Timed:
+            started = time.perf_counter()
+            for _ in range(bench.size):
+                kept.attempt(command, 1, frame, EPOCH)
+            return Timed((time.perf_counter() - started) / bench.size)
+
+        found = bench.time(write, target=value_at_most(2.0))
+        kept.close()
+    return found
+
+
+@case("bridge", "chaos episodes", size=40, quick_size=4, packages=PACKAGES)
+def chaos(bench: Bench) -> Iterator[Row]:
+    """Run random fault episodes in virtual time and judge each by the device's log and the journal."""
+    work = [sys.executable, "-m", "tests.chaos", str(bench.size), "500000"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(work, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    found = json.loads(done.stdout.splitlines()[-1])
+    yield bench.figure(bench.size / spent, "episodes per CPU second", target=value_at_least(13))
+    yield bench.figure(found["violations"], "violations", target=value_at_most(0), phase="violations in chaos episodes")
+    yield bench.figure(
+        found["recovery_p99_s"], "s", target=value_at_most(2.0), phase="good reads after the last fault, p99"
+    )
