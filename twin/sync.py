@@ -17,6 +17,8 @@ from twin.state import Layout, build_snapshot, powers_of, stored_of, unit_ids
 
 STALE_POLLS = 3.0
 """A value older than so many polls of its device is stale."""
+STALE_LEAST_S = 60.0
+"""No value is stale sooner: a device that is polled every second may miss a few polls unharmed."""
 LOST_AFTER_S = 900.0
 """A value older than this says nothing about the present; the model does better."""
 RUNNING_KW = 1.0
@@ -51,7 +53,7 @@ class Synchroniser:
         self._meter = ImportMeter(site.location.time_zone, peak_import_kw)
         self._asset = {a.id: a for a in site.assets}
         self._of_device = {d.id: self._measured(d.asset) for d in site.devices}
-        self._stale_s = {d.id: STALE_POLLS * d.poll_s for d in site.devices}
+        self._stale_s = {d.id: max(STALE_POLLS * d.poll_s, STALE_LEAST_S) for d in site.devices}
         self._units = unit_ids(site)
         self._grids = site.of_kind(GridConnection)
         self._seen: dict[Key, datetime] = {}
