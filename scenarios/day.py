@@ -13,6 +13,7 @@ from hil.emulators.fleet import Fleet
 from hil.emulators.inprocess import InProcessPlant
 from hil.emulators.plant import EmulatedPlant
 from hil.virtual_time import run_virtual
+from models.components import Consumer, GasSupply
 from models.findings import Finding
 from models.forecast.naive import Forecaster
 from models.horizon import require_utc
@@ -205,21 +206,28 @@ def run_day_over_modbus(
 ) -> DayResult:
     """Return one local day operated over real loopback Modbus: one server per device, the bridge in between, time virtual.
 
-    Devices are polled every ``poll_s`` seconds, on ports that the machine chooses. The same ``seed`` gives the same plant as
-    :func:`run_day`.
+    Equipment and the grid meter are polled every ``poll_s`` seconds, customers' meters and the gas meter five times less often, on ports
+    that the machine chooses. The same ``seed`` gives the same plant as :func:`run_day`.
     """
     period = local_day(site, day)
     emulated = EmulatedPlant(site, seed, period.start)
     before, diary = dict(emulated.stored_kwh), Diary()
-    slow = replace(site, devices=tuple(replace(d, port=0, poll_s=poll_s) for d in site.devices))
+    polled = with_polls(site, poll_s)
 
     async def live(clock: Clock) -> BridgeStats:
-        async with Fleet(slow, emulated, clock) as fleet, Bridge(fleet.site, clock) as bridge:
+        async with Fleet(polled, emulated, clock, server="own") as fleet, Bridge(fleet.site, clock) as bridge:
             await operate(site, operator, bridge, clock, synchroniser, period, diary, settings)
             return bridge.stats
 
     wire = run_virtual(live, period.start)
     return replace(result_of(site, day, operator, emulated, before, period, diary), wire=wire)
+
+
+def with_polls(site: Site, poll_s: float) -> Site:
+    """Return the site with free ports and polls of ``poll_s`` seconds, meters that nothing is controlled by five times as long."""
+    slow = {a.id for a in site.assets if isinstance(a, Consumer | GasSupply)}
+    devices = (replace(d, port=0, poll_s=poll_s * (5 if d.asset in slow else 1)) for d in site.devices)
+    return replace(site, devices=tuple(devices))
 
 
 def result_of(
