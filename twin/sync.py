@@ -17,8 +17,8 @@ from twin.state import Layout, build_snapshot, powers_of, stored_of, unit_ids
 
 STALE_POLLS = 3.0
 """A value older than so many polls of its device is stale."""
-STALE_LEAST_S = 60.0
-"""No value is stale sooner: a device that is polled every second may miss a few polls unharmed."""
+STALE_LEAST_S = 300.0
+"""No value is stale sooner: who polls knows best and says so in the reading; this is for sources that never do."""
 LOST_AFTER_S = 900.0
 """A value older than this says nothing about the present; the model does better."""
 RUNNING_KW = 1.0

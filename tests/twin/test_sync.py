@@ -98,7 +98,7 @@ def test_a_share_is_read_as_energy(site: Site, truth: Snapshot):
 
 def test_values_grow_stale_and_then_say_nothing(site: Site, truth: Snapshot):
     sync = Synchroniser(site)
-    late = sync.snapshot(readings_of(truth), NOON + timedelta(minutes=2))
+    late = sync.snapshot(readings_of(truth), NOON + timedelta(minutes=6))
     assert late.tags["works", "electricity_kw"].quality is Quality.STALE
     assert powers_of(late)["works", E] == -1000.0
     lost = sync.snapshot(readings_of(truth), NOON + timedelta(minutes=20))
