@@ -83,6 +83,30 @@ class SolverReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityProof:
+    """What the replay on the networks says of a plan, kept with it.
+
+    ``status`` is ``clean`` (accepted as first planned), ``secure`` (accepted after rows from the networks), ``levers_spent`` or
+    ``not_converged``. ``worst`` is the largest violation left, by kind and in its unit; ``loss_kwh`` what the networks lose over the
+    horizon; ``lower_bound`` the least that any plan under the same rows can cost; ``security_cost`` what the rows added to the cost.
+    """
+
+    status: str
+    rounds: int
+    rows: int
+    worst: Mapping[str, float]
+    loss_kwh: float
+    lower_bound: float
+    security_cost: float
+    revision: str
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the networks accept the plan."""
+        return self.status in ("clean", "secure")
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What every asset should do over the horizon.
 
@@ -104,6 +128,7 @@ class Plan:
     solver: SolverReport
     source: str = "optimizer"
     findings: tuple[Finding, ...] = ()
+    proof: SecurityProof | None = None
 
     @property
     def total_cost(self) -> float:

@@ -17,6 +17,7 @@ import xarray as xr
 
 from models.carriers import Carrier
 from models.components import Consumer, GridConnection
+from models.dispatch import Plan
 from models.networks.data import ElectricNetwork
 from models.networks.electricity import sensitivities, solve_electricity
 from models.security import Port, PortPlan, Report, Rows, Shape
@@ -73,6 +74,28 @@ class GridCheck:
         """A digest of the network's parameters and of the ports."""
         text = repr((self.network, [p.key for p in self.ports]))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def plan_ports(self, plan: Plan) -> PortPlan:
+        """Return a plan at this check's ports: what its assets feed into each bus, with the reactive power of the consumers."""
+        power = plan.power_kw.sel(carrier=Carrier.ELECTRICITY.value).transpose("time", "asset")
+        assets = [str(a) for a in power["asset"].values]
+        to_power, to_reactive = np.zeros((2, len(assets), len(self.buses)))
+        for row, asset in enumerate(assets):
+            node = self.site.asset(asset).ports().get(Carrier.ELECTRICITY)
+            if node in self.buses:
+                to_power[row, self.buses.index(node)] = 1.0
+                to_reactive[row, self.buses.index(node)] = self._tan_phi.get(asset, 0.0)
+        values = np.hstack([power.values @ to_power, power.values @ to_reactive])
+        return PortPlan(self.ports, values, plan.horizon.step_h, self.revision)
+
+    @cached_property
+    def _tan_phi(self) -> dict[str, float]:
+        return {
+            c.id: float(np.tan(np.arccos(d.power_factor)))
+            for c in self.site.of_kind(Consumer)
+            for d in c.demands
+            if d.carrier is Carrier.ELECTRICITY
+        }
 
     def check(self, plan: PortPlan, *, gradients: bool = True) -> Report:
         """Replay a plan and return rows around it.
@@ -194,14 +217,3 @@ class GridCheck:
             "vm_pu": float(max(np.nanmax(beyond, initial=0.0), 0.0)),
             "loading_share": float(max(np.nanmax(flow["loading_share"].values - 1.0, initial=0.0), 0.0)),
         }
-
-
-def reactive_factor(site: Site, bus: str) -> float:
-    """Return the reactive power per real power of the consumers at a bus, from their power factors; 0 without consumers."""
-    factors = [
-        float(np.tan(np.arccos(d.power_factor)))
-        for c in site.of_kind(Consumer)
-        for d in c.demands
-        if d.carrier is Carrier.ELECTRICITY and d.node == bus
-    ]
-    return max(factors, default=0.0)
