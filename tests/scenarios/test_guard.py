@@ -1,0 +1,131 @@
+"""The fast guard: it holds the peak cap in a spike, gives way in order, and returns to the plan."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.carriers import Carrier
+from models.site.file import load_site
+from models.tariffs.time_of_use import BillingPeriod
+from scenarios.guard import Guard, PeakMeter, planned_peak_kw
+from scenarios.measured import Measured
+from scenarios.sites import park_path
+
+START = datetime(2015, 7, 15, 2, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+PARK = load_site(park_path())
+E, H, C = Carrier.ELECTRICITY, Carrier.HEAT, Carrier.COLD
+PLAN = {"battery": 0.0, "chp1": 350.0, "chp2": 0.0, "chiller1": 1500.0, "chiller2": 0.0, "ashp": 900.0, "eboiler": 0.0}
+
+
+def seen(*, battery=0.0, chp1=350.0, chiller1=1500.0, ashp=900.0, charge=1500.0):
+    """Return the site as the meters show it; the tanks give nothing yet."""
+    powers = {
+        ("battery", E): battery,
+        ("chp1", E): chp1,
+        ("chiller1", C): chiller1,
+        ("ashp", H): ashp,
+        ("ashp", E): -ashp / 3.0,
+        ("cold_tank", C): 1500.0 - chiller1,
+        ("hot_tank", H): 900.0 - ashp,
+    }
+    return Measured(START, powers, {"battery": charge, "cold_tank": 2000.0, "hot_tank": 5000.0})
+
+
+def test_below_the_cap_the_plan_stands():
+    assert Guard(PARK).adjusted(PLAN, seen(), 2500.0, 3000.0) == PLAN
+
+
+def test_the_battery_gives_first():
+    target = Guard(PARK, margin_share=0.0).adjusted(PLAN, seen(), 3400.0, 3000.0)
+    assert target["battery"] == pytest.approx(400.0)
+    assert {k: v for k, v in target.items() if k != "battery"} == {k: v for k, v in PLAN.items() if k != "battery"}
+
+
+def test_with_an_empty_battery_running_engines_then_tanks_take_over():
+    target = Guard(PARK, margin_share=0.0).adjusted(PLAN, seen(charge=0.0), 3700.0, 3000.0)
+    assert target["battery"] == 0.0
+    assert target["chp1"] == 700.0
+    assert target["chp2"] == 0.0  # a standing engine does not start for a few minutes
+    assert target["chiller1"] < 1500.0
+    chiller = PARK.asset("chiller1")
+    saved = float(chiller.electricity_kw(1500.0) - chiller.electricity_kw(target["chiller1"]))
+    relieved = 350.0 + saved + (900.0 - target["ashp"]) / 3.0
+    assert relieved == pytest.approx(700.0, rel=0.02)
+
+
+def test_charging_stops_before_anything_else():
+    plan = PLAN | {"battery": -800.0}
+    target = Guard(PARK, margin_share=0.0).adjusted(plan, seen(battery=-800.0), 3300.0, 3000.0)
+    assert target["battery"] == pytest.approx(-500.0)
+
+
+def test_what_the_guard_does_is_not_mistaken_for_the_plan():
+    guard = Guard(PARK, margin_share=0.0)
+    guard.adjusted(PLAN, seen(), 3400.0, 3000.0)
+    # the battery now gives 400 kW and the import stands at the cap: the need is unchanged
+    again = guard.adjusted(PLAN, seen(battery=400.0), 3000.0, 3000.0)
+    assert again["battery"] == pytest.approx(400.0)
+    # the spike passes: the plan returns
+    over = guard.adjusted(PLAN, seen(battery=400.0), 2400.0, 3000.0)
+    assert over == PLAN
+
+
+@settings(max_examples=50, deadline=None)
+@given(over=st.floats(-500, 3000), charge=st.floats(0, 3000), battery=st.floats(-1500, 1500))
+def test_set_points_stay_within_what_assets_can_do(over, charge, battery):
+    plan = PLAN | {"battery": battery}
+    target = Guard(PARK).adjusted(plan, seen(battery=battery, charge=charge), 3000.0 + over, 3000.0)
+    store = PARK.asset("battery")
+    highest = store.power_range_kw(charge, 0.25)[1]
+    assert target["battery"] <= max(highest, battery) + 1e-6
+    assert target["chp1"] <= 700.0 + 1e-6
+    assert target["chiller1"] >= 0.1 * 1800.0 - 1e-6
+    assert target["ashp"] >= -1e-6
+    assert all(target[k] >= plan[k] - 1e-9 for k in ("battery", "chp1"))
+
+
+def held_peak(spike_kw, base_kw=2800.0, cap_kw=3000.0):
+    """Return the 15-min mean of a quarter-hour with a spike of five minutes, guarded minute by minute with a prompt battery."""
+    guard, meter, given_kw = Guard(PARK, margin_share=0.0), PeakMeter(), 0.0
+    for minute in range(16):
+        at = START + minute * MINUTE
+        import_kw = base_kw + spike_kw * (3 <= minute < 8) - given_kw
+        meter.add(at, import_kw)
+        given_kw = guard.adjusted({"battery": 0.0}, seen(battery=given_kw), import_kw, meter.allowed_kw(at, cap_kw))[
+            "battery"
+        ]
+    return meter.peak_kw
+
+
+def test_a_spike_inside_a_quarter_hour_does_not_raise_the_peak():
+    assert held_peak(spike_kw=1400.0) <= 3000.0 + 1.0
+
+
+def test_a_spike_that_the_quarter_hour_absorbs_is_let_through():
+    assert held_peak(spike_kw=240.0) == pytest.approx(2800.0 + 240.0 * 5 / 15, rel=1e-3)
+
+
+def test_the_meter_knows_what_the_rest_of_the_quarter_hour_may_import():
+    meter = PeakMeter()
+    meter.add(START, 2000.0)
+    meter.add(START + 5 * MINUTE, 2000.0)
+    assert meter.allowed_kw(START + 5 * MINUTE, 3000.0) == pytest.approx((3000.0 * 15 - 2000.0 * 5) / 10)
+    meter.add(START + 15 * MINUTE, 1000.0)
+    assert meter.peak_kw == pytest.approx(2000.0)
+    meter.new_period()
+    assert meter.peak_kw == 0.0
+
+
+def test_export_is_no_negative_import():
+    meter = PeakMeter()
+    for minute in range(16):
+        meter.add(START + minute * MINUTE, -500.0 if minute < 10 else 300.0)
+    assert meter.peak_kw == pytest.approx(300.0 * 5 / 15)
+
+
+def test_steps_behind_the_billing_period_do_not_count_for_the_cap():
+    period = BillingPeriod(START, START + timedelta(hours=1))
+    assert planned_peak_kw({START: 2000.0, START + timedelta(hours=2): 9000.0}, period) == 2000.0
