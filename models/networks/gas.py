@@ -9,7 +9,7 @@ from models.networks.fluids import GRAVITY_M_PER_S2, GasLaw
 from models.networks.gas_model import KW_S_PER_KWH, GasFlow, GasModel, compile_gas, demand_kg_per_s, linepack_kg
 from models.networks.gas_stations import solve_with_stations
 from models.networks.hydraulics import Floats, solve_hydraulics
-from models.networks.labels import table, time_of
+from models.networks.labels import spread, table, time_of
 from models.networks.pipes import to_junctions, to_nodes
 from models.networks.status import Status
 
@@ -51,7 +51,7 @@ def solve_gas(
     time = time_of(demand_kw)
     demand = demand_kg_per_s(network, model, table(demand_kw, "consumer", network.consumers, time, "demand_kw"))
     given = np.asarray(network.source_pressure_kpa if source_pressure_kpa is None else source_pressure_kpa, dtype=float)
-    source = np.ascontiguousarray(np.broadcast_to(given * 1e3, len(demand)))
+    source = spread(given * 1e3, len(demand))
     nodes = to_nodes(model.graph, demand)
     flow = _solve(network, model, law or model.law, nodes, source)
     stranded = np.asarray(np.abs(demand[:, model.graph.node < 0]).any(axis=1))

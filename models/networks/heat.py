@@ -10,11 +10,11 @@ import xarray as xr
 from models.networks.data import PipeNetwork
 from models.networks.fluids import Fluid, liquid
 from models.networks.hydraulics import Floats, Ints
-from models.networks.jit import chunk_count
-from models.networks.labels import table, time_of
+from models.networks.jit import in_pieces
+from models.networks.labels import spread, table, time_of
 from models.networks.pipes import PipeModel, compile_pipes, pipework_of, to_junctions, to_nodes
 from models.networks.status import Status
-from models.networks.thermal import steady_batch
+from models.networks.thermal import steady_steps
 
 
 def solve_heat(
@@ -140,7 +140,7 @@ def plain_input(
     return ThermalInput(
         demand_w=to_nodes(model.graph, demand) * 1e3,
         plant_degc=plant,
-        feed_degc=np.ascontiguousarray(np.broadcast_to(_or(feed_in_degc, plant, time)[:, None], shape)),
+        feed_degc=spread(_or(feed_in_degc, plant, time)[:, None], shape),
         return_degc=_returned(network, model, time, return_degc, len(demand)),
         ground_degc=along_time(ground_degc, network.ground_degc, time),
         stranded=np.asarray(np.abs(demand[:, model.graph.node < 0]).any(axis=1)),
@@ -161,7 +161,7 @@ def _returned(
                 full[:, node] = per_consumer[:, k]
         return full
     along = along_time(value, network.return_degc, time)
-    return np.ascontiguousarray(np.broadcast_to(along[:, None], (steps, model.graph.node_count)))
+    return spread(along[:, None], (steps, model.graph.node_count))
 
 
 def _at_junctions(ids: Sequence[str], some: Sequence[str], values: Floats) -> Floats:
@@ -180,7 +180,7 @@ def along_time(value: xr.DataArray | float | None, default: float, time: xr.Data
 def _or(value: xr.DataArray | float | None, default: Floats, time: xr.DataArray) -> Floats:
     if value is None:
         return default
-    return np.ascontiguousarray(np.broadcast_to(np.asarray(value, dtype=np.float64), time.size))
+    return spread(value, time.size)
 
 
 def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, given: ThermalInput) -> ThermalFlow:
@@ -188,7 +188,7 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
     m = np.zeros((steps, len(model.graph.edge_ids)))
     fall, flow, supply, back = (np.zeros((steps, nodes)) for _ in range(4))
     count, change, fine = np.zeros(steps, np.int32), np.zeros(steps), np.zeros(steps, np.bool_)
-    steady_batch(
+    problem = (
         given.demand_w,
         given.plant_degc,
         given.return_degc,
@@ -206,8 +206,8 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
         count,
         change,
         fine,
-        chunk_count(steps),
     )
+    in_pieces(steps, lambda first, last: steady_steps(*problem, first, last))
     return ThermalFlow(m, fall, flow, supply, back, count, change, fine)
 
 

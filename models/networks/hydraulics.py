@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from models.networks.data import Friction, Pipe
 from models.networks.friction import CODE, friction_factor
 from models.networks.graph import CompiledGraph
-from models.networks.jit import chunk_count, compiled, compiled_parallel
+from models.networks.jit import compiled, in_pieces
+from models.networks.loops import behind, put, solve_positive
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -83,7 +83,7 @@ def slope(m: float, k: int, tubes: Tubes, model: int, viscosity: float) -> float
 def tree_flows(demand: Floats, m: Floats, shape: Shape, need: Floats) -> None:
     """Fill the flows of all tree edges from node balances; chord flows in ``m`` are kept."""
     start, end, parent, parent_edge, parent_sign, chord, _, _, _ = shape
-    need[:] = demand
+    put(demand, need)
     for l in range(len(chord)):
         k = chord[l]
         need[start[k]] += m[k]
@@ -103,8 +103,8 @@ def potentials(fall: Floats, root: float, shape: Shape, potential: Floats) -> No
 
 
 @compiled
-def _loop_step(gap: Floats, gain: Floats, shape: Shape) -> Floats:
-    """Return the change of chord flows that closes the loops to first order."""
+def _loop_step(gap: Floats, gain: Floats, shape: Shape) -> None:
+    """Turn loop gaps into the change of chord flows that closes the loops to first order."""
     chord, ptr, edge, sign = shape[5], shape[6], shape[7], shape[8]
     count = len(chord)
     jacobian = np.zeros((count, count))
@@ -121,7 +121,7 @@ def _loop_step(gap: Floats, gain: Floats, shape: Shape) -> Floats:
         jacobian[l, l] += gain[chord[l]] + 1e-12
         for n in range(ptr[l], ptr[l + 1]):
             row[edge[n]] = 0.0
-    return np.linalg.solve(jacobian, gap).astype(np.float64)
+    solve_positive(jacobian, gap)
 
 
 @compiled
@@ -171,7 +171,7 @@ def balance(
         potentials(fall, root, shape, potential)
         before = worst
         worst = _loop_gaps(fall, potential, shape, gap)
-        if not np.isfinite(potential.sum()):
+        if not np.isfinite(behind(potential)):
             return -1, np.inf
         if worst <= tolerance:
             return count, worst
@@ -180,14 +180,14 @@ def balance(
             gain[k] = 2 * curve[k] * abs(m[k])
             for i in range(len(weight)):
                 gain[k] += weight[i] * slope(m[k], k, tubes, model, viscosity[i])
-        change = _loop_step(gap, gain, shape)
+        _loop_step(gap, gain, shape)
         for l in range(len(chord)):
-            m[chord[l]] += damping * change[l]
+            m[chord[l]] += damping * gap[l]
     return -1, worst
 
 
-@compiled_parallel
-def balance_batch(
+@compiled
+def balance_steps(
     demand: Floats,
     root: Floats,
     head: Floats,
@@ -201,15 +201,14 @@ def balance_batch(
     tolerance: float,
     count: Ints,
     worst: Floats,
-    chunks: int,
+    first: int,
+    last: int,
 ) -> None:
     """Solve many independent steps; ``head`` and ``m`` have dims (step, edge), ``demand`` (step, node)."""
-    per_chunk = (len(demand) + chunks - 1) // chunks
-    for c in prange(chunks):
-        for t in range(c * per_chunk, min(len(demand), (c + 1) * per_chunk)):
-            count[t], worst[t] = balance(
-                demand[t], root[t], head[t], m[t], potential[t], shape, tubes, model, media, curve, tolerance
-            )
+    for t in range(first, last):
+        count[t], worst[t] = balance(
+            demand[t], root[t], head[t], m[t], potential[t], shape, tubes, model, media, curve, tolerance
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +243,7 @@ def solve_hydraulics(
     steps, edges = len(demand), len(graph.edge_ids)
     m, potential = np.zeros((steps, edges)), np.empty((steps, graph.node_count))
     count, worst = np.zeros(steps, dtype=np.int32), np.zeros(steps)
-    chunks = chunk_count(steps)
-    model = CODE[friction]
-    balance_batch(
+    problem = (
         demand,
         root,
         head,
@@ -254,12 +251,12 @@ def solve_hydraulics(
         potential,
         shape_of(graph),
         tubes,
-        model,
+        CODE[friction],
         media,
         curve,
         tolerance,
         count,
         worst,
-        chunks,
     )
+    in_pieces(steps, lambda first, last: balance_steps(*problem, first, last))
     return Hydraulics(m, potential, count, worst)

@@ -1,10 +1,13 @@
-"""The one place where loops are compiled; keeps the functions' types visible to the type checker.
+"""The one place where loops are compiled and spread over cores; keeps the functions' types visible to the type checker.
 
 Compiled code is cached on disk beside the source (or in the user's cache folder where that cannot be written), so only
-the first run on a machine waits for the compiler.
+the first run on a machine waits for the compiler. Compiled loops release the interpreter lock, so plain threads run
+them side by side; numba's own parallel loops compile several times longer and refuse to be called from two threads.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar, cast
 
 import numba
@@ -12,20 +15,22 @@ import numba
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PARALLEL_FROM_STEPS = 48
-"""Below this many steps starting the threads costs more than they save (about 8 ms on two cores)."""
+PARALLEL_FROM = 48
+"""Below this many steps handing out the work costs more than it saves."""
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a loop for one core; divisions by zero give inf or NaN as in numpy."""
-    return cast("Callable[P, R]", numba.njit(cache=True, error_model="numpy")(function))
+    """Compile a loop; divisions by zero give inf or NaN as in numpy."""
+    return cast("Callable[P, R]", numba.njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
-def compiled_parallel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a loop whose ``prange`` runs on all cores."""
-    return cast("Callable[P, R]", numba.njit(cache=True, error_model="numpy", parallel=True)(function))
-
-
-def chunk_count(steps: int) -> int:
-    """Return into how many pieces a batch is cut: one for short batches, a few per core otherwise."""
-    return 1 if steps < PARALLEL_FROM_STEPS else min(4 * numba.get_num_threads(), steps)
+def in_pieces(count: int, work: Callable[[int, int], None], *, parallel_from: int = PARALLEL_FROM) -> None:
+    """Run ``work(first, last)`` over all of ``count`` independent steps, on all cores where there are enough of them."""
+    cores = os.cpu_count() or 1
+    if count < parallel_from or cores == 1:
+        work(0, count)
+        return
+    edges = [count * k // (2 * cores) for k in range(2 * cores + 1)]
+    with ThreadPoolExecutor(cores) as pool:
+        for _ in pool.map(work, edges[:-1], edges[1:]):
+            pass

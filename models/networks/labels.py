@@ -27,11 +27,18 @@ def table(series: xr.DataArray, dim: str, ids: Sequence[str], time: xr.DataArray
         raise DataError([error(name, "covers other times than the other series; bring both onto one time axis")])
     given = [str(i) for i in steps[dim].to_numpy()]
     if given == list(ids):
-        return np.ascontiguousarray(steps.to_numpy(), dtype=np.float64)
+        return spread(steps.to_numpy(), steps.shape)
     place = {element: k for k, element in enumerate(ids)}
     full = np.zeros((steps.sizes["time"], len(ids)))
     full[:, [place[i] for i in given]] = steps.to_numpy()
     return full
+
+
+def spread(value: npt.ArrayLike, shape: int | tuple[int, ...]) -> FloatArray:
+    """Return a value broadcast into a fresh array; kernels are compiled again for read-only or strided views."""
+    out = np.empty(shape)
+    out[...] = value
+    return out
 
 
 def _wrong_labels(series: xr.DataArray, dim: str, ids: Sequence[str], name: str) -> list[Finding]:

@@ -14,7 +14,7 @@ from models.networks.fluids import GRAVITY_M_PER_S2
 from models.networks.friction import CODE
 from models.networks.gas_model import KW_S_PER_KWH, GasModel, compile_gas, demand_kg_per_s, linepack_kg
 from models.networks.hydraulics import Floats, Ints
-from models.networks.labels import table, time_of
+from models.networks.labels import spread, table, time_of
 from models.networks.pipes import to_junctions, to_nodes
 from models.networks.status import Status
 from models.networks.symbolic import Elimination, eliminate
@@ -126,7 +126,7 @@ def advance_gas(
     per_kw = 1 / (network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH)
     held = network.source_pressure_kpa if source_pressure_kpa is None else source_pressure_kpa
     steps = len(demand)
-    source_pa = np.ascontiguousarray(np.broadcast_to(np.asarray(held, dtype=float) * 1e3, steps))
+    source_pa = spread(np.asarray(held, dtype=float) * 1e3, steps)
     fed = np.full(steps, np.nan)
     if source_kw is not None:
         fed[:] = np.broadcast_to(np.asarray(source_kw, dtype=float) * per_kw, steps)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from models.networks.hydraulics import Floats, Ints, Tubes, drop, slope
 from models.networks.jit import compiled
+from models.networks.loops import fill, put
 
 Law = tuple[float, float, float, bool]
 """R_s T, b1, b2, linear, as in ``models.networks.fluids.GasLaw``."""
@@ -94,7 +95,7 @@ def step(
         p[0] = held_pa
     worst = np.inf
     for _ in range(ROUNDS_MAX):
-        entry[:] = 0.0
+        fill(entry, 0.0)
         for i in range(n):
             rho, by_p = density(p[i], law)
             rhs[i] = -demand[i] - volume[i] * (rho - before[i]) / dt
@@ -197,5 +198,5 @@ def run(
                     source[s] += m[k]
                 elif block[k] >= 0 and end[k] == 0:
                     source[s] -= m[k]
-        pressure[s] = p
-        flow[s] = m
+        put(p, pressure[s])
+        put(m, flow[s])

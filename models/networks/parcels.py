@@ -84,7 +84,9 @@ def flow_through(
     ``rate`` is the cooling rate in 1/s. What stays cools for the whole step, what leaves until it leaves, what enters
     from when it enters; what passes right through cools for as long as it is inside.
     """
-    inside = mass[:count].sum()
+    inside = 0.0
+    for i in range(count):
+        inside += mass[i]
     lost = 0.0
     left = amount
     out = 0.0
@@ -141,7 +143,7 @@ def transport(
     wall: Floats,
     wall_kg: Floats,
     m: Floats,
-    source_m: Floats,
+    drawn: Floats,
     source_t: Floats,
     ground: float,
     rate: Floats,
@@ -163,7 +165,7 @@ def transport(
     lost = 0.0
     for at in range(placed):
         i = order[at if direction > 0 else placed - 1 - at]
-        total = max(source_m[i], 0.0) * dt
+        total = max(-direction * drawn[i], 0.0) * dt
         heat = total * source_t[i]
         for n in range(ptr[i], ptr[i + 1]):
             k = edges[n]

@@ -4,6 +4,7 @@ import numpy as np
 
 from models.networks.hydraulics import Floats, Ints, balance
 from models.networks.jit import compiled
+from models.networks.loops import apart, behind, fill, put, put_table
 from models.networks.parcels import transport
 from models.networks.thermal import Pipework, downstream_order, set_flows
 
@@ -15,11 +16,12 @@ Water = tuple[Floats, Floats, Ints, Floats, Floats]
 
 @compiled
 def _copy(source: Water, target: Water) -> None:
-    target[0][:] = source[0]
-    target[1][:] = source[1]
-    target[2][:] = source[2]
-    target[3][:] = source[3]
-    target[4][:] = source[4]
+    put_table(source[0], target[0], source[2])
+    put_table(source[1], target[1], source[2])
+    for k in range(len(source[2])):
+        target[2][k] = source[2][k]
+    put(source[3], target[3])
+    put(source[4], target[4])
 
 
 @compiled
@@ -62,23 +64,23 @@ def move(
         steps, _ = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
         if steps < 0:
             return -1, 0.0, False
-        flow[0] = -flow[1:].sum()
+        flow[0] = -behind(flow)
         placed = downstream_order(m, start, end, near, order)
         _copy(supply, work_supply)
         _copy(back, work_back)
         mass, t, count, wall, node_t = work_supply
         feed_t[0] = plant_t
         lost = transport(
-            mass, t, count, wall, wall_kg, m, -flow, feed_t, ground, rate[0], dt, shape, near, order, placed, 1.0, node_t
+            mass, t, count, wall, wall_kg, m, flow, feed_t, ground, rate[0], dt, shape, near, order, placed, 1.0, node_t
         )  # fmt: skip
         mass, t, count, wall, back_t = work_back
         lost += transport(
             mass, t, count, wall, wall_kg, m, flow, wanted_return, ground, rate[1], dt,
             shape, near, order, placed, -1.0, back_t,
         )  # fmt: skip
-        change = max(np.abs(node_t - arriving).max(), np.abs(back_t - leaving).max())
-        arriving[:] = node_t
-        leaving[:] = back_t
+        change = max(apart(node_t, arriving), apart(back_t, leaving))
+        put(node_t, arriving)
+        put(back_t, leaving)
         if change <= AGREE_K:
             break
     _copy(work_supply, supply)
@@ -119,7 +121,7 @@ def run(
     for s in range(len(demand)):
         least = max(0.15 * sign * (plant_t[s] - wanted_return[s, 0]), 1e-3)
         chords, level, drawn = m[s].copy(), np.zeros(len(demand[s])), np.zeros(len(demand[s]))
-        fall[s] = np.inf
+        fill(fall[s], np.inf)
         for _ in range(substeps):
             rounds, lost, fine = move(
                 supply, back, work_supply, work_back, demand[s], plant_t[s], wanted_return[s], feed_t[s], ground[s],
@@ -130,13 +132,15 @@ def run(
                 continue
             if not fine:
                 state[s] = 3
-            m[s] += chords / substeps
-            flow[s] += drawn / substeps
-            fall[s] = np.minimum(fall[s], level)
+            for k in range(len(chords)):
+                m[s, k] += chords[k] / substeps
+            for i in range(len(drawn)):
+                flow[s, i] += drawn[i] / substeps
+                fall[s, i] = min(fall[s, i], level[i])
             lost_w[s] += lost * cp / step_s
             plant_w[s] += -drawn[0] * cp * (plant_t[s] - back[4][0]) / substeps
             for i in range(1, len(drawn)):
                 spread = supply[4][i] - wanted_return[s, i] if drawn[i] > 0 else feed_t[s, i] - back[4][i]
                 taken_w[s, i] += drawn[i] * cp * spread / substeps
-        supply_t[s] = supply[4]
-        return_t[s] = back[4]
+        put(supply[4], supply_t[s])
+        put(back[4], return_t[s])

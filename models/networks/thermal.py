@@ -10,11 +10,11 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from models.networks.graph import CompiledGraph
 from models.networks.hydraulics import Floats, Ints, Media, Shape, Tubes, balance
-from models.networks.jit import compiled, compiled_parallel
+from models.networks.jit import compiled
+from models.networks.loops import apart, behind, fill, put
 
 Adjacency = tuple[Ints, Ints]
 """ptr, edge: the edges that touch each node."""
@@ -79,7 +79,7 @@ def _cooled(degc: float, ground: float, m: float, loss: float, cp: float) -> flo
 @compiled
 def mix(
     m: Floats,
-    source_m: Floats,
+    drawn: Floats,
     source_t: Floats,
     ground: float,
     loss: Floats,
@@ -91,13 +91,17 @@ def mix(
     direction: float,
     t: Floats,
 ) -> None:
-    """Fill node temperatures: supply with ``direction`` +1, return with -1 (order and flows are run backwards)."""
+    """Fill node temperatures: supply with ``direction`` +1, return with -1 (order and flows are run backwards).
+
+    ``drawn`` is what each node takes from the supply and gives to the return, below zero at plants; ``source_t`` is how
+    warm what comes from outside the tubes is.
+    """
     start, end = shape[0], shape[1]
     ptr, edges = near
-    t[:] = ground
+    fill(t, ground)
     for at in range(placed):
         i = order[at if direction > 0 else placed - 1 - at]
-        mass = max(source_m[i], 0.0)
+        mass = max(-direction * drawn[i], 0.0)
         heat = mass * source_t[i]
         for n in range(ptr[i], ptr[i + 1]):
             k = edges[n]
@@ -159,11 +163,11 @@ def steady(
     shape, near, tubes, model, media, curve, head = pipework
     start, end = shape[0], shape[1]
     count = len(demand)
-    supply_t[:] = plant_t
-    return_t[:] = wanted_return
-    flow[:] = 0.0
+    fill(supply_t, plant_t)
+    put(wanted_return, return_t)
+    fill(flow, 0.0)
     order = np.zeros(count, np.int32)
-    before = np.empty(2 * count)
+    old_supply, old_return = np.empty(count), np.empty(count)
     change, fine = np.inf, True
     least_k = max(SPREAD_MIN_SHARE * sign * (plant_t - wanted_return[0]), 1e-3)
     for iteration in range(ITERATIONS_MAX):
@@ -173,21 +177,21 @@ def steady(
         steps, gap = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
         if steps < 0:
             return -1, gap, False
-        flow[0] = -flow[1:].sum()
-        before[:count] = supply_t
-        before[count:] = return_t
+        flow[0] = -behind(flow)
+        put(supply_t, old_supply)
+        put(return_t, old_return)
         placed = downstream_order(m, start, end, near, order)
         feed_t[0] = plant_t
-        mix(m, -flow, feed_t, ground, loss, cp, shape, near, order, placed, 1.0, supply_t)
+        mix(m, flow, feed_t, ground, loss, cp, shape, near, order, placed, 1.0, supply_t)
         mix(m, flow, wanted_return, ground, loss, cp, shape, near, order, placed, -1.0, return_t)
-        change = max(np.abs(supply_t - before[:count]).max(), np.abs(return_t - before[count:]).max())
+        change = max(apart(supply_t, old_supply), apart(return_t, old_return))
         if change <= TOLERANCE_K:
             return iteration + 1, change, fine
     return -1, change, fine
 
 
-@compiled_parallel
-def steady_batch(
+@compiled
+def steady_steps(
     demand: Floats,
     plant_t: Floats,
     wanted_return: Floats,
@@ -205,26 +209,12 @@ def steady_batch(
     count: Ints,
     change: Floats,
     fine: npt.NDArray[np.bool_],
-    chunks: int,
+    first: int,
+    last: int,
 ) -> None:
     """Solve many independent steps; the leading dim of every per-step array is the step."""
-    shape, near, tubes, model, media, curve, head = pipework  # prange takes no nested tuples
-    per_chunk = (len(demand) + chunks - 1) // chunks
-    for c in prange(chunks):
-        for t in range(c * per_chunk, min(len(demand), (c + 1) * per_chunk)):
-            count[t], change[t], fine[t] = steady(
-                demand[t],
-                plant_t[t],
-                wanted_return[t],
-                feed_t[t],
-                ground[t],
-                loss,
-                cp,
-                sign,
-                (shape, near, tubes, model, media, curve, head),
-                m[t],
-                fall[t],
-                flow[t],
-                supply_t[t],
-                return_t[t],
-            )
+    for t in range(first, last):
+        count[t], change[t], fine[t] = steady(
+            demand[t], plant_t[t], wanted_return[t], feed_t[t], ground[t], loss, cp, sign, pipework,
+            m[t], fall[t], flow[t], supply_t[t], return_t[t],
+        )  # fmt: skip

@@ -62,11 +62,8 @@ def _iterate(
     worst: FloatArray,
     where: npt.NDArray[np.int32],
 ) -> None:
-    from models.networks.electricity.kernels import (
-        newton_parallel,
-        newton_serial,
-    )  # the compiler's import takes half a second
-    from models.networks.jit import chunk_count
+    from models.networks.electricity.kernels import newton_steps  # the compiler's import takes half a second
+    from models.networks.jit import in_pieces
 
     e = grid.elimination
     problem = (
@@ -80,8 +77,4 @@ def _iterate(
         worst,
         where,
     )
-    chunks = chunk_count(len(v))
-    if chunks == 1:
-        newton_serial(v, s_mva, *problem)
-    else:
-        newton_parallel(v, s_mva, *problem, chunks)
+    in_pieces(len(v), lambda first, last: newton_steps(v, s_mva, *problem, first, last))

@@ -9,9 +9,8 @@ Source: current-injection Newton in rectangular form (da Costa, Martins, Pereira
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
-from models.networks.jit import compiled, compiled_parallel
+from models.networks.jit import compiled
 
 Floats = npt.NDArray[np.float64]
 Complexes = npt.NDArray[np.complex128]
@@ -204,7 +203,7 @@ def workspace(size: int, pairs: int) -> tuple[Complexes, Floats, Floats]:
 
 
 @compiled
-def newton_serial(
+def newton_steps(
     v: Complexes,
     s: Complexes,
     held: Floats,
@@ -216,31 +215,10 @@ def newton_serial(
     count: Ints,
     worst: Floats,
     where: Ints,
+    first: int,
+    last: int,
 ) -> None:
-    """Solve the steps one after the other; ``v`` holds the starts and receives the voltages, dims (step, node)."""
+    """Solve steps ``first`` to ``last``; ``v`` holds the starts and receives the voltages, dims (step, node)."""
     work = workspace(len(held), len(plan[1]))
-    for t in range(len(v)):
+    for t in range(first, last):
         count[t], worst[t], where[t] = newton(v[t], s[t], held, edges, ys, plan, tolerance, iterations_max, work)
-
-
-@compiled_parallel
-def newton_parallel(
-    v: Complexes,
-    s: Complexes,
-    held: Floats,
-    edges: Edges,
-    ys: Admittances,
-    plan: Plan,
-    tolerance: float,
-    iterations_max: int,
-    count: Ints,
-    worst: Floats,
-    where: Ints,
-    chunks: int,
-) -> None:
-    """Do the same in ``chunks`` pieces on all cores; every step gives the same bits as in the serial loop."""
-    per_chunk = (len(v) + chunks - 1) // chunks
-    for c in prange(chunks):
-        work = workspace(len(held), len(plan[1]))
-        for t in range(c * per_chunk, min(len(v), (c + 1) * per_chunk)):
-            count[t], worst[t], where[t] = newton(v[t], s[t], held, edges, ys, plan, tolerance, iterations_max, work)

@@ -1,7 +1,6 @@
 """Power flows with one branch out at a time, as a compiled loop."""
 
 import numpy as np
-from numba import prange
 
 from models.networks.electricity.kernels import (
     Admittances,
@@ -13,18 +12,19 @@ from models.networks.electricity.kernels import (
     newton,
     workspace,
 )
-from models.networks.jit import compiled, compiled_parallel
+from models.networks.jit import compiled
 
 Outages = tuple[Ints, Ints, Complexes, Complexes, Complexes, Complexes]
 """Edge (-1: none), branches on that edge, and ff, ft, tf, tt of the branch, in the direction of the edge."""
 
 
 @compiled
-def live_nodes(edges: Edges, y_edge: Complexes, size: int) -> Ints:
-    """Return 1 for nodes that non-zero edges join to the slack (the last node), 0 for the others."""
+def mark_live(edges: Edges, y_edge: Complexes, live: Ints) -> None:
+    """Fill 1 for nodes that non-zero edges join to the slack (the last node), 0 for the others."""
     edge_from, edge_to, _ = edges
-    live = np.zeros(size + 1, np.int32)
-    live[size] = 1
+    for i in range(len(live)):
+        live[i] = 0
+    live[len(live) - 1] = 1
     grown = True
     while grown:
         grown = False
@@ -33,10 +33,9 @@ def live_nodes(edges: Edges, y_edge: Complexes, size: int) -> Ints:
             if y_edge[k] != 0 and live[a] != live[b]:
                 live[a] = live[b] = 1
                 grown = True
-    return live
 
 
-@compiled_parallel
+@compiled
 def run_outages(
     start: Complexes,
     s: Complexes,
@@ -51,11 +50,13 @@ def run_outages(
     count: Ints,
     worst: Floats,
     live: Ints,
+    first: int,
+    last: int,
 ) -> None:
     """Fill ``v`` (outage, step, node); ``start`` and ``s`` have dims (step, node)."""
     at, together, ff, ft, tf, tt = outages
-    for c in prange(len(at)):
-        work = workspace(len(held), len(plan[1]))
+    work = workspace(len(held), len(plan[1]))
+    for c in range(first, last):
         y_edge, y_back, y_diag = ys[0].copy(), ys[1].copy(), ys[2].copy()
         stands = held.copy()
         k = at[c]
@@ -66,17 +67,19 @@ def run_outages(
             y_back[k] = 0.0 if alone else y_back[k] - tf[c]
             y_diag[a] -= ff[c]
             y_diag[b] -= tt[c]
-        live[c] = live_nodes(edges, y_edge, len(held))
+        mark_live(edges, y_edge, live[c])
         for i in range(len(held)):
             if live[c, i] == 0:
                 stands[i] = np.inf
         for t in range(len(s)):
-            v[c, t] = start[t]
+            for i in range(len(start[t])):
+                v[c, t, i] = start[t, i]
             count[c, t], worst[c, t], _ = newton(
                 v[c, t], s[t], stands, edges, (y_edge, y_back, y_diag), plan, tolerance, iterations_max, work
             )
             if count[c, t] < 0:
-                v[c, t] = np.nan
+                for i in range(len(start[t])):
+                    v[c, t, i] = np.nan
             for i in range(len(held)):
                 if live[c, i] == 0:
                     v[c, t, i] = 0.0

@@ -53,6 +53,7 @@ def _run(
     grid: CompiledGrid, s: ComplexArray, out: npt.NDArray[np.int64]
 ) -> tuple[ComplexArray, npt.NDArray[np.int32], FloatArray, npt.NDArray[np.int32]]:
     from models.networks.electricity.outage_kernel import run_outages  # the compiler's import takes half a second
+    from models.networks.jit import in_pieces
 
     e, size = grid.elimination, grid.node_count
     base = run_batch(grid, s)
@@ -61,7 +62,7 @@ def _run(
     v = np.empty((*shape, size + 1), dtype=np.complex128)
     count, worst = np.zeros(shape, dtype=np.int32), np.zeros(shape)
     live = np.zeros((len(out), size + 1), dtype=np.int32)
-    run_outages(
+    problem = (
         start,
         np.ascontiguousarray(s),
         grid.held_vm_pu,
@@ -76,6 +77,7 @@ def _run(
         worst,
         live,
     )
+    in_pieces(len(out), lambda first, last: run_outages(*problem, first, last))
     return v, count, worst, live
 
 

@@ -40,12 +40,12 @@ def sensitivities(network: ElectricNetwork, flow: xr.Dataset, sources: Sequence[
 
 def _node_slopes(grid: CompiledGrid, v: ComplexArray, nodes: npt.NDArray[np.int32]) -> ComplexArray:
     """Return d v / d (P, Q) per MVA, dims (step, source, 2, node)."""
-    from models.networks.electricity.slopes import slopes_parallel  # the compiler's import takes half a second
-    from models.networks.jit import chunk_count
+    from models.networks.electricity.slopes import slope_steps  # the compiler's import takes half a second
+    from models.networks.jit import in_pieces
 
     e = grid.elimination
     slopes = np.zeros((len(v), len(nodes), 2, grid.node_count + 1), dtype=np.complex128)
-    slopes_parallel(
+    problem = (
         v,
         nodes,
         grid.held_vm_pu,
@@ -53,8 +53,8 @@ def _node_slopes(grid: CompiledGrid, v: ComplexArray, nodes: npt.NDArray[np.int3
         (grid.y_edge, grid.y_edge_back, grid.y_diagonal),
         (e.ptr, e.column, e.upper, e.lower, e.target_ptr, e.target),
         slopes,
-        chunk_count(len(v)),
     )
+    in_pieces(len(v), lambda first, last: slope_steps(*problem, first, last))
     return slopes
 
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from numba import prange
 
 from models.networks.electricity.kernels import (
     Admittances,
@@ -17,7 +16,7 @@ from models.networks.electricity.kernels import (
     solve_factored,
     workspace,
 )
-from models.networks.jit import compiled, compiled_parallel
+from models.networks.jit import compiled
 
 
 @compiled
@@ -54,8 +53,8 @@ def _slopes(
                 out[i, part, j] = complex(x[2 * j], x[2 * j + 1])
 
 
-@compiled_parallel
-def slopes_parallel(
+@compiled
+def slope_steps(
     v: Complexes,
     nodes: Ints,
     held: Floats,
@@ -63,14 +62,13 @@ def slopes_parallel(
     ys: Admittances,
     plan: Plan,
     out: npt.NDArray[np.complex128],
-    chunks: int,
+    first: int,
+    last: int,
 ) -> None:
     """Fill ``out`` (step, source, 2, node); steps without a solution become NaN."""
-    per_chunk = (len(v) + chunks - 1) // chunks
-    for c in prange(chunks):
-        work = workspace(len(held), len(plan[1]))
-        for t in range(c * per_chunk, min(len(v), (c + 1) * per_chunk)):
-            if np.isfinite(v[t].real).all():
-                _slopes(v[t], nodes, held, edges, ys, plan, work, out[t])
-            else:
-                out[t] = np.nan
+    work = workspace(len(held), len(plan[1]))
+    for t in range(first, last):
+        if np.isfinite(v[t].real).all():
+            _slopes(v[t], nodes, held, edges, ys, plan, work, out[t])
+        else:
+            out[t] = np.nan
