@@ -15,6 +15,7 @@ from hil.bridge.link import Link
 from hil.bridge.polled import PolledDevice
 from hil.bridge.poller import Poller
 from hil.bridge.writer import Approve, Mode, Writer
+from hil.clocks import transport_scale
 from hil.journal import Journal
 from hil.maps.bind import bind, check_devices
 from models.errors import MapError
@@ -118,12 +119,20 @@ class Bridge:
         for k, poller in enumerate(self._pollers):
             poller.stagger(self._stagger_s * k / len(self._pollers))
         self._tasks = [asyncio.create_task(p.run(), name=f"poll {p.link}") for p in self._pollers]
-        await _all_within([p.once for p in self._pollers], FIRST_POLL_S)
+        try:
+            await _all_within([p.once for p in self._pollers], FIRST_POLL_S)
+        except BaseException:
+            await self.close()  # whoever gave up the start must not find the journal still held
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Stop; see :meth:`close`."""
+        await self.close()
+
+    async def close(self) -> None:
         """Stop polling and close every connection; devices with a revert timer fall back by themselves."""
         for task in self._tasks:
             task.cancel()
@@ -192,6 +201,8 @@ class Bridge:
                 timeout_s=self._timeout_s or max(d.map.timeout_s for d in mine),
                 pause_after_connect_s=max(d.map.pause_after_connect_s for d in mine),
                 pause_between_s=max(d.map.pause_between_s for d in mine),
+                # a lost device is knocked at as often as it would be polled
+                back_off_max_s=min(d.device.poll_s for d in mine) / transport_scale(self._clock),
             )
         return links
 

@@ -96,6 +96,7 @@ class Link:
         timeout_s: float = 1.0,
         pause_after_connect_s: float = 0.0,
         pause_between_s: float = 0.0,
+        back_off_max_s: float = BACK_OFF_MAX_S,
     ) -> None:
         self.host, self.port, self.framer = host, port, framer
         self.timeout_s = timeout_s
@@ -103,6 +104,7 @@ class Link:
         self._clock = clock
         self._pause_after_connect_s = pause_after_connect_s
         self._pause_between_s = pause_between_s
+        self._back_off_max_s = min(max(back_off_max_s, BACK_OFF_MIN_S), BACK_OFF_MAX_S)
         self._turn = Turn()
         self._client: AsyncModbusTcpClient | None = None
         self._back_off_s = 0.0
@@ -221,7 +223,7 @@ class Link:
         """Close, and double the wait before the next connect; the jitter keeps many links from knocking at once."""
         self.stats.failures += 1
         self.close()
-        self._back_off_s = min(max(2 * self._back_off_s, BACK_OFF_MIN_S), BACK_OFF_MAX_S)
+        self._back_off_s = min(max(2 * self._back_off_s, BACK_OFF_MIN_S), self._back_off_max_s)
         wait = self._back_off_s * (1.0 - 0.2 * self._jitter.random())
         self._retry_at = asyncio.get_running_loop().time() + wait
 
