@@ -9,7 +9,9 @@ from scipy import sparse
 
 from models.findings import Finding, error
 from models.horizon import Horizon
+from optimizers.blocks.book import Feed
 from optimizers.compile.program import CompiledModel, Place
+from optimizers.compile.rules import Series
 from optimizers.plan import Outcome
 from optimizers.session import Program
 
@@ -83,8 +85,8 @@ def bent_rows(program: Program, x: Floats, model: CompiledModel, horizon: Horizo
 class Reason:
     """What holds one quantity of one asset at one step.
 
-    ``worth_per_kwh`` is what one more kWh of it would save; negative where it would cost. ``held`` is ``least``, ``most`` or
-    ``margin`` (it could move both ways and therefore sets prices).
+    ``worth_per_kwh`` is what one more kWh of it would save (of ``on``: one more unit, per hour); negative where it would
+    cost. ``held`` is ``least``, ``most`` or ``margin`` (it could move both ways and therefore sets prices).
     """
 
     asset: str
@@ -112,12 +114,34 @@ def _reasons(
 ) -> Iterator[Reason]:
     step_h = float(outcome.facts.step_h[step])
     for family in outcome.model.columns:
-        if family.asset not in names or not family.stepwise or not family.quantity.endswith("_kw"):
+        if family.asset not in names or not family.stepwise:
             continue
         at = family.steps.start + step
-        yield _reason(
-            family.asset, family.quantity, program, at, float(outcome.x[at]), -float(reduced[at]) / step_h, currency
-        )
+        value, worth = float(outcome.x[at]), -float(reduced[at]) / step_h
+        if family.quantity.endswith("_kw"):
+            yield _reason(family.asset, family.quantity, program, at, value, worth, currency)
+        elif family.quantity == "on" and f"{family.asset}.weight_0" in outcome.book.f.columns:
+            worth = _best_point_worth(outcome, program, family.asset, step)
+            yield _running(family.asset, program, at, value, worth, currency)
+
+
+def _best_point_worth(outcome: Outcome, program: Program, asset: str, step: int) -> float:
+    """Return what an hour of one unit at its best operating point brings at the plan's prices, in currency; -inf without points."""
+    assert outcome.row_dual is not None  # noqa: S101 - asked only with prices
+    brought: dict[str, float] = {}
+    for feed in outcome.book.feeds:
+        if feed.asset == asset and feed.column.quantity.startswith("weight_"):
+            price = outcome.row_dual[outcome.model.row(feed.carrier.value, "balance").start + step]
+            at = outcome.model.column(asset, feed.column.quantity).steps.start + step
+            so_far = brought.get(feed.column.quantity, -float(program.cost[at]))
+            brought[feed.column.quantity] = so_far + float(_factor(outcome, feed)[step] * price)
+    return max(brought.values(), default=float("-inf")) / float(outcome.facts.step_h[step])
+
+
+def _factor(outcome: Outcome, feed: Feed) -> Floats:
+    if isinstance(feed.factor, Series):
+        return outcome.number(feed.factor)
+    return np.full(len(outcome.facts.step_h), feed.factor)
 
 
 def _reason(asset: str, quantity: str, program: Program, at: int, value: float, worth: float, currency: str) -> Reason:
@@ -128,7 +152,7 @@ def _reason(asset: str, quantity: str, program: Program, at: int, value: float, 
     elif value <= program.column_lower[at] + room and worth < -TOLERANCE:
         held, words = (
             "least",
-            f"stays at {value:.1f} kW; it would have to be {-worth:.3f} {currency} per kWh cheaper to rise",
+            f"stays at {value:.1f} kW; one kWh more would lose {-worth:.3f} {currency}",
         )
     else:
         held, words = (
@@ -136,6 +160,16 @@ def _reason(asset: str, quantity: str, program: Program, at: int, value: float, 
             f"is at {value:.1f} kW and could move either way at no loss; other units set the price around it",
         )
     return Reason(asset, quantity, value, held, worth, f"{asset}: {what} {words}")
+
+
+def _running(asset: str, program: Program, at: int, value: float, worth: float, currency: str) -> Reason:
+    """Say what one more running unit would be worth; ``worth`` is in currency per hour, its start aside."""
+    every = value >= program.column_upper[at] - TOLERANCE
+    held = "most" if every else "least" if value <= TOLERANCE else "margin"
+    which = "all that are in service run" if every and value else f"{value:.0f} of {program.column_upper[at]:.0f} run"
+    change = "save" if worth > 0 else "cost"
+    words = f"{which}; at its best load one more would {change} {abs(worth):.2f} {currency} per hour, a start aside"
+    return Reason(asset, "on", value, held, worth, f"{asset}: {words}")
 
 
 def _rule(place: Place, horizon: Horizon) -> str:

@@ -66,12 +66,24 @@ def test_every_set_point_has_its_reason(dispatcher, plant):
     assert by_quantity["export_kw"].worth_per_kwh == pytest.approx(
         0.2 - plan.price_per_kwh.sel(carrier="electricity")[0]
     )
-    assert "would have to be" in by_quantity["export_kw"].sentence
+    assert "one kWh more would lose" in by_quantity["export_kw"].sentence
     assert by_quantity["import_kw"].held == "margin"
     charging = {r.quantity: r for r in dispatcher.why(plan, "battery", 0)}["charge_kw"]
     assert charging.held == "most"
     assert "is at its most, 50.0 kW; one kWh more would save" in charging.sentence
     assert dispatcher.why(replace(plan, id="another"), "grid", 0) == ()
+
+
+def test_a_standing_engine_says_what_running_would_cost(dispatcher, plant):
+    night = problem_of(plant, hours(2), {"mill_electricity_kw": 90.0, "mill_heat_kw": 100.0}, stored={"battery": 0.0})
+    plan = dispatcher.dispatch(night)
+    assert plan.running.sel(asset="chp").values == pytest.approx([0, 0])
+    (reason,) = (r for r in dispatcher.why(plan, "chp", 1) if r.quantity == "on")
+    # its best point: 50 kW for 150 kW of gas and 60 kW of heat that the boiler would burn 66.7 kW for; or all of its 100 kW
+    best = max(50 * 0.3 - 150 * 0.35 + 60 / 0.9 * 0.35, 100 * 0.3 - 260 * 0.35 + 110 / 0.9 * 0.35)
+    assert best < 0
+    assert reason.worth_per_kwh == pytest.approx(best)
+    assert f"0 of 1 run; at its best load one more would cost {-best:.2f} CNY per hour" in reason.sentence
 
 
 def test_a_worth_is_what_one_more_kw_saves(dispatcher, plant):
