@@ -17,35 +17,66 @@ LOADING_SLACK = 1e-3
 PRESSURE_SLACK_KPA = 0.1
 SPREAD_LEFT_SHARE = 1.0 / 3.0
 """Water that keeps less of the spread between supply and return than this serves its consumer badly."""
+SPREAD_MIN_SHARE = 0.15
+"""With less of the spread left nothing can be drawn from the water; the kernels call such a step bound."""
+TRICKLE_SHARE = 0.05
+"""Consumers who ask for less than this share of a network's heat do not make a plan fail."""
 STILL_KG_PER_S = 1e-6
+Places = npt.NDArray[np.object_]
 
 
 def judge_network(
     network: ElectricNetwork | PipeNetwork | GasNetwork, state: xr.Dataset, speaker: Speaker
 ) -> Iterator[Finding]:
     """Yield everything that a network's state over time breaks."""
-    yield from _no_solution(network.id, state, speaker)
+    status = state["status"].to_numpy()
+    worst = state["worst_junction"].to_numpy() if "worst_junction" in state else np.full(len(status), "")
     match network:
         case ElectricNetwork():
+            yield from _no_solution(network.id, status, worst, speaker)
             yield from judge_grid(network, state, speaker)
         case PipeNetwork():
+            yield from _no_solution(network.id, *_starved(network, state, status, worst), speaker)
             yield from judge_pipes(network, state, speaker)
         case GasNetwork():
+            yield from _no_solution(network.id, status, worst, speaker)
             yield from judge_gas(network, state, speaker)
 
 
-def _no_solution(network: str, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+def _starved(
+    network: PipeNetwork, state: xr.Dataset, status: npt.NDArray[np.int8], worst: Places
+) -> tuple[npt.NDArray[np.int8], Places]:
+    """Return status and worst place with trickles forgiven: next to nothing asked through a long pipe arrives cold, and harms nobody.
+
+    A step stays ``BOUND`` where pressure is used up, or where water that is no use reaches consumers who ask for a share that counts.
+    """
+    if not network.consumers:
+        return status, worst
+    consumers = list(network.consumers)
+    at = state.sel(junction=consumers)
+    spread = network.supply_degc - network.return_degc
+    left = np.nan_to_num((at["supply_degc"].transpose("junction", "time").to_numpy() - network.return_degc) / spread)
+    flow = np.nan_to_num(state["consumer_flow_kg_per_s"].transpose("consumer", "time").to_numpy())
+    asked = flow * np.clip(left, SPREAD_MIN_SHARE, None)
+    cold = (left < SPREAD_MIN_SHARE) & (flow > STILL_KG_PER_S)
+    share = np.divide((asked * cold).sum(axis=0), asked.sum(axis=0), out=np.zeros(len(status)), where=flow.any(axis=0))
+    dry = (np.nan_to_num(at["dp_kpa"].transpose("junction", "time").to_numpy()) < 0).any(axis=0)
+    trickle = (status == Status.BOUND) & ~dry & (share < TRICKLE_SHARE)
+    coldest = np.array(consumers, dtype=object)[np.argmax(asked * cold, axis=0)]
+    return np.where(trickle, np.int8(Status.OK), status), np.where(dry, worst, coldest)
+
+
+def _no_solution(network: str, status: npt.NDArray[np.int8], worst: Places, speaker: Speaker) -> Iterator[Finding]:
     words = {
         Status.NOT_CONVERGED: "no state of the network carries the plan; take load off the network, or check its data",
         Status.BOUND: "what is asked cannot arrive; ask less, or send it warmer, colder or at more pressure",
         Status.ISLAND: "somebody draws or feeds where nothing connects to the source; close a switch or a valve",
     }
-    status = state["status"].to_numpy()
     for kind, sentence in words.items():
         steps = np.flatnonzero(status == kind)
         if len(steps):
             k = int(steps[0])
-            place = str(state["worst_junction"].to_numpy()[k]) if "worst_junction" in state else ""
+            place = str(worst[k])
             near = f" ({place})" if place and kind is Status.BOUND else ""
             fact, way_on = sentence.split("; ")
             when = f"from {speaker.at(k)} on ({speaker.often(len(steps))})"

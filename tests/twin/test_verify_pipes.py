@@ -1,17 +1,23 @@
 """Heat, cold and gas networks in the replay: losses, pressures, temperatures."""
 
 import dataclasses
+from datetime import timedelta
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from models.carriers import Carrier
 from models.components import Consumer
 from models.findings import Severity
+from models.horizon import Horizon
 from models.networks.data import GasNetwork, Junction, Pipe, PipeNetwork
+from models.networks.heat import solve_heat
 from models.site import Networks, Node, Site
-from tests.twin.plans import LEVELS, STEADY, errors, forecast_of, plan_of, ready
+from tests.twin.plans import LEVELS, START, STEADY, errors, forecast_of, plan_of, ready
+from twin.judge_networks import judge_network
 from twin.verify import verify
+from twin.words import Speaker
 
 ENDS = (Junction(id="plant"), Junction(id="town"))
 
@@ -84,6 +90,31 @@ def test_lukewarm_water_is_worth_a_warning(site: Site):
     check = verify(plan_of(piped, ready(piped), STEADY, summer), piped, ready(piped), forecast_of(summer))
     found = [f for f in check.findings if f.place == "town" and f.severity is Severity.WARNING]
     assert "where 85 degC leave the plant and 65.0 degC should arrive" in found[0].message
+
+
+@pytest.mark.parametrize(("far_kw", "severities"), [(1.0, {Severity.WARNING}), (60.0, set()), (0.0, set())])
+def test_a_trickle_that_arrives_cold_does_not_make_a_plan_fail(far_kw: float, severities: set[Severity]):
+    junctions = (*ENDS, Junction(id="far"))
+    branch = Pipe(
+        id="branch", from_junction="town", to_junction="far", length_m=3000.0, inner_diameter_mm=60.0, heat_loss_w_per_m_k=0.2
+    )  # fmt: skip
+    pipes = (main(500.0, 150.0), branch)
+    network = PipeNetwork(
+        id="warm", carrier="heat", junctions=junctions, pipes=pipes, plant_junction="plant", consumers=("town", "far")
+    )
+    steps = Horizon.uniform(START, START + timedelta(hours=1))
+    demand = xr.DataArray(
+        [[800.0] * 4, [far_kw] * 4], {"consumer": ["town", "far"], "time": steps.times}, ("consumer", "time")
+    )
+    found = list(judge_network(network, solve_heat(network, demand), Speaker(steps)))
+    assert {f.severity for f in found} == severities
+
+
+def test_somebody_who_counts_and_gets_no_warmth_is_an_error(site: Site):
+    piped = on(site, Carrier.HEAT, heat(main(6000.0, 150.0, loss=0.5)))
+    summer = LEVELS | {"works_heat_kw": 5.0}
+    check = verify(plan_of(piped, ready(piped), STEADY, summer), piped, ready(piped), forecast_of(summer))
+    assert "warm (town): what is asked cannot arrive" in errors(check.findings, "warm")[0]
 
 
 def test_a_thin_gas_pipe_loses_its_pressure(site: Site):
