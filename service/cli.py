@@ -26,7 +26,9 @@ Seed = Annotated[int, typer.Option(min=0, help="same seed, same plant and weathe
 Speed = Annotated[float, typer.Option(min=0.01, max=2000, help="site seconds per real second")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="port of the page, 0 for a free one")]
 Seconds = Annotated[float | None, typer.Option(min=0.1, metavar="S", help="end by itself after so many real seconds")]
-Json = Annotated[Path | None, typer.Option("--json", metavar="OUT", help="also write the result to this file")]
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="OUT", help="with --once: also write the result to this file")
+]
 
 SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
 
@@ -144,8 +146,19 @@ def demo(
     seed: Seed = 1,
     seconds: Seconds = None,
     outages: Annotated[bool, typer.Option(help="let devices fail now and then")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="no page: one whole day under every operator, compared in tables")
+    ] = False,
+    json: Json = None,
 ) -> None:
-    """Emulate the park, operate it and show it on a page; a day passes in ten minutes."""
+    """Emulate the park, operate it and show it on a page; a day passes in ten minutes.
+
+    With --once, exit 0 only if every carrier's balance closes and no write is unaccounted for.
+    """
+    if once:
+        from service.commands.once import run_once
+
+        raise typer.Exit(run_once(site, day.date(), seed=seed, out=json))
     from service.demo import DemoSettings, run_demo
 
     run_demo(DemoSettings(site, day.date(), speed, port, seed, seconds, outages))
