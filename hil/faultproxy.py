@@ -47,7 +47,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind of fault from ``start_s`` to ``end_s`` (after the proxy's start), on a ``share`` of the frames."""
+    """One kind of fault from ``start_s`` to ``end_s`` (after the proxy's start), on a ``share`` of the frames.
+
+    ``functions`` limits it to frames of these function codes; empty means all. ``code`` is the exception code to answer with.
+    """
 
     kind: Kind
     start_s: float = 0.0
@@ -55,6 +58,12 @@ class Fault:
     share: float = 1.0
     delay_s: float = 0.0
     code: int = 4
+    functions: tuple[int, ...] = ()
+
+    def strikes(self, kind: Kind, at_s: float, function: int | None) -> bool:
+        """Return whether a frame at this time is in the fault's reach."""
+        reached = not self.functions or function in self.functions
+        return self.kind is kind and self.start_s <= at_s < self.end_s and reached
 
 
 class FaultProxy:
@@ -93,11 +102,11 @@ class FaultProxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def active(self, kind: Kind) -> Fault | None:
-        """Return the fault of a kind that strikes this frame, None when it is spared."""
+    def active(self, kind: Kind, function: int | None = None) -> Fault | None:
+        """Return the fault of a kind that strikes a frame of this function code, None when it is spared."""
         now = asyncio.get_running_loop().time() - self._started
         for fault in self.faults:
-            if fault.kind is kind and fault.start_s <= now < fault.end_s and self._draws.random() < fault.share:
+            if fault.strikes(kind, now, function) and self._draws.random() < fault.share:
                 self.injected[kind] += 1
                 return fault
         return None
@@ -136,12 +145,13 @@ class FaultProxy:
                 await up_writer.wait_closed()
 
     async def _forward(self, frame: bytes, up_writer: asyncio.StreamWriter, asked: list[bytes]) -> None:
-        if self.active(Kind.DROP_REQUEST) or self.active(Kind.BLACK_HOLE):
+        body = self._body(frame)
+        if self.active(Kind.DROP_REQUEST, body[0]) or self.active(Kind.BLACK_HOLE, body[0]):
             return
-        late = self.active(Kind.DELAY_REQUEST)
+        late = self.active(Kind.DELAY_REQUEST, body[0])
         if late is not None:
             await asyncio.sleep(late.delay_s)
-        asked.append(self._body(frame))
+        asked.append(body)
         up_writer.write(frame)
         await up_writer.drain()
 
@@ -156,38 +166,40 @@ class FaultProxy:
 
     async def _answer(self, frame: bytes, question: bytes, writer: asyncio.StreamWriter) -> bool:
         """Pass a reply on, or what the plan makes of it; False ends the connection."""
-        if self.active(Kind.BLACK_HOLE) or self.active(Kind.DROP_REPLY):
+        function = self._body(frame)[0] & 0x7F
+        if self.active(Kind.BLACK_HOLE, function) or self.active(Kind.DROP_REPLY, function):
             return True
-        if self.active(Kind.RESET):
+        if self.active(Kind.RESET, function):
             return False
-        late = self.active(Kind.DELAY_REPLY)
+        late = self.active(Kind.DELAY_REPLY, function)
         if late is not None:
             await asyncio.sleep(late.delay_s)
         frame = self._bent(frame, question)
-        if self.active(Kind.BYTEWISE):
+        if self.active(Kind.BYTEWISE, function):
             for k in range(len(frame)):
                 writer.write(frame[k : k + 1])
                 await writer.drain()
                 await asyncio.sleep(0.001)
         else:
-            writer.write(frame * 2 if self.active(Kind.DUPLICATE) else frame)
+            writer.write(frame * 2 if self.active(Kind.DUPLICATE, function) else frame)
             await writer.drain()
         return True
 
     def _bent(self, frame: bytes, question: bytes) -> bytes:
         """Return a reply with the faults that change its bytes."""
         body = self._body(frame)
+        function = body[0] & 0x7F
         if question[:1] in (b"\x03", b"\x04") and body[0] < 0x80:
             first = self._first_answers.setdefault(question, body)
-            body = first if self.active(Kind.REPLAY) else body
-        refusal = self.active(Kind.EXCEPTION)
+            body = first if self.active(Kind.REPLAY, function) else body
+        refusal = self.active(Kind.EXCEPTION, function)
         if refusal is not None:
             body = bytes([body[0] | 0x80, refusal.code])
-        if len(body) > 3 and self.active(Kind.CORRUPT):
+        if len(body) > 3 and self.active(Kind.CORRUPT, function):
             place = self._draws.randrange(2, len(body))
             body = body[:place] + bytes([body[place] ^ (1 << self._draws.randrange(8))]) + body[place + 1 :]
         frame = self._framed(frame, body)
-        if self.active(Kind.TRUNCATE):
+        if self.active(Kind.TRUNCATE, function):
             frame = frame[: len(frame) // 2]
         return frame
 
@@ -196,14 +208,14 @@ class FaultProxy:
 
     def _framed(self, frame: bytes, body: bytes) -> bytes:
         """Return a reply like ``frame`` around other contents."""
-        unit = frame[0] if self._rtu else frame[6]
-        if self.active(Kind.WRONG_UNIT):
+        unit, function = frame[0] if self._rtu else frame[6], body[0] & 0x7F
+        if self.active(Kind.WRONG_UNIT, function):
             unit = (unit + 1) & 0xFF
         if self._rtu:
             whole = bytes([unit]) + body
             return whole + crc16(whole)
         transaction = MBAP.unpack(frame[:7])[0]
-        if self.active(Kind.WRONG_TRANSACTION):
+        if self.active(Kind.WRONG_TRANSACTION, function):
             transaction = (transaction + 1) & 0xFFFF
         return MBAP.pack(transaction, 0, len(body) + 1, unit) + body
 

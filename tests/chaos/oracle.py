@@ -75,7 +75,7 @@ def unsafe(log, commands, tries):
 
 def lost(evidence, commands, outcomes):
     for name, (raw, deadline, _) in commands.items():
-        shown = [at for at, _, value in evidence.log if value == raw]
+        shown = [at for at, who, value in evidence.log if value == raw and who != "ignored"]
         landed = [at for at, who, value in evidence.log if who == "bridge" and value == raw]
         if name not in outcomes:
             if deadline + 2.0 < LENGTH_S:
