@@ -32,6 +32,7 @@ FALLBACK_SHARE = 0.2
 FALLBACK_MAX_S = 1.0
 """Time kept back from the deadline for the fall-back, as a share of it and at most."""
 DUAL_TOLERANCE = 1e-6
+KEPT_STRUCTURES = 16
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,8 @@ class Dispatcher:
         if known is None or known.site is not problem.site:
             known = self._compile(problem.site, structure, len(problem.horizon))
             self._compiled[quick] = known
+        while len(self._compiled) > KEPT_STRUCTURES:
+            self._compiled.pop(next(iter(self._compiled)))
         return known
 
     def _compile(self, site: Site, structure: Structure, steps: int) -> Compiled:

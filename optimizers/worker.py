@@ -22,11 +22,11 @@ from optimizers.rounding import near_whole
 from optimizers.session import HighsSession, Program, Solution, Status
 
 KEPT_SESSIONS = 8
+READY = "ready"
+START_S = 60.0
 GRACE_S = 1.0
 """How long the child may overrun its own time limit before it is killed."""
 
-ROUNDING_SHARE = 0.5
-"""A rounded relaxation is accepted within this share of the allowed gap; the tree search usually ends closer than allowed."""
 MIXED_OPTIONS: Mapping[str, bool | int | float | str] = {
     "mip_heuristic_run_feasibility_jump": False,  # finds nothing on dispatch problems and costs as much as the root
     "mip_detect_symmetry": False,  # equal units are one count already
@@ -93,8 +93,8 @@ class SolverProcess:
             If the child ended or failed in another way.
         """
         with self._lock:
-            link = self._linked()
             try:
+                link = self._linked()
                 link.send((job, deadline_s))
                 if not link.poll(deadline_s + GRACE_S):
                     self._end()
@@ -130,6 +130,10 @@ class SolverProcess:
         )
         theirs.close()
         self._link = Connection(ours.detach())
+        # the child's start is no part of anybody's deadline: a busy machine takes seconds for its imports
+        if not self._link.poll(START_S) or self._link.recv() != READY:
+            self._end()
+            raise SolverCrashError(f"the solver's process did not start within {START_S:g} s")
 
     def _end(self) -> None:
         if self._link is not None:
@@ -173,7 +177,7 @@ def run(kept: dict[str, Kept], job: Job, deadline_s: float) -> Answer:
         return Answer(relaxed, relaxed if relaxed.status is Status.OPTIMAL else None, relaxed)
     if relaxed.status is not Status.OPTIMAL or relaxed.x is None:
         return Answer(replace(relaxed, x=None), None, relaxed)
-    allowed = ROUNDING_SHARE * job.gap_share * max(abs(relaxed.objective), 1.0)
+    allowed = job.gap_share * max(abs(relaxed.objective), 1.0)
     whole = near_whole(models.relaxed, relaxed, integers, allowed, end_s)
     if whole is not None:
         return Answer(whole, whole, relaxed)
@@ -210,6 +214,7 @@ def serve(descriptor: int) -> None:
     """Answer jobs on a socket until the other side closes it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the link
     link, kept = Connection(descriptor), dict[str, Kept]()
+    link.send(READY)
     while True:
         try:
             job, deadline_s = link.recv()
