@@ -77,10 +77,10 @@ def _no_solution(network: str, status: npt.NDArray[np.int8], worst: Places, spea
         if len(steps):
             k = int(steps[0])
             place = str(worst[k])
-            near = f" ({place})" if place and kind is Status.BOUND else ""
+            near = f" at {place}" if place and kind is Status.BOUND else ""
             fact, way_on = sentence.split("; ")
             when = f"from {speaker.at(k)} on ({speaker.often(len(steps))})"
-            message = f"{network}{near}: {fact}, {when}. {way_on.capitalize()}."
+            message = f"{fact}{near}, {when}. {way_on.capitalize()}."
             yield Finding(Severity.ERROR, network, message, (network, place) if place else (network,))
 
 
@@ -95,7 +95,7 @@ def judge_grid(network: ElectricNetwork, state: xr.Dataset, speaker: Speaker) ->
 
 def _voltage(bus: str, vm_pu: FloatArray, band: tuple[float, float], speaker: Speaker) -> Iterator[Finding]:
     def fact(worst: Worst) -> str:
-        return f"{bus}: voltage {worst.value:.4f} pu, the band is {band[0]:g} to {band[1]:g} pu,"
+        return f"voltage {worst.value:.4f} pu, the band is {band[0]:g} to {band[1]:g} pu,"
 
     high, low = worst_above(vm_pu, band[1], VOLTAGE_SLACK_PU), worst_below(vm_pu, band[0], VOLTAGE_SLACK_PU)
     way_on = "Feed in less nearby, charge a store there, or draw reactive power."
@@ -106,7 +106,7 @@ def _voltage(bus: str, vm_pu: FloatArray, band: tuple[float, float], speaker: Sp
 
 def _loading(branch: str, loading: FloatArray, speaker: Speaker) -> Iterator[Finding]:
     def fact(worst: Worst) -> str:
-        return f"{branch}: loaded to {worst.value:.1%} of its thermal limit"
+        return f"loaded to {worst.value:.1%} of its thermal limit"
 
     way_on = "Move load or generation behind it to other hours or another feeder."
     yield from speaker.finding(Severity.ERROR, branch, worst_above(loading, 1.0, LOADING_SLACK), fact, way_on)
@@ -127,7 +127,7 @@ def _pressure_difference(
     network: PipeNetwork, consumer: str, dp_kpa: FloatArray, speaker: Speaker
 ) -> Iterator[Finding]:
     def fact(worst: Worst) -> str:
-        return f"{consumer}: {worst.value:.0f} kPa between supply and return, it needs {worst.limit:.0f} kPa,"
+        return f"{worst.value:.0f} kPa between supply and return, it needs {worst.limit:.0f} kPa,"
 
     worst = worst_below(dp_kpa, network.dp_min_kpa, PRESSURE_SLACK_KPA)
     way_on = "Lift the pump, or spread the demand over more hours."
@@ -139,7 +139,7 @@ def _arrival(network: PipeNetwork, consumer: str, supply_degc: FloatArray, speak
 
     def fact(worst: Worst) -> str:
         sent = f"{network.supply_degc:g} degC leave the plant"
-        return f"{consumer}: water arrives with {worst.value:.1f} degC where {sent} and {worst.limit:.1f} degC should arrive,"
+        return f"water arrives with {worst.value:.1f} degC where {sent} and {worst.limit:.1f} degC should arrive,"
 
     warm = network.carrier != "cold"
     worst = worst_below(supply_degc, limit) if warm else worst_above(supply_degc, limit)
@@ -150,11 +150,11 @@ def _arrival(network: PipeNetwork, consumer: str, supply_degc: FloatArray, speak
 def judge_gas(network: GasNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
     """Yield consumers with too little pressure, and pipes in which the gas is too fast."""
     pressure = _rows(state, "pressure_kpa", "junction")
+
+    def fact(worst: Worst) -> str:
+        return f"{worst.value:.0f} kPa of gas pressure, it needs {worst.limit:.0f} kPa,"
+
     for consumer in network.consumers:
-
-        def fact(worst: Worst, consumer: str = consumer) -> str:
-            return f"{consumer}: {worst.value:.0f} kPa of gas pressure, it needs {worst.limit:.0f} kPa,"
-
         worst = worst_below(pressure[consumer], network.pressure_min_kpa, PRESSURE_SLACK_KPA)
         way_on = "Raise the pressure at the gate, or burn less behind the same pipe."
         yield from speaker.finding(Severity.ERROR, consumer, worst, fact, way_on, consumer, network.id)
@@ -162,11 +162,10 @@ def judge_gas(network: GasNetwork, state: xr.Dataset, speaker: Speaker) -> Itera
 
 
 def _velocity(limit_m_per_s: float, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    def fact(worst: Worst) -> str:
+        return f"flows at {worst.value:.1f} m/s, the pipe is made for {worst.limit:g} m/s,"
+
     for pipe, velocity in _rows(state, "velocity_m_per_s", "pipe").items():
-
-        def fact(worst: Worst, pipe: str = pipe) -> str:
-            return f"{pipe}: flows at {worst.value:.1f} m/s, the pipe is made for {worst.limit:g} m/s,"
-
         worst = worst_above(np.abs(velocity), limit_m_per_s, 1e-3)
         yield from speaker.finding(Severity.WARNING, pipe, worst, fact, "Spread the demand over more hours.")
 

@@ -132,10 +132,10 @@ def _limits(
     carrier = asset.control.value
 
     def beyond(worst: Worst) -> str:
-        return f"{asset.id}: {worst.value:.0f} kW of {carrier} planned, its limit is {worst.limit:.0f} kW,"
+        return f"{worst.value:.0f} kW of {carrier} planned, its limit is {worst.limit:.0f} kW,"
 
     def below(worst: Worst) -> str:
-        return f"{asset.id}: {worst.value:.0f} kW planned, it runs from {worst.limit:.0f} kW upwards,"
+        return f"{worst.value:.0f} kW planned, it runs from {worst.limit:.0f} kW upwards,"
 
     way_on = "Keep the plan within the datasheet, or correct the site file."
     yield from speaker.finding(Severity.ERROR, asset.id, worst_above(power, highest, slack), beyond, way_on)
@@ -155,9 +155,7 @@ def _ramp(chp: Chp, power: FloatArray, initial: Snapshot, speaker: Speaker) -> I
     fall = np.where(power > STANDING_KW, earlier - power, 0.0)
 
     def fact(worst: Worst) -> str:
-        return (
-            f"{chp.id}: power changes by {worst.value:.0f} kW in one step where its ramp allows {worst.limit:.0f} kW,"
-        )
+        return f"power changes by {worst.value:.0f} kW in one step where its ramp allows {worst.limit:.0f} kW,"
 
     way_on = "Spread the change over more steps."
     worst = worst_above(np.maximum(rise, fall), allowed, 1.0)
@@ -180,7 +178,7 @@ def _too_early(chp: Chp, ran: bool, hours: float, step: int, speaker: Speaker) -
     needed = chp.min_up_h if ran else chp.min_down_h
     if hours < needed - 1e-6:
         words = ("stopped", "running") if ran else ("started", "standing")
-        fact = f"{chp.id}: {words[0]} at {speaker.at(step)} after {hours:g} h of {words[1]}; it needs {needed:g} h."
+        fact = f"{words[0]} at {speaker.at(step)} after {hours:g} h of {words[1]}; it needs {needed:g} h."
         yield Finding(
             Severity.ERROR, chp.id, f"{fact} Move the switch or keep the unit as it is.", (chp.id,), hours, needed
         )
@@ -190,7 +188,9 @@ def _content(store: Store, stored: FloatArray, speaker: Speaker) -> Iterator[Fin
     slack = LIMIT_SHARE * store.energy_kwh
 
     def fact(worst: Worst) -> str:
-        return f"{store.id}: {worst.value:.0f} kWh planned, it can hold {store.stored_min_kwh:.0f} to {store.stored_max_kwh:.0f} kWh,"
+        return (
+            f"{worst.value:.0f} kWh planned, it can hold {store.stored_min_kwh:.0f} to {store.stored_max_kwh:.0f} kWh,"
+        )
 
     way_on = "Charge or discharge less before."
     yield from speaker.finding(Severity.ERROR, store.id, worst_above(stored, store.stored_max_kwh, slack), fact, way_on)

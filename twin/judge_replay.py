@@ -1,6 +1,6 @@
 """What the replay of a plan shows: networks beyond their limits, demand unmet, units that cannot do what was planned."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -39,39 +39,37 @@ def judge_replay(plan: Plan, planned: PlannedUnits, site: Site, replay: Replay) 
 def _connections(site: Site, replay: Replay, speaker: Speaker) -> Iterator[Finding]:
     """Yield connections that the replay drives to their limit, where the next kilowatt is cut off."""
     kinds: Sequence[GridConnection | GasSupply] = (*site.of_kind(GridConnection), *site.of_kind(GasSupply))
+
+    def fact(worst: Worst) -> str:
+        return f"the import of {worst.value:.0f} kW is all that the connection allows,"
+
     for asset in kinds:
         power = np.array([b.power_kw[asset.id, asset.control] for b in replay.balances])
-
-        def fact(worst: Worst, asset_id: str = asset.id) -> str:
-            return f"{asset_id}: the import of {worst.value:.0f} kW is all that the connection allows,"
-
         worst = worst_above(power, asset.import_max_kw, -1e-3)
         yield from speaker.finding(Severity.WARNING, asset.id, worst, fact, "Generate, discharge or shift more.")
 
 
 def _unserved(plan: Plan, replay: Replay, speaker: Speaker) -> Iterator[Finding]:
     """Yield demand that nobody meets: an error when the plan does not know, a warning when it says so itself."""
-    ports = sorted({p for b in replay.balances for p in b.unserved_kw})
-    for port in ports:
+    for port in sorted({p for b in replay.balances for p in b.unserved_kw}):
         short = np.array([b.unserved_kw.get(port, 0.0) for b in replay.balances])
-        known = _declared(plan, port, len(short))
-        asset, carrier = port
-
-        def fact(worst: Worst, asset: str = asset, carrier: str = carrier.value) -> str:
-            return (
-                f"{asset}: {worst.value:.0f} kW of {carrier} demand cannot be met, the plan says {worst.limit:.0f} kW,"
-            )
-
-        new = worst_above(short, known, UNSERVED_KW)
-        way_on = f"Run more {carrier.value} supply, or start with fuller stores."
-        yield from speaker.finding(Severity.ERROR, asset, new, fact, way_on, asset, carrier.value)
-        if new is None:
-            worst = worst_above(short, 0.0, UNSERVED_KW)
-            yield from speaker.finding(Severity.WARNING, asset, worst, _as_planned(asset, carrier.value), way_on)
+        yield from _short(port, short, _declared(plan, port, len(short)), speaker)
 
 
-def _as_planned(asset: str, carrier: str) -> Callable[[Worst], str]:
-    return lambda worst: f"{asset}: {worst.value:.0f} kW of {carrier} demand stays unmet, as the plan says,"
+def _short(port: Port, short_kw: FloatArray, declared_kw: FloatArray, speaker: Speaker) -> Iterator[Finding]:
+    asset, carrier = port[0], port[1].value
+
+    def news(worst: Worst) -> str:
+        return f"{worst.value:.0f} kW of {carrier} demand cannot be met, the plan says {worst.limit:.0f} kW,"
+
+    def known(worst: Worst) -> str:
+        return f"{worst.value:.0f} kW of {carrier} demand stays unmet, as the plan says,"
+
+    way_on = f"Run more {carrier} supply, or start with fuller stores."
+    new = worst_above(short_kw, declared_kw, UNSERVED_KW)
+    yield from speaker.finding(Severity.ERROR, asset, new, news, way_on, asset, carrier)
+    if new is None:
+        yield from speaker.finding(Severity.WARNING, asset, worst_above(short_kw, 0.0, UNSERVED_KW), known, way_on)
 
 
 def _declared(plan: Plan, port: Port, steps: int) -> FloatArray:
@@ -96,9 +94,7 @@ def _differs(asset: str, wanted: FloatArray, done: FloatArray, speaker: Speaker)
 
     def fact(worst: Worst) -> str:
         k = worst.step
-        return (
-            f"{asset}: {wanted[k]:.0f} kW planned, {done[k]:.0f} kW happens because stores or limits leave no choice,"
-        )
+        return f"{wanted[k]:.0f} kW planned, {done[k]:.0f} kW happens because stores or limits leave no choice,"
 
     way_on = "Plan again from the replayed state and losses."
     worst = worst_above(off, 0.0, max(MOVED_SHARE * size, 5.0))
@@ -113,7 +109,7 @@ def _stores(planned: PlannedUnits, site: Site, replay: Replay) -> Iterator[Findi
         found_kwh = replay.stored_kwh[-1][store.id]
         if abs(found_kwh - plan_kwh) > STORED_SHARE * store.energy_kwh:
             words = (
-                f"{store.id}: {found_kwh:.0f} kWh left at the end of the horizon, the plan says {plan_kwh:.0f} kWh. "
+                f"{found_kwh:.0f} kWh left at the end of the horizon, the plan says {plan_kwh:.0f} kWh. "
                 "Plan again with the replayed losses."
             )
             yield Finding(Severity.WARNING, store.id, words, (store.id,), found_kwh, plan_kwh)

@@ -57,7 +57,7 @@ class ReplanRequest:
     @property
     def reason(self) -> str:
         """All reasons in one line."""
-        return " ".join(f.message for f in self.findings)
+        return " ".join(f"{f.place}: {f.message}" for f in self.findings)
 
 
 class Tracker:
@@ -154,7 +154,7 @@ class Tracker:
             if track.read_back_kw is None
             else f"the device shows {track.read_back_kw:g} kW"
         )
-        words = f"{track.asset}: {receipt.command.value:g} kW was asked and {shown} ({receipt.message}). Plan without it or check the device."
+        words = f"{receipt.command.value:g} kW was asked and {shown} ({receipt.message}). Plan without it or check the device."
         yield Finding(Severity.WARNING, track.asset, words, (track.asset,), track.read_back_kw, receipt.command.value)
 
     def _disobeyed(self, track: Track, at: datetime) -> Iterator[Finding]:
@@ -167,7 +167,7 @@ class Tracker:
         apart = abs(done) - abs(told) if isinstance(asset, LIMITS) else abs(done - told)
         if apart > max(APART_KW, APART_SHARE * _size_kw(asset)):
             since = clock(track.commanded_at)
-            words = f"{asset.id}: told {told:g} kW since {since} and does {done:.0f} kW. Plan with what it does, or see why."
+            words = f"told {told:g} kW since {since} and does {done:.0f} kW. Plan with what it does, or see why."
             yield Finding(Severity.WARNING, asset.id, words, (asset.id,), done, told)
 
     def _stores_apart(self, snapshot: Snapshot) -> Iterator[Finding]:
@@ -180,7 +180,9 @@ class Tracker:
                 continue
             planned = self._planned_kwh(plan, store.id, step, snapshot.at)
             if planned is not None and abs(held[store.id] - planned) > STORED_SHARE * store.energy_kwh:
-                words = f"{store.id}: holds {held[store.id]:.0f} kWh where the plan counts on {planned:.0f} kWh. Plan again from here."
+                words = (
+                    f"holds {held[store.id]:.0f} kWh where the plan counts on {planned:.0f} kWh. Plan again from here."
+                )
                 yield Finding(Severity.WARNING, store.id, words, (store.id,), held[store.id], planned)
 
     def _planned_kwh(self, plan: Plan, store: str, step: int, at: datetime) -> float | None:
@@ -198,7 +200,9 @@ class Tracker:
             done = powers_of(snapshot).get((grid.id, grid.control))
             if planned is None or done is None or done - planned <= max(APART_KW, IMPORT_SHARE * grid.import_max_kw):
                 continue
-            words = f"{grid.id}: imports {done:.0f} kW where the plan expects {planned:.0f} kW. Plan again with the present demand."
+            words = (
+                f"imports {done:.0f} kW where the plan expects {planned:.0f} kW. Plan again with the present demand."
+            )
             yield Finding(Severity.WARNING, grid.id, words, (grid.id,), done, planned)
 
 

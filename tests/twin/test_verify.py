@@ -44,7 +44,7 @@ def test_too_much_sun_lifts_the_voltage_and_the_finding_says_where(site: Site):
     sunny = LEVELS | {"pv_pu": 1.0, "works_el_kw": 50.0}
     check = verify(plan_of(weak, ready(weak), STEADY, sunny), weak, ready(weak), forecast_of(sunny))
     (message,) = errors(check.findings, "works")
-    assert message.startswith("works: voltage 1.0")
+    assert message.startswith("voltage 1.0")
     assert "the band is 0.95 to 1.001 pu, at 2015-07-15" in message
     assert not check.ok
     found = next(f for f in check.findings if f.place == "works")
@@ -84,7 +84,7 @@ def test_stored_energy_outside_the_store(site: Site):
     plan = plan_of(site, ready(site), STEADY)
     plan.stored_kwh.loc[{"asset": "battery"}] = np.linspace(1000.0, 2300.0, STEPS)
     check = verify(plan, site, ready(site), forecast_of(LEVELS))
-    assert errors(check.findings, "battery")[0].startswith("battery: 2300 kWh planned, it can hold 200 to 2000 kWh")
+    assert errors(check.findings, "battery")[0].startswith("2300 kWh planned, it can hold 200 to 2000 kWh")
 
 
 def test_unmet_demand_is_an_error_unless_the_plan_says_so(site: Site):
