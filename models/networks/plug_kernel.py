@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.networks.hydraulics import Floats, Ints, balance
+from models.networks.hydraulics import Floats, Ints, balance, tree_flows
 from models.networks.jit import compiled
 from models.networks.loops import apart, behind, fill, put, put_table
 from models.networks.parcels import transport
@@ -56,14 +56,18 @@ def move(
     arriving = supply[4].copy()
     leaving = back[4].copy()
     order = np.zeros(len(demand), np.int32)
+    is_tree, need = len(shape[5]) == 0, np.empty(len(demand))
     fine, lost = True, 0.0
     for rounds in range(ROUNDS_MAX):
         share = 1.0 if rounds < 4 else 0.5
         fine = set_flows(demand, arriving, leaving, wanted_return, feed_t, cp, sign, least_k, share, flow)
         flow[0] = 0.0
-        steps, _ = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
-        if steps < 0:
-            return -1, 0.0, False
+        if is_tree:  # node balances alone give the flows; pressures can wait
+            tree_flows(flow, m, shape, need)
+        else:
+            steps, _ = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
+            if steps < 0:
+                return -1, 0.0, False
         flow[0] = -behind(flow)
         placed = downstream_order(m, start, end, near, order)
         _copy(supply, work_supply)
@@ -83,6 +87,8 @@ def move(
         put(back_t, leaving)
         if change <= AGREE_K:
             break
+    if is_tree:
+        balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
     _copy(work_supply, supply)
     _copy(work_back, back)
     return rounds + 1, lost, fine

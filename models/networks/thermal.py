@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.networks.graph import CompiledGraph
-from models.networks.hydraulics import Floats, Ints, Media, Shape, Tubes, balance
+from models.networks.hydraulics import Floats, Ints, Media, Shape, Tubes, balance, tree_flows
 from models.networks.jit import compiled
 from models.networks.loops import apart, behind, fill, put
 
@@ -167,6 +167,7 @@ def steady(
     put(wanted_return, return_t)
     fill(flow, 0.0)
     order = np.zeros(count, np.int32)
+    is_tree, need = len(shape[5]) == 0, np.empty(count)
     old_supply, old_return = np.empty(count), np.empty(count)
     change, fine = np.inf, True
     least_k = max(SPREAD_MIN_SHARE * sign * (plant_t - wanted_return[0]), 1e-3)
@@ -174,9 +175,12 @@ def steady(
         share = 1.0 if iteration < RELAX_FROM else (0.5 if iteration < CRAWL_FROM else 0.2)
         fine = set_flows(demand, supply_t, return_t, wanted_return, feed_t, cp, sign, least_k, share, flow)
         flow[0] = 0.0
-        steps, gap = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
-        if steps < 0:
-            return -1, gap, False
+        if is_tree:  # node balances alone give the flows; pressures can wait
+            tree_flows(flow, m, shape, need)
+        else:
+            steps, gap = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
+            if steps < 0:
+                return -1, gap, False
         flow[0] = -behind(flow)
         put(supply_t, old_supply)
         put(return_t, old_return)
@@ -186,6 +190,8 @@ def steady(
         mix(m, flow, wanted_return, ground, loss, cp, shape, near, order, placed, -1.0, return_t)
         change = max(apart(supply_t, old_supply), apart(return_t, old_return))
         if change <= TOLERANCE_K:
+            if is_tree:
+                balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
             return iteration + 1, change, fine
     return -1, change, fine
 
