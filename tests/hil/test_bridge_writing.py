@@ -3,10 +3,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hil.bridge import Bridge, CommandState, FrameShadowed, Mode
+from hil.bridge import Bridge, CommandState, FrameShadowed, Mode, driver
 from hil.clocks import RealClock
 from models.errors import MapError, SetupError
 from models.ports import Command, Outcome, Quality
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(driver, "PATIENCE_S", 0.6)
 
 
 def run(scenario):
