@@ -89,8 +89,8 @@ def judge_grid(network: ElectricNetwork, state: xr.Dataset, speaker: Speaker) ->
     voltage, loading = _rows(state, "vm_pu", "bus"), _rows(state, "loading_share", "branch")
     for bus in network.buses:
         yield from _voltage(bus.id, voltage[bus.id], (bus.vm_min_pu, bus.vm_max_pu), speaker)
-    for branch in (*network.lines, *network.transformers):
-        yield from _loading(branch.id, loading[branch.id], speaker)
+    for branch in (*(x.id for x in network.lines), *(x.id for x in network.transformers)):
+        yield from _loading(branch, loading[branch], speaker)
 
 
 def _voltage(bus: str, vm_pu: FloatArray, band: tuple[float, float], speaker: Speaker) -> Iterator[Finding]:
