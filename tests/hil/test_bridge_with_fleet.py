@@ -62,16 +62,19 @@ def test_every_kind_of_asset_follows_its_set_point_over_the_wire(site):
         receipts = {}
         for asset, value in wanted.items():
             receipts[asset] = await bridge.write(command(clock, by_asset[asset], value, asset))
-        await clock.sleep(1500)  # longer than every revert time: only refreshing keeps them
+        await clock.sleep(880)  # longer than the battery's revert time: only refreshing keeps it
         held = {r.device: r.value for r in await bridge.read() if r.quantity == "setpoint_kw"}
-        return receipts, held, bridge.stats
+        await clock.sleep(900)  # the deadline is over, nobody refreshes any more
+        fallen = {r.device: r.value for r in await bridge.read() if r.quantity == "setpoint_kw"}
+        return receipts, held, fallen, bridge.stats
 
-    (receipts, held, stats), events, _ = operated(site, story)
+    (receipts, held, fallen, stats), events, _ = operated(site, story)
     assert {a: r.message for a, r in receipts.items() if r.outcome is not Outcome.APPLIED} == {}
     assert stats.refreshes > 5
     assert stats.differences == 0
     for asset in ("battery", "boiler"):
         assert held[by_asset[asset]] == pytest.approx(wanted[asset], abs=0.1)
+    assert fallen[by_asset["battery"]] == 0.0
     assert not [e for e in events if isinstance(e, DeviceLost)]
 
 
