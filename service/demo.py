@@ -83,5 +83,5 @@ def farewell(runtime: Runtime, operation: Operation) -> str:
     """Return what the demo has done, in a few figures."""
     memory, stats = runtime.memory, operation.stats
     outcomes = ", ".join(f"{number} {outcome.value}" for outcome, number in memory.outcomes().items())
-    done = f"{len(memory.plans())} plans, commands: {outcomes}"
-    return done if stats is None else f"{done}; {stats.reads} blocks read, {stats.writes} frames written. All ended."
+    wire = "" if stats is None else f"; {stats.reads} blocks read, {stats.writes} frames written"
+    return f"{len(memory.plans())} plans, commands: {outcomes}{wire}. All ended."

@@ -17,6 +17,14 @@ Number = Annotated[float | None, BeforeValidator(_finite)]
 """A number rounded to three decimals; null when there is no value."""
 
 
+def _finite_share(value: float | None) -> float | None:
+    return round(float(value), 6) if value is not None and isfinite(value) else None
+
+
+Share = Annotated[float | None, BeforeValidator(_finite_share)]
+"""A share of one, rounded to six decimals; null when there is no value."""
+
+
 def _running(request: Request) -> Runtime:
     runtime = request.app.state.runtime
     assert isinstance(runtime, Runtime)  # noqa: S101 # create_app is the only one to set it

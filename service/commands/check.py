@@ -12,9 +12,12 @@ from service.commands.screen import console, count, findings_table
 
 def check_file(path: Path) -> int:
     """Print everything worth saying about a site file and return the exit code: 1 with errors, else 0."""
+    from hil.maps.bind import check_devices
     from models.site.file import read_site
 
     site, findings = read_site(path)
+    if site is not None and not errors_in(findings):
+        findings += check_devices(site)
     if findings:
         console.print(findings_table(findings))
     errors = errors_in(findings)

@@ -95,7 +95,7 @@ def cost_cells(report: DayReport, row: Row) -> list[str]:
 def balance_table(report: DayReport) -> Table:
     """Return, for every run, what was fed into each carrier and what of it the books cannot account for."""
     runs = [r for r in report.rows if r.energy_kwh is not None]
-    carriers = list(runs[0].energy_kwh or {}) if runs else []
+    carriers = [c for c, fed_kwh in (runs[0].energy_kwh or {}).items() if fed_kwh > 0] if runs else []
     table = Table(
         title="Energy fed, MWh, and what the books cannot account for", title_justify="left", header_style="bold"
     )

@@ -9,7 +9,7 @@ from models.components import AnyAsset
 from models.ports import Outcome, Quality
 from models.site import Site
 from models.state import Snapshot
-from service.api.fields import Number
+from service.api.fields import Number, Share
 from service.runtime import PlantKind, Runtime
 from service.views.flows import FlowView
 from service.views.tiles import KeyFigures
@@ -153,7 +153,7 @@ class StoreOut(BaseModel):
     title: str
     kind: str
     stored_kwh: Number
-    stored_share: Number
+    stored_share: Share
     energy_kwh: Number
     power_kw: Number
 
@@ -165,7 +165,7 @@ class PlanStateOut(BaseModel):
     age_s: Number
     source: str
     status: str
-    gap_share: Number
+    gap_share: Share
     findings: int
     check_ok: bool | None
 
@@ -182,7 +182,7 @@ class KeyFiguresOut(BaseModel):
     peak_import_kw: Number
     peak_cap_kw: Number
     renewable_kw: Number
-    self_use_share: Number
+    self_use_share: Share
     stores: list[StoreOut]
     plan: PlanStateOut | None
     values_by_quality: dict[Quality, int]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from models.findings import Finding, Severity
 from models.ports import Outcome, Receipt
-from service.api.fields import Number
+from service.api.fields import Number, Share
 from service.memory import MadePlan
 
 
@@ -33,7 +33,7 @@ class SolverOut(BaseModel):
     status: str
     objective: Number
     bound: Number
-    gap_share: Number
+    gap_share: Share
     build_s: Number
     solve_s: Number
     certified: bool

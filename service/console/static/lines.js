@@ -124,11 +124,11 @@ function tip(view, axes, at) {
   return element("div", { class: "tip" }, element("h4", {}, dayAndClock(at)), element("table", {}, body));
 }
 
-/** The axis begins where there is first something to see, and at least an hour before now. */
+/** The axis begins where there is first something to see, and at least three hours before now. */
 function firstOf(view, axes) {
   const rows = view.carriers.flatMap((lines) => [...Object.values(lines.measured_kw).map((v) => [v, axes.measured]), ...Object.values(lines.planned_kw).map((v) => [v, axes.planned])]);
   const first = rows.map(([values, stamps]) => stamps[values.findIndex((v) => v !== null)] ?? axes.now);
-  return Math.min(...first, axes.now - 3600000);
+  return Math.min(...first, axes.now - 3 * 3600000);
 }
 
 function option(view) {

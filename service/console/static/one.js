@@ -20,6 +20,13 @@ function tip(items) {
   return element("div", { class: "tip" }, element("h4", {}, dayAndClock(items[0].axisValue)), element("table", {}, element("tbody", {}, ...rows)));
 }
 
+/** The axis begins where there is first something to see, and at least three hours before now. */
+function firstOf(view, now) {
+  const first = (start, step_s, values) => siteTime(start) + Math.max(values.findIndex((v) => v !== null), 0) * step_s * 1000;
+  const starts = [first(view.measured_start, view.measured_step_s, view.measured_kw), first(view.planned_start, view.planned_step_s, view.planned_kw)];
+  return Math.min(Math.max(...starts), now - 3 * 3600000);
+}
+
 function option(view) {
   const now = siteTime(view.now);
   const series = (name, data, stroke, more) => ({
@@ -33,7 +40,7 @@ function option(view) {
     grid: { left: 58, right: 14, top: 46, bottom: 28 },
     legend: { top: 0, left: 0, itemWidth: 18, itemHeight: 8, icon: "roundRect", textStyle: { color: colour("--soft"), fontSize: 12 }, data: ["measured", "planned", "commanded"], formatter: (name) => words[name] },
     tooltip: tooltip((items) => (items.length ? tip(items) : ""), { trigger: "axis", axisPointer: { lineStyle: { color: colour("--faint") } } }),
-    xAxis: { type: "time", axisLabel: { color: colour("--soft"), fontSize: 11, hideOverlap: true, formatter: tick }, axisLine: { onZero: false, lineStyle: { color: colour("--edge") } }, splitLine: { show: true, lineStyle: { color: colour("--grid-line") } }, maxInterval: 6 * 3600000 },
+    xAxis: { type: "time", min: firstOf(view, now), axisLabel: { color: colour("--soft"), fontSize: 11, hideOverlap: true, formatter: tick }, axisLine: { onZero: false, lineStyle: { color: colour("--edge") } }, splitLine: { show: true, lineStyle: { color: colour("--grid-line") } }, maxInterval: 6 * 3600000 },
     yAxis: { type: "value", axisLabel: { color: colour("--soft"), fontSize: 11, formatter: (v) => grouped(v) }, splitLine: { lineStyle: { color: colour("--grid-line") } } },
     series: [
       series("measured", run(view.measured_start, view.measured_step_s, view.measured_kw, 0.5), colour("--accent"), { z: 5, area: { opacity: 0.08 } }),
