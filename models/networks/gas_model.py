@@ -1,11 +1,11 @@
 """A gas network as the arrays that its solvers read, once per network."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from models.networks.cache import compiled_once
 from models.networks.data import GasNetwork
 from models.networks.fluids import GasLaw, gas_law
 from models.networks.graph import CompiledGraph, Edge, compile_graph
@@ -42,7 +42,7 @@ class GasFlow:
     residual_share: Floats
 
 
-@lru_cache(maxsize=64)
+@compiled_once
 def compile_gas(network: GasNetwork) -> GasModel:
     """Return the arrays of a gas network; equal networks share one result."""
     closed = frozenset(p.id for p in network.pipes if not p.open)

@@ -59,6 +59,11 @@ class CompiledGraph:
         """Junctions that the root does not reach."""
         return tuple(j for j, node in zip(self.junction_ids, self.node, strict=True) if node < 0)
 
+    def places(self, junctions: Sequence[str]) -> list[int]:
+        """Return where junctions stand in ``junction_ids``."""
+        place = {junction: i for i, junction in enumerate(self.junction_ids)}
+        return [place[j] for j in junctions]
+
 
 @lru_cache(maxsize=64)
 def compile_graph(

@@ -155,8 +155,7 @@ def _returned(
         full = np.full((steps, model.graph.node_count), network.return_degc)
         steady = value if "time" in value.dims else value.expand_dims(time=time)
         per_consumer = table(steady, "consumer", network.consumers, time, "return_degc")
-        for k, consumer in enumerate(network.consumers):
-            node = model.graph.node[model.graph.junction_ids.index(consumer)]
+        for k, node in enumerate(model.graph.node[model.graph.places(network.consumers)]):
             if node >= 0:
                 full[:, node] = per_consumer[:, k]
         return full
@@ -241,7 +240,7 @@ def _label(
         "loss_kw": sign * lost_w(model, cp, given.ground_degc, flow) / 1e3,
         "pump_kw": plant_flow * network.pump_lift_kpa / fluid.return_kg_per_m3,
     }
-    at = [graph.junction_ids.index(c) for c in network.consumers]
+    at = graph.places(network.consumers)
     consumer_flow = np.maximum(to_junctions(graph, flow.flow)[:, at], 0)
 
     def masked(values: Floats) -> Floats:
@@ -273,7 +272,7 @@ def _verdict(
     if not network.consumers:
         none = np.where(flow.count < 0, Status.NOT_CONVERGED, Status.OK).astype(np.int8)
         return none, np.full(len(none), "", dtype=object)
-    at = [model.graph.junction_ids.index(c) for c in network.consumers]
+    at = model.graph.places(network.consumers)
     dp = np.where(np.isnan(dp_kpa[:, at]), np.inf, dp_kpa[:, at])
     bound = ~flow.fine | (dp.min(axis=1) < 0)
     states = [Status.NOT_CONVERGED, Status.BOUND, Status.ISLAND]

@@ -1,7 +1,6 @@
 """Gas networks in motion: the pipes hold gas, so supply and demand may differ for a while."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +8,7 @@ import xarray as xr
 
 from models.errors import DataError
 from models.findings import error
+from models.networks.cache import compiled_once
 from models.networks.data import GasNetwork
 from models.networks.fluids import GRAVITY_M_PER_S2
 from models.networks.friction import CODE
@@ -41,7 +41,7 @@ class LinepackModel:
     """Per edge: its off-diagonal entry, -1 for dead or doubled-back edges."""
 
 
-@lru_cache(maxsize=64)
+@compiled_once
 def compile_linepack(network: GasNetwork) -> LinepackModel:
     """Return volumes and elimination order; raises ``DataError`` for compressors, whose linepack is not modelled."""
     if network.compressors or network.further_sources:

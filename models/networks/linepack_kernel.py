@@ -103,6 +103,7 @@ def step(
         if not holds:
             rhs[0] += fed
         law_gap = 0.0
+        rounding = 1e-14 * potential(p[0], law)  # wide pipes at rest cannot do better than this
         for k in range(edges):
             a, b = start[k], end[k]
             if block[k] < 0:
@@ -112,7 +113,7 @@ def step(
             head = ((rho_a + rho_b) / 2) ** 2 * lift[k]
             gap[k] = potential(p[a], law) - potential(p[b], law) - drop(m[k], k, tubes, model, viscosity) - head
             gain[k] = max(slope(m[k], k, tubes, model, viscosity), 1e-6)
-            law_gap = max(law_gap, abs(gap[k]) / gain[k])
+            law_gap = max(law_gap, min(abs(gap[k]) / gain[k], abs(gap[k]) / rounding * TOLERANCE_KG_PER_S))
             rhs[a] -= m[k]
             rhs[b] += m[k]
         worst = 0.0

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from models.networks.cache import compiled_once
 from models.networks.data import Friction, Pipe, PipeNetwork
 from models.networks.fluids import Fluid
 from models.networks.friction import CODE
@@ -45,7 +45,7 @@ def pipework_of(model: PipeModel, friction: Friction, fluid: Fluid) -> Pipework:
     return shape, model.near, model.tubes, CODE[friction], media, model.curve_pa_s2_per_kg2, model.head_pa
 
 
-@lru_cache(maxsize=64)
+@compiled_once
 def compile_pipes(network: PipeNetwork) -> PipeModel:
     """Return the arrays of a heat, cold or water network; equal networks share one result."""
     closed = frozenset(p.id for p in network.pipes if not p.open)

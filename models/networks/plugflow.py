@@ -216,7 +216,7 @@ def _label(
     network: PipeNetwork, model: PipeModel, sign: float, given: ThermalInput, motion: _Motion, time: xr.DataArray
 ) -> xr.Dataset:
     graph = model.graph
-    at = [graph.junction_ids.index(c) for c in network.consumers]
+    at = graph.places(network.consumers)
     dp = network.pump_lift_kpa + to_junctions(graph, motion.fall_pa) / 1e3
     status: npt.NDArray[np.int8] = motion.state.astype(np.int8)
     short = (status == Status.OK) & (dp[:, at].min(axis=1, initial=np.inf) < 0)

@@ -32,8 +32,8 @@ def solve_water(network: PipeNetwork, demand_m3_per_h: xr.DataArray) -> xr.Datas
     graph = model.graph
     wanted = table(demand_m3_per_h, "consumer", network.consumers, time, "demand_m3_per_h")
     demand = np.zeros((len(wanted), len(graph.junction_ids)))
-    for k, junction in enumerate(network.consumers):
-        demand[:, graph.junction_ids.index(junction)] += wanted[:, k] * fluid.supply_kg_per_m3 / 3600
+    for k, at in enumerate(graph.places(network.consumers)):
+        demand[:, at] += wanted[:, k] * fluid.supply_kg_per_m3 / 3600
     rise = np.where(model.live, model.height_m[graph.end] - model.height_m[graph.start], 0.0)
     head = model.head_pa + fluid.supply_kg_per_m3 * GRAVITY_M_PER_S2 * rise
     root = np.full(len(wanted), (network.return_pressure_kpa + network.pump_lift_kpa) * 1e3)

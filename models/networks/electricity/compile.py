@@ -3,11 +3,11 @@
 import cmath
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
+from models.networks.cache import compiled_once
 from models.networks.data import ElectricNetwork
 from models.networks.electricity.topology import Branch, branches_of, fuse_buses, reached
 from models.networks.symbolic import Elimination, IntArray, eliminate
@@ -69,7 +69,7 @@ class CompiledGrid:
         return tuple(bus for bus, node in zip(self.bus_ids, self.bus_node, strict=True) if node < 0)
 
 
-@lru_cache(maxsize=64)
+@compiled_once
 def compile_grid(network: ElectricNetwork) -> CompiledGrid:
     """Return the arrays of a grid; equal networks share one result."""
     node_of_bus = fuse_buses(network)
