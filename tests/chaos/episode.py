@@ -188,7 +188,7 @@ class Evidence:
     injected: dict = field(default_factory=dict)
 
 
-def site(port, framer):
+def site(port, framer, poll_s=1.0):
     engine = Chp(
         id="chp",
         electricity_node="bus",
@@ -207,7 +207,7 @@ def site(port, framer):
         networks=Networks(),
         contracts=(),
         customers=(),
-        devices=(Device(id="chp", asset="chp", map="gas_engine_chp", port=port, framer=framer, poll_s=1.0),),
+        devices=(Device(id="chp", asset="chp", map="gas_engine_chp", port=port, framer=framer, poll_s=poll_s),),
         profiles=None,
         folder=Path(),
     )
