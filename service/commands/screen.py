@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from models.findings import Finding, Severity
@@ -22,7 +23,7 @@ def findings_table(findings: Iterable[Finding], title: str = "") -> Table:
     table.add_column("what, and the way on", overflow="fold", ratio=5)
     for finding in sorted(findings, key=lambda f: order.index(f.severity)):
         colour = COLOUR[finding.severity]
-        table.add_row(f"[{colour}]{finding.severity.value}[/]", finding.place, finding.message)
+        table.add_row(f"[{colour}]{finding.severity.value}[/]", escape(finding.place), escape(finding.message))
     return table
 
 
