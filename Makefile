@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 PEERS := .venv-peers
 PRODUCT := models twin optimizers hil market customers scenarios service
-ARGS :=
+ARGS ?=
 
 # Installing for development adds to installing for use; one environment never falls back from the first to the second.
 RUN_LOCK = $(if $(wildcard $(VENV)/.ready-dev),requirements-dev.lock,requirements.lock)

@@ -63,6 +63,9 @@ def test_every_relative_link_of_the_documents_leads_somewhere():
     assert not dead
 
 
-def test_decisions_are_numbered_without_gaps():
-    numbers = [int(p.name[:4]) for p in sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))]
-    assert numbers == list(range(1, len(numbers) + 1))
+def test_decisions_are_numbered_without_gaps_and_listed():
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    assert [int(p.name[:4]) for p in pages] == list(range(1, len(pages) + 1))
+    listed = (ROOT / "docs" / "decisions" / "README.md").read_text(encoding="utf-8")
+    assert not [p.name for p in pages if f"({p.name})" not in listed]
+    assert not [p.name for p in pages if not p.read_text(encoding="utf-8").startswith(f"# {p.name[:4]} ")]
