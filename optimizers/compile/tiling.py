@@ -58,15 +58,16 @@ class _Values:
         self.const: list[Floats] = []
         self.terms: list[tuple[Ints, Ints, Floats]] = []
 
-    def add(self, value: Affine, at: Ints, slots: Ints) -> Floats:
-        """Register ``value`` at the steps ``at`` for the numbered ``slots``; return its constant part."""
+    def add(self, value: Affine, at: Ints, slots: Ints) -> None:
+        """Register what ``value`` takes from parameters at the steps ``at``, for the numbered ``slots``."""
         for name, offset, weight in value.terms:
             self.terms.append((slots, self.tiling.parameter(name, at + offset), np.full(len(at), weight)))
-        return np.full(len(at), value.const)
 
     def append(self, value: Affine, at: Ints) -> None:
         """Add one number per step of ``at``."""
-        self.const.append(self.add(value, at, np.arange(self.count, self.count + len(at))))
+        if value.terms:
+            self.add(value, at, np.arange(self.count, self.count + len(at)))
+        self.const.append(np.full(len(at), value.const))
         self.count += len(at)
 
     def map(self) -> AffineMap:
