@@ -42,6 +42,14 @@ def check(site: SiteFile = PARK) -> None:
 
 
 @app.command()
+def warm(again: Annotated[bool, typer.Option("--again", help="even what is compiled already")] = False) -> None:
+    """Compile the loops of the networks, once per machine and version; silent when that is done."""
+    from service.commands.warm import warm_loops
+
+    warm_loops(again=again)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the site format."""
     from service.commands.check import print_schema

@@ -18,9 +18,10 @@ from models.horizon import Horizon
 from scenarios.day import local_day
 from scenarios.events import CommandsSent, Event, Fault, GuardActed, PlanMade, SnapshotTaken
 from scenarios.operate import LoopSettings, OperatingLoop
-from scenarios.planners import Optimizer
+from scenarios.planners import planner_for
 from service.memory import Memory
 from service.runtime import Runtime
+from twin.state import start_snapshot
 from twin.sync import Synchroniser
 from twin.verify import Verifier
 
@@ -78,7 +79,7 @@ class Operation:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         self._ready.set()
         site, clock, hear = self.runtime.site, self.runtime.clock, Hearing(self.runtime.memory)
-        planner = Optimizer()
+        planner = planner_for(site)
         bridge = Bridge(site, clock, self._journal, hear.bridge, addresses=self._addresses)
         try:
             async with bridge:
@@ -88,7 +89,7 @@ class Operation:
                     clock,
                     planner,
                     forecaster(self.runtime, self._seed),
-                    Synchroniser(site),
+                    Synchroniser(site, initial=start_snapshot(site, clock.now())),
                     checker=Verifier(site),
                     floor_planner=planner,
                     listener=hear.loop,

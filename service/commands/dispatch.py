@@ -17,7 +17,7 @@ from models.horizon import Horizon
 from models.site import Site
 from models.site.file import load_site
 from scenarios.day import local_day
-from scenarios.planners import Optimizer
+from scenarios.planners import planner_for
 from scenarios.problem import Horizons, demand_terms, losses_on
 from service.commands.plan_files import write_plan
 from service.commands.screen import console, findings_table
@@ -77,7 +77,7 @@ def day_problem(site: Site, day: date, seed: int) -> DispatchProblem:
 
 def checked_plan(site: Site, problem: DispatchProblem, deadline_s: float) -> tuple[Plan, PlanCheck]:
     """Return a plan that knows the losses which the twin found in a first one, and what the twin says of it."""
-    planner, verifier = Optimizer(deadline_s=deadline_s), Verifier(site)
+    planner, verifier = planner_for(site, deadline_s=deadline_s), Verifier(site)
     try:
         first = planner.plan(problem)
         losses_kw = losses_on(verifier(first, problem.initial, problem.forecast), problem.horizon)

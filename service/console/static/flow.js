@@ -9,8 +9,8 @@ let shown = null;
 
 // Columns from where energy enters to where it is used. Carriers stand behind what feeds them.
 const COLUMN = {
-  "grid_connection:out": 0, "gas_supply:out": 0, pv: 0, wind: 0, "carrier:gas": 1, chp: 2, gas_boiler: 2, "battery:out": 2, ambient: 2,
-  "carrier:electricity": 3, heat_pump: 4, electric_boiler: 4, electric_chiller: 4, electrolyser: 4, "battery:in": 4, "hot_tank:out": 4,
+  "grid_connection:out": 0, "gas_supply:out": 0, pv: 0, wind: 0, "carrier:gas": 1, chp: 2, gas_boiler: 2, "battery:out": 2,
+  "carrier:electricity": 3, ambient: 3, heat_pump: 4, electric_boiler: 4, electric_chiller: 4, electrolyser: 4, "battery:in": 4, "hot_tank:out": 4,
   "carrier:heat": 5, absorption_chiller: 6, "hot_tank:in": 6, "cold_store:out": 6, "carrier:hydrogen": 6, "carrier:cold": 7,
 };
 const LAST = 9; // one column is left free for the labels of the last
@@ -41,7 +41,7 @@ function rank(node) {
 /** Carriers carry their names on top, so that the names of what feeds them do not run into theirs. */
 function labelOf(name) {
   if (name.startsWith("carrier:")) return { position: "top", distance: 3, fontWeight: 600 };
-  return { position: columnOf(name) === LAST || name.endsWith(":out") && columnOf(name) > 0 ? "left" : "right" };
+  return { position: columnOf(name) === LAST ? "left" : "right" };
 }
 
 /** What meters saw beyond what was fed comes in just before its carrier. */
@@ -67,6 +67,8 @@ function tip(item) {
 
 function option(view) {
   const flows = view.flows.filter((f) => f.amount >= 0.05);
+  const largest = Math.max(...view.balances.map((b) => b.supplied + b.discharged));
+  const twoLines = (item) => columnOf(item.name) < LAST && !item.name.startsWith("carrier:") && item.value > 0.06 * largest;
   return {
     animation: false, // a new layout every second would never come to rest
     tooltip: tooltip(tip, { trigger: "item" }),
@@ -81,7 +83,8 @@ function option(view) {
       })),
       label: {
         color: colour("--ink"), fontFamily: font, fontSize: 12, textBorderColor: colour("--card"), textBorderWidth: 2.5,
-        formatter: (item) => `${title(item.name)} ${grouped(item.value)}`,
+        lineHeight: 15,
+        formatter: (item) => `${title(item.name)}${twoLines(item) ? "\n" : " "}${grouped(item.value)}`,
       },
       emphasis: { focus: "adjacency", lineStyle: { opacity: 0.6 } },
     }],
