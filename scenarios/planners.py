@@ -1,7 +1,10 @@
 """Planners: the optimizer behind the loop's door."""
 
 from models.dispatch import DispatchProblem, Plan
+from models.site import Site
 from optimizers.dispatch import Dispatcher
+from scenarios.secured import SecuredOptimizer
+from twin.secure import GridCheck
 
 
 class Optimizer:
@@ -18,3 +21,10 @@ class Optimizer:
     def close(self) -> None:
         """End the solver's process."""
         self.dispatcher.close()
+
+
+def planner_for(site: Site, *, deadline_s: float = 20.0) -> Optimizer | SecuredOptimizer:
+    """Return the optimizer for a site: with proof on its grid where it has one, otherwise on balances alone."""
+    if not site.networks.electricity:
+        return Optimizer(deadline_s=deadline_s)
+    return SecuredOptimizer(GridCheck(site, site.networks.electricity[0]), deadline_s=deadline_s)
