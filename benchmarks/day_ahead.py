@@ -1,5 +1,6 @@
 """Day-ahead dispatch of the demo park: 96 quarters with commitment, against the same numbers handed to HiGHS as plain arrays."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,10 +12,20 @@ from benchmarks.rows import Row, ratio_at_most
 if TYPE_CHECKING:
     from models.dispatch import DispatchProblem
     from models.horizon import Horizon
+    from models.site import Site
     from optimizers.session import Program
 
 SUMMER_DAY = datetime(2015, 7, 14, 16, tzinfo=UTC)
 GAP_SHARE = 1e-3
+
+
+@functools.cache
+def _park() -> "Site":
+    """Return the demo park, loaded once: a running system does not load its site again for every plan either."""
+    from models.site.file import load_site
+    from scenarios.sites import park_path
+
+    return load_site(park_path())
 
 
 def park_problem(horizon: "Horizon", *, integer_h: float | None = None) -> "DispatchProblem":
@@ -26,12 +37,10 @@ def park_problem(horizon: "Horizon", *, integer_h: float | None = None) -> "Disp
     from models.components import EvFleet, FlexibleLoad, Store
     from models.dispatch import DemandTerms, DispatchProblem
     from models.forecast import Forecast
-    from models.site.file import load_site
     from models.site.profiles import load_profiles
     from models.state import Snapshot
-    from scenarios.sites import park_path
 
-    site = load_site(park_path())
+    site = _park()
     profiles, names = load_profiles(site), list(site.series())
     instants = profiles.index.values.astype("datetime64[s]").astype(float)
     middle = horizon.times.values.astype("datetime64[s]").astype(float) + horizon.step_h * 1800.0

@@ -154,11 +154,14 @@ class Dispatcher:
         return known
 
     def _compile(self, site: Site, structure: Structure, steps: int) -> Compiled:
+        """Compile a structure; a site that was merely loaded again finds the program of its equal."""
         key = structure_key(structure_content(site, structure))
-        stencil = self._stencils.get(key, lambda: stencil_of(site, structure))
         blocks = blocks_of(site, structure)
         book = write_book(blocks, structure.carriers)
-        return Compiled(f"{key}:{steps}", site, blocks, book, structure.carriers, tile(stencil, TimeGrid(steps)))
+        model = next((c.model for c in self._compiled.values() if c.key == f"{key}:{steps}"), None)
+        if model is None:
+            model = tile(self._stencils.get(key, lambda: stencil_of(site, structure)), TimeGrid(steps))
+        return Compiled(f"{key}:{steps}", site, blocks, book, structure.carriers, model)
 
     def _solve(self, case: Case, deadline_s: float) -> Solved:
         """Solve and recheck; an answer that fails the recheck is asked for once more without the kept basis."""

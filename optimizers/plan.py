@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from models.carriers import Carrier
@@ -71,8 +72,8 @@ def plan_of(outcome: Outcome, report: SolverReport, findings: Sequence[Finding])
         made_at=problem.initial.at,
         horizon=problem.horizon,
         power_kw=_ports(power, names, outcome),
-        stored_kwh=_table(_stored(outcome), problem.horizon),
-        running=_table(running, problem.horizon),
+        stored_kwh=_table(_stored(outcome), outcome.facts.times),
+        running=_table(running, outcome.facts.times),
         unserved_kw=_ports(unserved, sorted({a for a, _ in unserved}), outcome),
         cost=_cost_parts(outcome),
         price_per_kwh=_prices(outcome),
@@ -146,14 +147,14 @@ def _ports(found: dict[tuple[str, Carrier], Floats], names: Sequence[str], outco
     coords = {
         "asset": list(names),
         "carrier": [c.value for c in outcome.carriers],
-        "time": outcome.facts.problem.horizon.times,
+        "time": outcome.facts.times,
     }
     return xr.DataArray(values + 0.0, coords, ("asset", "carrier", "time"))
 
 
-def _table(found: dict[str, Floats], horizon: Horizon) -> xr.DataArray:
-    values = np.array(list(found.values())).reshape(len(found), len(horizon))
-    return xr.DataArray(values, {"asset": list(found), "time": horizon.times}, ("asset", "time"))
+def _table(found: dict[str, Floats], times: pd.DatetimeIndex) -> xr.DataArray:
+    values = np.array(list(found.values())).reshape(len(found), len(times))
+    return xr.DataArray(values, {"asset": list(found), "time": times}, ("asset", "time"))
 
 
 def _cost_parts(outcome: Outcome) -> dict[str, float]:
@@ -170,7 +171,7 @@ def _prices(outcome: Outcome) -> xr.DataArray:
     """Return the marginal cost of one more kWh per carrier and step; NaN when there are no duals."""
     dual = outcome.row_dual if outcome.row_dual is not None else np.full(outcome.model.row_count, np.nan)
     rows = [dual[outcome.model.row(c.value, "balance").span] / outcome.facts.step_h for c in outcome.carriers]
-    coords = {"carrier": [c.value for c in outcome.carriers], "time": outcome.facts.problem.horizon.times}
+    coords = {"carrier": [c.value for c in outcome.carriers], "time": outcome.facts.times}
     return xr.DataArray(np.array(rows), coords, ("carrier", "time"))
 
 

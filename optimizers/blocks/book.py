@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from models.carriers import Carrier
 from models.dispatch import DispatchProblem, EndTerm
@@ -84,6 +85,11 @@ class Facts:
     series: Mapping[str, Floats]
     available: Mapping[str, Floats]
     stored_kwh: Mapping[str, float]
+
+    @functools.cached_property
+    def times(self) -> pd.DatetimeIndex:
+        """Start of every step, as labels for arrays."""
+        return self.problem.horizon.times
 
     @functools.cached_property
     def minutes(self) -> "Minutes":
