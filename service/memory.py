@@ -116,10 +116,9 @@ class Memory:
             return dict(self._counts)
 
     def take_snapshot(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot as the newest and count its energy."""
+        """Keep a snapshot as the newest and count its energy; the stream tells of snapshots by itself."""
         self.history.add(snapshot)
         self._snapshot = snapshot
-        self.events.add("snapshot", snapshot.at)
 
     def take_plan(self, plan: Plan, check: PlanCheck | None = None, peak_cap_kw: float | None = None) -> None:
         """Keep a plan as the newest and tell the listeners."""
@@ -144,6 +143,10 @@ class Memory:
     def take_fault(self, at: datetime, place: str, message: str) -> None:
         """Tell the listeners of something that went wrong and was survived."""
         self.events.add("fault", at, {"place": place, "message": message})
+
+    def take_recovery(self, at: datetime, place: str, message: str) -> None:
+        """Tell the listeners that something which was lost is back."""
+        self.events.add("recovery", at, {"place": place, "message": message})
 
     def take_guard(self, at: datetime, message: str) -> None:
         """Tell the listeners that the fast guard acted."""

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,8 @@ from twin.sync import Synchroniser
 from twin.verify import Verifier
 
 STOP_S = 15.0
+REAL_POLL = timedelta(seconds=10)
+"""In real time a snapshot is taken so often; a faster run takes one every minute of site time."""
 
 
 class Operation:
@@ -104,7 +106,7 @@ class Operation:
 def settings_for(runtime: Runtime) -> LoopSettings:
     """Return the loop's settings: in real time the calendar month is billed, in a faster run each local day by itself."""
     if runtime.speed <= 1:
-        return LoopSettings()
+        return LoopSettings(poll=REAL_POLL)
     zone = ZoneInfo(runtime.site.location.time_zone)
     return LoopSettings(billing_period=lambda at: local_day(runtime.site, at.astimezone(zone).date()))
 
@@ -154,8 +156,8 @@ class Hearing:
         """Take one event of the bridge; the life of a single command is in its receipt already."""
         if isinstance(event, CommandState):
             return
-        place = f"{event.device} (back)" if isinstance(event, DeviceBack) else event.device
-        self.memory.take_fault(event.at, place, event.words)
+        take = self.memory.take_recovery if isinstance(event, DeviceBack) else self.memory.take_fault
+        take(event.at, event.device, event.words)
 
     def _guard(self, event: GuardActed) -> None:
         """Tell of the guard once between two plans; it acts every minute while the peak is near."""

@@ -92,7 +92,7 @@ def unusual(events: Sequence[Event]) -> list[Event]:
     found: list[Event] = []
     before = (True, True)
     for event in events:
-        if event.kind in ("guard", "fault"):
+        if event.kind in ("guard", "fault", "recovery"):
             found.append(event)
         elif event.kind == "plan":
             state = (event.data["status"] in GOOD_STATUS, event.data["ok"] is not False)

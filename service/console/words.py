@@ -114,6 +114,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "event_plan": ("New plan", "新计划"),
     "event_commands": ("Commands sent", "已下发指令"),
     "event_guard": ("Fast guard acted", "快速保护动作"),
+    "event_recovery": ("Back again", "已恢复"),
     "event_fault": ("Fault survived", "故障已处理"),
     "electricity": ("Electricity", "电"),
     "heat": ("Heat", "热"),

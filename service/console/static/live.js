@@ -53,7 +53,7 @@ function listen() {
     if (opened) refreshAll();
     opened = true;
   });
-  for (const kind of ["snapshot", "plan", "commands", "guard", "fault", "ping"]) stream.addEventListener(kind, heard);
+  for (const kind of ["snapshot", "plan", "commands", "guard", "fault", "recovery", "ping"]) stream.addEventListener(kind, heard);
   stream.addEventListener("snapshot", () => {
     if (document.hidden) return;
     happened("site-changed");
@@ -61,7 +61,7 @@ function listen() {
     refreshLines();
   });
   stream.addEventListener("commands", () => happened("commands-sent"));
-  for (const kind of ["plan", "guard", "fault"]) stream.addEventListener(kind, () => happened("something-happened"));
+  for (const kind of ["plan", "guard", "fault", "recovery"]) stream.addEventListener(kind, () => happened("something-happened"));
   // A refused connection is final for the browser; after a restart of the service only a new stream hears again.
   stream.addEventListener("error", () => {
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
