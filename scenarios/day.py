@@ -23,10 +23,12 @@ from models.tariffs.time_of_use import BillingPeriod
 from scenarios.events import CommandsSent, Event, Fault, GuardActed, Listener, PlanMade, SnapshotTaken
 from scenarios.kpis import Kpis, kpis_of
 from scenarios.operate import LoopSettings, OperatingLoop, SnapshotSource, at_once, unaccounted
-from scenarios.problem import Checker, Horizons, Planner
+from scenarios.problem import Checker, EndRule, Horizons, Planner
 from scenarios.rules import Rule, RulePlanner
 
 DAY = timedelta(days=1)
+START_SHARE = 0.5
+"""How full every store is when a day begins."""
 
 
 class JumpingClock:
@@ -62,10 +64,17 @@ class Operator:
     horizons: Horizons = field(default_factory=Horizons)
 
     def settings(self, period: BillingPeriod) -> LoopSettings:
-        """Return the settings of a period that is billed by itself, under a clock that stands still while a plan is made."""
+        """Return the settings of a period that is billed and judged by itself, under a clock that stands while a plan is made."""
         return LoopSettings(
-            billing_period=lambda _: period, in_background=at_once, floor_kw=self.floor_kw, horizons=self.horizons
+            billing_period=lambda _: period,
+            in_background=at_once,
+            floor_kw=self.floor_kw,
+            horizons=replace(self.horizons, until=period.end, ends=AS_AT_START),
         )
+
+
+AS_AT_START = EndRule(target_share=START_SHARE, short_price_per_kwh=1.5)
+"""A run that is judged by itself should leave its stores as it found them; what differs is credited at end values."""
 
 
 def optimizing(name: str, planner: Planner, forecaster: Forecaster, checker: Checker | None = None) -> Operator:

@@ -18,11 +18,15 @@ from models.tariffs.time_of_use import BillingPeriod
 from scenarios.measured import Measured
 
 E = Carrier.ELECTRICITY
-MARGIN_SHARE = 0.01
+MARGIN_SHARE = 0.005
 """Part of the cap kept free for what meters get wrong and units do late."""
 SHORTEST_REST = timedelta(minutes=2)
 """So much of a quarter-hour is taken to be left at least: nothing acts faster."""
 ACTED_KW = 1.0
+CATCH_UP = timedelta(minutes=5)
+"""The last minutes of a quarter-hour, kept for catching up what was let through before."""
+CATCH_UP_SHARE = 0.5
+"""Part of all relief that may be counted on for catching up."""
 
 
 class PeakMeter:
@@ -51,6 +55,10 @@ class PeakMeter:
         """Return the mean import over the rest of the quarter-hour that just keeps its mean at ``cap_kw``."""
         rest = max(quarter_start(at) + QUARTER - at, SHORTEST_REST)
         return (cap_kw * (QUARTER / HOUR) - self._energy_kwh) / (rest / HOUR)
+
+    def rest(self, at: datetime) -> timedelta:
+        """Return how much of the quarter-hour is left."""
+        return quarter_start(at) + QUARTER - at
 
     def new_period(self) -> None:
         """Begin a new billing period: what was before does not count any more."""
@@ -88,18 +96,26 @@ class Guard:
         self._moved_kw: dict[str, float] = {}
 
     def adjusted(
-        self, planned_kw: Mapping[str, float], seen: Measured, import_kw: float, allowed_kw: float
+        self,
+        planned_kw: Mapping[str, float],
+        seen: Measured,
+        import_kw: float,
+        allowed_kw: float,
+        rest: timedelta = timedelta(0),
     ) -> dict[str, float]:
-        """Return the set-points that keep the import at ``allowed_kw``, from those of the plan.
+        """Return the set-points that keep the import at ``allowed_kw`` over the rest of the quarter-hour, from those of the plan.
 
         What the guard did before is in ``import_kw`` already, so it is added back first: when the need has passed, the plan's
-        set-points return.
+        set-points return. While there is time to catch up in the last minutes, it waits: most fluctuations pass by themselves.
         """
         reliefs = list(self._reliefs(planned_kw, seen))
         free_kw = allowed_kw * (1.0 - self.margin_share)
         over_kw = import_kw + self._relieved_kw(reliefs, planned_kw, seen) - free_kw
-        self._moved_kw = {}
         found = dict(planned_kw)
+        later_kw = CATCH_UP_SHARE * sum(r.most_kw for r in reliefs)
+        if not self._moved_kw and over_kw * rest < later_kw * max(rest - CATCH_UP, timedelta(0)):
+            return found
+        self._moved_kw = {}
         for relief in reliefs:
             if over_kw <= ACTED_KW:
                 break

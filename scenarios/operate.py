@@ -19,7 +19,7 @@ from models.errors import DataError, FlowError, JouletwinError, PlanningError
 from models.forecast import Forecast
 from models.forecast.naive import Forecaster
 from models.forecast.present import measured_series
-from models.horizon import QUARTER, Horizon
+from models.horizon import QUARTER
 from models.ports import Clock, Command, Outcome, Plant, Reading, Receipt
 from models.site import Site
 from models.state import Snapshot
@@ -217,7 +217,7 @@ class OperatingLoop:
 
     def _problem(self, snapshot: Snapshot) -> DispatchProblem:
         horizons, period = self.settings.horizons, self.course.period
-        horizon = Horizon.quarters_then_hours(snapshot.at, quarters=horizons.quarters, hours=horizons.hours)
+        horizon = horizons.starting(snapshot.at)
         present = mean_series([seen for _, seen in self._present])
         demand = demand_terms(self.site, period, self._peak_kw(snapshot), self.course.floor_kw) if period else None
         return DispatchProblem(
@@ -272,7 +272,7 @@ class OperatingLoop:
         if not self.settings.guarded or not planned:
             return planned
         import_kw, allowed_kw = self._import_kw(seen), self.meter.allowed_kw(seen.at, self.course.cap_kw)
-        target = self.guard.adjusted(planned, seen, import_kw, allowed_kw)
+        target = self.guard.adjusted(planned, seen, import_kw, allowed_kw, self.meter.rest(seen.at))
         moved = {a: target[a] - planned[a] for a in target if target[a] != planned[a]}
         if moved:
             self.listener(GuardActed(seen.at, moved, import_kw, allowed_kw))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ import xarray as xr
 from models.components import Store
 from models.dispatch import DemandTerms, DispatchProblem, EndTerm, Plan, PlanCheck
 from models.forecast import Forecast
-from models.horizon import Horizon
+from models.horizon import QUARTER, Horizon
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod
@@ -58,12 +59,29 @@ class EndRule:
 
 @dataclass(frozen=True, slots=True)
 class Horizons:
-    """How far and how finely a rolling plan looks: quarter-hours, then hours, yes-or-no decisions only for the first hours."""
+    """How far and how finely a rolling plan looks: quarter-hours, then hours, yes-or-no decisions only for the first hours.
+
+    ``until`` is where a run that is judged by itself ends: no plan looks further.
+    """
 
     quarters: int = 16
     hours: int = 20
     integer_h: float | None = 3.0
     ends: EndRule = field(default_factory=EndRule)
+    until: datetime | None = None
+
+    def starting(self, at: datetime) -> Horizon:
+        """Return the steps of a plan that starts at ``at``, at least one."""
+        if self.until is None:
+            return Horizon.quarters_then_hours(at, quarters=self.quarters, hours=self.hours)
+        left = max((self.until - at) // QUARTER, 1)
+        if left <= self.quarters:
+            return Horizon.quarters_then_hours(at, quarters=left, hours=0)
+        # quarter-hours that make no whole hour go to the fine part
+        hours, odd = divmod(left - self.quarters, 4)
+        if hours >= self.hours:
+            return Horizon.quarters_then_hours(at, quarters=self.quarters, hours=self.hours)
+        return Horizon.quarters_then_hours(at, quarters=self.quarters + odd, hours=hours)
 
 
 def demand_terms(site: Site, period: BillingPeriod, peak_so_far_kw: float, floor_kw: float) -> DemandTerms:

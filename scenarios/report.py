@@ -10,8 +10,7 @@ from typing import Any
 
 from hil.emulators.deviations import deviated
 from models.actuals import Actuals
-from models.components import Store
-from models.dispatch import DispatchProblem, EndTerm, Plan
+from models.dispatch import DispatchProblem, Plan
 from models.findings import Severity
 from models.forecast.naive import Forecaster, NaiveForecaster, PerfectForecaster
 from models.horizon import Horizon
@@ -19,7 +18,7 @@ from models.site import Site
 from models.site.file import load_site
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.costs import Powers, co2_kg, demand_price_per_kw, operating_cost, peak_import_kw, stored_value
-from scenarios.day import DayResult, following, local_day, optimizing, run_day, run_day_over_modbus
+from scenarios.day import AS_AT_START, DayResult, following, local_day, optimizing, run_day, run_day_over_modbus
 from scenarios.kpis import UNSERVED_PRICE_PER_KWH
 from scenarios.planners import Optimizer
 from scenarios.problem import demand_terms, losses_on
@@ -241,16 +240,11 @@ def foresight(plant: Site, actuals: Actuals, period: BillingPeriod, optimizer: O
         forecast=PerfectForecaster(actuals).forecast(horizon),
         initial=start_snapshot(plant, period.start),
         demand=demand_terms(plant, period, 0.0, 0.0),
-        ends={s: EndTerm(0.0, value, value) for s, value in end_values(plant).items()},
+        ends=AS_AT_START.terms(plant),
         unserved_price_per_kwh=UNSERVED_PRICE_PER_KWH,
     )
     check = Verifier(plant)(optimizer.plan(problem), problem.initial, problem.forecast)
     return optimizer.plan(replace(problem, losses_kw=losses_on(check, horizon)))
-
-
-def end_values(site: Site) -> dict[str, float]:
-    """Return what a kWh left in each store is worth."""
-    return {s.id: s.end_value_per_kwh for s in site.of_kind(Store)}
 
 
 def row_of_plan(site: Site, plan: Plan, period: BillingPeriod) -> Row:

@@ -94,9 +94,9 @@ def held_peak(spike_kw, base_kw=2800.0, cap_kw=3000.0):
         at = START + minute * MINUTE
         import_kw = base_kw + spike_kw * (3 <= minute < 8) - given_kw
         meter.add(at, import_kw)
-        given_kw = guard.adjusted({"battery": 0.0}, seen(battery=given_kw), import_kw, meter.allowed_kw(at, cap_kw))[
-            "battery"
-        ]
+        allowed_kw = meter.allowed_kw(at, cap_kw)
+        target = guard.adjusted({"battery": 0.0}, seen(battery=given_kw), import_kw, allowed_kw, meter.rest(at))
+        given_kw = target["battery"]
     return meter.peak_kw
 
 
@@ -105,7 +105,14 @@ def test_a_spike_inside_a_quarter_hour_does_not_raise_the_peak():
 
 
 def test_a_spike_that_the_quarter_hour_absorbs_is_let_through():
-    assert held_peak(spike_kw=240.0) == pytest.approx(2800.0 + 240.0 * 5 / 15, rel=1e-3)
+    assert held_peak(spike_kw=350.0) == pytest.approx(2800.0 + 350.0 * 5 / 15, rel=1e-3)
+
+
+def test_the_guard_waits_while_there_is_time_to_catch_up():
+    guard, plan = Guard(PARK, margin_share=0.0), {"battery": 0.0}
+    assert guard.adjusted(plan, seen(), 3100.0, 3000.0, 12 * MINUTE) == plan
+    assert guard.adjusted(plan, seen(), 3100.0, 3000.0, 5 * MINUTE)["battery"] == pytest.approx(100.0)
+    assert guard.adjusted(plan, seen(battery=100.0), 4000.0, 3000.0, 12 * MINUTE)["battery"] > 1000.0
 
 
 def test_the_meter_knows_what_the_rest_of_the_quarter_hour_may_import():
