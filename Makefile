@@ -22,12 +22,15 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 run: $(VENV)/.ready ## the demo park, live: emulated plant, planner, twin and page on this machine (Ctrl-C ends it)
+	@$(BIN)/jouletwin warm
 	@$(BIN)/jouletwin demo $(ARGS)
 
 serve: $(VENV)/.ready ## API and page for a site: make serve ARGS="SITE.yaml"
+	@$(BIN)/jouletwin warm
 	@$(BIN)/jouletwin serve $(ARGS)
 
 test: check browser ## check, then every test: make test ARGS="tests/hil -k codec"
+	@$(BIN)/jouletwin warm
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.ready-dev ## formatting, lint, types and import rules; seconds

@@ -2,14 +2,16 @@
 
 import time
 
-from models.networks.warm import PARTS, is_warm, warm
-from service.commands.screen import progress_console
+from models.networks.kept import is_warm
 
 
 def warm_loops(*, again: bool) -> None:
     """Compile what is not compiled yet, with a line for every part that is ready; silent when there is nothing to do."""
     if is_warm() and not again:
         return
+    from models.networks.warm import PARTS, warm
+    from service.commands.screen import progress_console
+
     began, done = time.monotonic(), 0
 
     def ready(part: str) -> None:
