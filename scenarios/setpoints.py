@@ -73,11 +73,31 @@ def step_at(plan: Plan, at: datetime) -> int:
 
 
 def _within(asset: Asset, planned_kw: float, expected: Mapping[str, float]) -> float:
-    """Return the planned power as a set-point: an upper limit for fields, never between standing and lowest load for engines."""
+    """Return the planned power as a set-point: an upper limit for fields, never between standing and lowest load for units."""
     if isinstance(asset, Pv | Wind):
         rating = asset.peak_kw if isinstance(asset, Pv) else asset.rated_kw
         available = float(asset.available_kw(np.asarray(expected[asset.profile])))
         return rating if planned_kw >= CURTAILED_SHARE * available else max(planned_kw, 0.0)
+    if abs(planned_kw) <= STANDING_KW:
+        return 0.0
+    least = least_kw(asset)
     if isinstance(asset, Chp):
-        return min(max(planned_kw, asset.power_min_kw), asset.power_max_kw) if planned_kw > STANDING_KW else 0.0
-    return planned_kw if abs(planned_kw) > STANDING_KW else 0.0
+        return min(max(planned_kw, least), asset.power_max_kw)
+    if abs(planned_kw) < least:
+        return float(np.copysign(least, planned_kw)) if abs(planned_kw) > least / 2.0 else 0.0
+    return planned_kw
+
+
+def least_kw(asset: Asset) -> float:
+    """Return the lowest power that a unit can run at; 0 where it can run at any."""
+    match asset:
+        case Chp():
+            return asset.power_min_kw
+        case GasBoiler():
+            return asset.min_load_share * asset.heat_max_kw
+        case ElectricChiller():
+            return asset.min_load_share * asset.cold_max_kw
+        case Electrolyser():
+            return asset.min_load_share * asset.power_max_kw
+        case _:
+            return 0.0
