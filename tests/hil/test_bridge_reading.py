@@ -56,7 +56,7 @@ def test_registers_are_read_in_few_blocks(bench):
 def test_a_silent_device_turns_uncertain_then_bad_and_comes_back_by_itself(bench):
     async def scenario():
         events = []
-        scripted, _ = await bench.add("chp")
+        scripted, _ = await bench.add("chp", poll_s=0.5)
         async with Bridge(bench.site, RealClock(), listener=events.append, timeout_s=0.1) as bridge:
             scripted.silent = True
             assert await until(lambda: bridge.quality("chp") is Quality.UNCERTAIN)
