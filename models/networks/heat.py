@@ -194,7 +194,7 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
         given.feed_degc,
         given.ground_degc,
         model.loss_w_per_k,
-        fluid.heat_j_per_kg_k,
+        float(fluid.heat_j_per_kg_k),  # a whole number would be compiled for anew
         sign,
         pipework_of(model, network.friction, fluid),
         m,

@@ -166,7 +166,7 @@ def _run(
         demand,
         source_pa,
         fed,
-        step_s,
+        float(step_s),
         pack.volume_m3,
         g.start,
         g.end,

@@ -181,7 +181,7 @@ def _run(
     length, _, area, *_ = model.tubes
     density = np.array([[fluid.supply_kg_per_m3], [fluid.return_kg_per_m3]])
     content = np.where(length > 0, length * area * density, 1.0)
-    cp = fluid.heat_j_per_kg_k
+    cp = float(fluid.heat_j_per_kg_k)
     run(
         state.supply.arrays(),
         state.back.arrays(),
@@ -196,7 +196,7 @@ def _run(
         _wall_j_per_k(network) / cp,
         cp,
         sign,
-        step_s,
+        float(step_s),
         max(1, math.ceil(step_s / SUBSTEP_S - 1e-9)),
         pipework_of(model, network.friction, fluid),
         motion.m,

@@ -1,4 +1,8 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from models.networks.electricity import solve_electricity
 from models.networks.electricity.reference import run_reference
 from models.networks.status import Status
 
+ROOT = Path(__file__).parents[2]
 STATIONS = ["a", "b", "c", "d"]
 
 
@@ -157,3 +162,17 @@ def test_without_any_line_only_the_slack_has_voltage():
     flow = solve_electricity(network, xr.DataArray([-5.0], dims="bus", coords={"bus": ["grid"]}))
     assert flow.slack_p_kw.item() == pytest.approx(5.0)
     assert flow.vm_pu.item() == 1.0
+
+
+def test_threads_may_solve_at_the_same_time():
+    p = at_stations(*np.random.default_rng(9).normal(-800, 600, (200, 4)).tolist())
+    alone = solve_electricity(ring(), p).vm_pu
+    with ThreadPoolExecutor(4) as pool:
+        for together in pool.map(lambda _: solve_electricity(ring(), p).vm_pu, range(8)):
+            np.testing.assert_array_equal(together, alone)
+
+
+def test_the_engine_is_imported_without_pandapower_and_the_compiler():
+    code = "import sys, models.networks.electricity; print('pandapower' in sys.modules, 'numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -97,9 +97,9 @@ def test_51_node_network_with_loops():
     medium = fluid(constants["water_dens"], constants["viscosity"], constants["water_c"])
     flow = solve_heat(network, demand, fluid=medium).isel(time=0)
     assert flow.status == Status.OK
-    np.testing.assert_allclose(flow.flow_kg_per_s, expected["m"], atol=2e-3 * max(expected["m"]))
-    np.testing.assert_allclose(flow.supply_degc, expected["Ts"], atol=0.01)
-    np.testing.assert_allclose(flow.return_degc, expected["Tr"], atol=0.01)
+    np.testing.assert_allclose(flow.flow_kg_per_s, expected["m"], atol=0.02)
+    np.testing.assert_allclose(flow.supply_degc, expected["Ts"], atol=1e-3)
+    np.testing.assert_allclose(flow.return_degc, expected["Tr"], atol=1e-3)
 
 
 def test_destest_network_lies_among_six_published_tools():
