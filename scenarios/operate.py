@@ -208,12 +208,17 @@ class OperatingLoop:
         if course.floor_at is not None and snapshot.at - course.floor_at < FLOOR_EVERY:
             return
         ends, planner, peak = self.settings.horizons.ends.terms(self.site), self.floor_planner, self._peak_kw(snapshot)
-        course.floor_kw = await self.settings.in_background(
-            lambda: period_floor_kw(
-                self.site, planner, self.forecaster, snapshot, period, peak_so_far_kw=peak, ends=ends
-            )
-        )
         course.floor_at = snapshot.at
+        try:
+            course.floor_kw = await self.settings.in_background(
+                lambda: period_floor_kw(
+                    self.site, planner, self.forecaster, snapshot, period, peak_so_far_kw=peak, ends=ends
+                )
+            )
+        except (PlanningError, DataError) as problem:
+            self._fault(
+                "floor", f"the rest of the period could not be planned ({problem}); {course.floor_kw:.0f} kW stay"
+            )
 
     def _problem(self, snapshot: Snapshot) -> DispatchProblem:
         horizons, period = self.settings.horizons, self.course.period

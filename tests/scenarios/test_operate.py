@@ -209,6 +209,16 @@ def test_an_optimizing_operator_asks_for_its_floor_once():
     assert all(isinstance(p, PlanMade) and p.floor_kw > 0 for p in diary.plans)
 
 
+def test_a_floor_that_cannot_be_found_keeps_nobody_from_planning():
+    class NoFloor:
+        def plan(self, problem):
+            raise InfeasiblePlanError("cold cannot be met")
+
+    diary, _ = run(replace(rule(), floor_planner=NoFloor(), floor_kw=3000.0), stretch(0.25))
+    assert [f.place for f in diary.faults] == ["floor"]
+    assert diary.plans[0].floor_kw == 3000.0
+
+
 def two_hours(monkeypatch):
     monkeypatch.setattr(days, "local_day", lambda site, day: stretch(2.0, start_h=9.0))
 
