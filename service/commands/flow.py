@@ -1,5 +1,6 @@
 """``flow``: all networks of a site at one instant, as the common operator would run it."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,15 +12,18 @@ from models.actuals import Actuals
 from models.dispatch import DispatchProblem
 from models.forecast.naive import PerfectForecaster
 from models.horizon import QUARTER, Horizon
+from models.networks.status import Status
 from models.site import Site
 from models.site.file import load_site
 from models.state import Snapshot
 from scenarios.rules import Rule, RulePlanner
 from scenarios.setpoints import setpoints_kw
+from service.commands.network_files import write_states
 from service.commands.screen import console
+from service.commands.year import year_states, year_table
 from service.console.figures import grouped, local_time
 from service.history import EPOCH, History
-from service.views.flows import flow_now
+from service.views.flows import CarrierBalance, flow_now
 from twin.state import start_snapshot
 from twin.step import Twin
 
@@ -33,27 +37,46 @@ UNITS = {
 }
 
 
-def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool) -> None:
+def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path | None, plot: Path | None) -> None:
     """Print the balance of every carrier and the state of every network in the quarter-hour around an instant."""
     site = load_site(site_file)
     snapshot = state_at(site, at, seed)
     history = History(site)
     view = flow_now(site, history, history.matrix(snapshot.power_kw))
     start = snapshot.at - QUARTER
-    title = f"{site.title}, {local_time(start, site.location.time_zone, '%Y-%m-%d %H:%M')} local: balance, kW"
-    table = Table(title=title, title_justify="left", header_style="bold")
-    for name in ("carrier", "supplied", "from stores", "used", "into stores", "exported", "network losses"):
-        table.add_column(name, justify="left" if name == "carrier" else "right")
-    for b in view.balances:
-        amounts = (b.supplied, b.discharged, b.used, b.charged, b.exported, b.difference)
-        table.add_row(b.carrier.value, *(grouped(a, 1) for a in amounts))
-    console.print(table)
+    title = f"{site.title}, {local_time(start, site.location.time_zone, '%Y-%m-%d %H:%M')} local"
+    console.print(balance_table(view.balances, f"{title}: balance, kW"))
     console.print(extremes(snapshot))
     if full:
         for name, state in snapshot.networks.items():
             for dim in ("bus", "branch", "junction", "pipe"):
                 if dim in state.dims:
                     console.print(element_table(f"{name}, {dim}", state, dim))
+    step = np.datetime64(start.replace(tzinfo=None), "ns")
+    states = {name: state.expand_dims(time=[step]) for name, state in snapshot.networks.items()}
+    if out is not None:
+        write_states(states, out)
+
+
+def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int:
+    """Print what every network went through in a year of hours; return 1 when an hour has no solution."""
+    site = load_site(site_file)
+    states = year_states(site, year, seed=seed)
+    console.print(year_table(states))
+    if out is not None:
+        write_states(states, out)
+    return int(any((s["status"] != Status.OK).any() for s in states.values()))
+
+
+def balance_table(balances: Iterable[CarrierBalance], title: str) -> Table:
+    """Return one row per carrier: where its energy comes from and goes to."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for name in ("carrier", "supplied", "from stores", "used", "into stores", "exported", "network losses"):
+        table.add_column(name, justify="left" if name == "carrier" else "right")
+    for b in balances:
+        amounts = (b.supplied, b.discharged, b.used, b.charged, b.exported, b.difference)
+        table.add_row(b.carrier.value, *(grouped(a, 1) for a in amounts))
+    return table
 
 
 def state_at(site: Site, at: datetime, seed: int) -> Snapshot:
@@ -71,7 +94,7 @@ def extremes(snapshot: Snapshot) -> Table:
     """Return the lowest and highest value of every quantity in every network, with the element that has it."""
     table = Table(title="Networks", title_justify="left", header_style="bold")
     for name in ("network", "quantity", "lowest", "at", "highest", "at"):
-        table.add_column(name, justify="right" if name in ("lowest", "highest") else "left")
+        table.add_column(name, justify="right" if name in ("lowest", "highest") else "left", overflow="fold")
     for network, state in snapshot.networks.items():
         for name, (title, unit, digits) in UNITS.items():
             if name not in state:
