@@ -7,7 +7,7 @@ Every ``console`` block follows a comment that says how it is tested:
     <!-- test: runs until "some words" -->   the command is interrupted (Ctrl-C) once it has printed the words, and ends by itself
     <!-- test: none, REASON -->              not run
 
-Lines without a ``$`` are what the commands print; ``...`` stands for anything, and white space is free because terminals wrap lines.
+Lines without a ``$`` are what the commands print; ``...`` stands for anything, and white space and table lines are free because terminals wrap.
 """
 
 import os
@@ -59,7 +59,7 @@ def blocks() -> list[Block]:
 
 def pattern_of(shown: str) -> str:
     words = shown.replace("...", " ... ").split()
-    return r"\s*".join(".*?" if word == "..." else re.escape(word) for word in words)
+    return r"[\s│]*".join(".*?" if word == "..." else re.escape(word) for word in words)
 
 
 @pytest.fixture
@@ -74,7 +74,9 @@ def folder(tmp_path):
 @contextmanager
 def started(script: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a script in its own process group, on a terminal 100 columns wide, with our commands at hand; nothing of it survives."""
-    env = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    # the demo takes any free port, as somebody else may be using its own
+    env = os.environ | {"PATH": path, "COLUMNS": "100", "PYTHONUNBUFFERED": "1", "ARGS": "--port 0"}
     process = subprocess.Popen(
         ["bash", "-e", "-c", script],
         cwd=folder,
