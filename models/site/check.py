@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from models.carriers import ENERGY_CARRIERS, Carrier
@@ -39,7 +40,7 @@ def check_site(site: Site) -> list[Finding]:
         _customers,
         _devices,
         _tariffs,
-        _network_ends,
+        _networks,
     )
     return [finding for check in checks for finding in check(site)]
 
@@ -238,25 +239,11 @@ def _tariffs(site: Site) -> Iterable[Finding]:
             yield error(f"contracts[{contract.id}].tariff.bands", words, contract.id)
 
 
-def _network_ends(site: Site) -> Iterable[Finding]:
+def _networks(site: Site) -> Iterable[Finding]:
+    """Every problem of every network, at its place in the file."""
+    from models.networks.check import check_network  # brings the compilers of all carriers with it
+
     for carrier, network in site.networks:
-        known = _elements(network)
-        for branch, ends in _branches(network):
-            for end in ends:
-                if end not in known:
-                    yield error(
-                        f"networks.{carrier}[{network.id}].{branch}",
-                        f"ends at {end}, which the network does not have",
-                        branch,
-                    )
-
-
-def _branches(network: ElectricNetwork | PipeNetwork | GasNetwork) -> Iterable[tuple[str, tuple[str, ...]]]:
-    if isinstance(network, ElectricNetwork):
-        yield "slack_bus", (network.slack_bus,)
-        yield from ((line.id, (line.from_bus, line.to_bus)) for line in network.lines)
-        yield from ((t.id, (t.hv_bus, t.lv_bus)) for t in network.transformers)
-        return
-    yield from ((pipe.id, (pipe.from_junction, pipe.to_junction)) for pipe in network.pipes)
-    yield "consumers", network.consumers
-    yield "source", (network.plant_junction if isinstance(network, PipeNetwork) else network.source_junction,)
+        for finding in check_network(network):
+            inside = finding.place.removeprefix(network.id)
+            yield replace(finding, place=f"networks.{carrier}[{network.id}]{inside}")

@@ -105,7 +105,7 @@ def test_a_dangling_network_node_and_a_line_to_nowhere_are_found(tmp_path):
     }
     found = findings_of(tmp_path, doc)
     assert "hangs in the air" in found["nodes[bus].network"]
-    assert "ends at b9" in found["networks.electricity[grid_mv].l1"]
+    assert "names 'b9', which the network does not have" in found["networks.electricity[grid_mv].l1"]
 
 
 def test_profiles_with_gaps_wrong_steps_and_missing_columns_are_found(tmp_path):
