@@ -147,7 +147,6 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "hours_old_min": ("min", "分钟"),
     "hours_old_h": ("h", "小时"),
     "no_data": ("Nothing to show for this time yet.", "该时段尚无数据。"),
-    "chart_failed": ("The chart could not be loaded; it is tried again.", "图表加载失败,正在重试。"),
     "script_needed": (
         "This page needs JavaScript for its charts; the figures above are from the moment it was loaded.",
         "图表需要 JavaScript;以上数值为页面加载时的数据。",
