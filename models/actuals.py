@@ -95,6 +95,7 @@ def disturbances(site: Site, names: tuple[str, ...]) -> dict[str, Disturbance]:
 class Actuals:
     """What every profile of a site really does, minute by minute; a deterministic function of seed, series and day.
 
+    ``calm`` leaves out what moves inside the profile's steps: the profile itself, where nobody knows the weather behind it.
     Beyond the profile's own period the typical year repeats: every day takes the profile day of the same weekday nearest to the same
     date, so a working day in summer stays one. Profiles shorter than a year repeat as they are.
 
@@ -104,12 +105,13 @@ class Actuals:
         If the profiles cannot be read, or their step is no whole number of minutes that divides a day.
     """
 
-    def __init__(self, site: Site, seed: int) -> None:
+    def __init__(self, site: Site, seed: int, *, calm: bool = False) -> None:
         table = load_profiles(site)
         self.names: tuple[str, ...] = tuple(str(c) for c in table.columns)
         self.seed = seed
         self._row = {name: i for i, name in enumerate(self.names)}
-        self._kinds = disturbances(site, self.names)
+        kinds = disturbances(site, self.names)
+        self._kinds = {n: CALM if k.smooth else HELD for n, k in kinds.items()} if calm else kinds
         self._step_min = _step_min(site, table)
         self._values = np.ascontiguousarray(table.to_numpy(dtype=float).T)
         self._epoch = pd.Timestamp(table.index[0]) if len(table) else pd.Timestamp("2015-01-01")

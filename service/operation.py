@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import isfinite
@@ -13,15 +13,20 @@ from zoneinfo import ZoneInfo
 from hil.bridge import Bridge, BridgeEvent, BridgeStats, CommandState, DeviceBack
 from models.actuals import Actuals
 from models.forecast import Forecast
+from models.forecast.measured import MeasuredHistory
 from models.forecast.naive import Forecaster, NaiveForecaster
+from models.forecast.present import measured_series
 from models.horizon import Horizon
+from models.ports import Quality, Reading
+from models.site import Site
+from models.state import Snapshot
 from scenarios.day import local_day
 from scenarios.events import CommandsSent, Event, Fault, GuardActed, PlanMade, SnapshotTaken
 from scenarios.operate import LoopSettings, OperatingLoop
 from scenarios.planners import planner_for
 from service.memory import Memory
-from service.runtime import Runtime
-from twin.state import start_snapshot
+from service.runtime import PlantKind, Runtime
+from twin.state import powers_of, start_snapshot
 from twin.sync import Synchroniser
 from twin.verify import Verifier
 
@@ -80,7 +85,9 @@ class Operation:
     async def _operate(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         self._ready.set()
-        site, clock, hear = self.runtime.site, self.runtime.clock, Hearing(self.runtime.memory)
+        site, clock = self.runtime.site, self.runtime.clock
+        history = MeasuredHistory(Actuals(site, self._seed, calm=self.runtime.plant is PlantKind.DEVICES))
+        hear = Hearing(self.runtime.memory, history)
         planner = planner_for(site)
         bridge = Bridge(site, clock, self._journal, hear.bridge, addresses=self._addresses)
         try:
@@ -90,7 +97,7 @@ class Operation:
                     bridge,
                     clock,
                     planner,
-                    forecaster(self.runtime, self._seed),
+                    WholeMinutes(Remembering(site, history)),
                     Synchroniser(site, initial=start_snapshot(site, clock.now())),
                     checker=Verifier(site),
                     floor_planner=planner,
@@ -124,16 +131,33 @@ class WholeMinutes:
         return replace(found, horizon=horizon, values=found.values.assign_coords(time=horizon.times))
 
 
-def forecaster(runtime: Runtime, seed: int) -> Forecaster:
-    """Return the forecaster: the same time before, from what the site's profiles really did."""
-    return WholeMinutes(NaiveForecaster(runtime.site, Actuals(runtime.site, seed)))
+class Remembering:
+    """The same time before, as it was measured; as the site's profiles say where it was not; its source tells since when."""
+
+    def __init__(self, site: Site, history: MeasuredHistory) -> None:
+        self._history, self._naive = history, NaiveForecaster(site, history)
+
+    def forecast(self, horizon: Horizon, present: Mapping[str, float] = MappingProxyType({})) -> Forecast:
+        """Return what the same time one day (electric loads: one week) ago was."""
+        found, since = self._naive.forecast(horizon, present), self._history.since
+        words = "from profiles" if since is None else f"measured since {since:%Y-%m-%d %H:%M} UTC, from profiles before"
+        return replace(found, source=f"{found.source}, {words}")
+
+
+def trusted_series(site: Site, snapshot: Snapshot, readings: Sequence[Reading]) -> dict[str, float]:
+    """Return the series that were really measured: nothing stale or filled in, no field that its own set-point holds down."""
+    doubtful = {key for key, tag in snapshot.tags.items() if tag.quality not in (Quality.GOOD, Quality.UNCERTAIN)}
+    powers = {p: kw for p, kw in powers_of(snapshot).items() if (p[0], f"{p[1].value}_kw") not in doubtful}
+    served = {d.id: d.asset for d in site.devices}
+    limits = {served[r.device]: r.value for r in readings if r.quantity == "setpoint_kw" and isfinite(r.value)}
+    return measured_series(site, powers, limits, readings)
 
 
 class Hearing:
-    """Writes what the loop and the bridge tell into the memory."""
+    """Writes what the loop and the bridge tell into the memory, and what was measured into the history that forecasts read."""
 
-    def __init__(self, memory: Memory) -> None:
-        self.memory = memory
+    def __init__(self, memory: Memory, history: MeasuredHistory | None = None) -> None:
+        self.memory, self.history = memory, history
         self._guarding_since: datetime | None = None
 
     def loop(self, event: Event) -> None:
@@ -142,6 +166,8 @@ class Hearing:
         match event:
             case SnapshotTaken():
                 memory.take_snapshot(event.snapshot)
+                if self.history is not None:
+                    self.history.add(event.at, trusted_series(memory.site, event.snapshot, event.readings))
             case PlanMade():
                 self._guarding_since = None
                 memory.take_plan(event.plan, event.check, event.cap_kw if isfinite(event.cap_kw) else None)

@@ -13,7 +13,7 @@ from models.forecast.present import measured_series
 from models.horizon import HOUR, Horizon
 from models.site.file import load_site
 from scenarios.sites import park_path
-from twin.state import Layout, build_snapshot
+from twin.state import Layout, build_snapshot, powers_of
 
 START = datetime(2015, 7, 15, 2, 0, tzinfo=UTC)
 
@@ -98,7 +98,7 @@ def test_a_snapshot_gives_back_the_series_behind_it(park):
         ("wind", "electricity"): 500.0,
     }
     snapshot = build_snapshot(layout, START, {(a, Carrier(c)): v for (a, c), v in powers.items()}, {})
-    found = measured_series(park, snapshot, {"pv_food": 700.0, "wind": 500.0})
+    found = measured_series(park, powers_of(snapshot), {"pv_food": 700.0, "wind": 500.0})
     assert found["electricity_warehouse_kw"] == pytest.approx(100.0)  # the consumer is 85 % of the series
     assert found["pv_pu"] == pytest.approx((900 + 750 + 300 + 300) / (1800 + 1500 + 600 + 600))  # pv_food is held down
     assert "wind_pu" not in found

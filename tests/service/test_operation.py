@@ -7,13 +7,19 @@ import pytest
 
 from hil.bridge import DeviceBack, DeviceLost
 from models.actuals import Actuals
-from models.forecast.naive import PerfectForecaster
-from models.horizon import Horizon
+from models.carriers import Carrier
+from models.components import Consumer
+from models.forecast.measured import MeasuredHistory
+from models.forecast.naive import DAY, NaiveForecaster, PerfectForecaster
+from models.horizon import HOUR, Horizon
+from models.ports import Quality, Reading
+from models.state import TagState
 from scenarios.events import CommandsSent, Fault, GuardActed, PlanMade, SnapshotTaken
 from service.memory import Memory
-from service.operation import Hearing, WholeMinutes, settings_for
+from service.operation import Hearing, Remembering, WholeMinutes, settings_for
 from service.pace import paced
 from service.runtime import PlantKind, Runtime
+from twin.state import Layout, build_snapshot
 
 AT = datetime(2015, 7, 15, 4, 0, tzinfo=UTC)
 
@@ -70,6 +76,27 @@ def test_a_forecast_off_the_minute_is_the_one_of_the_minute_that_has_begun(park)
     assert (found.values["time"].to_numpy() == horizon.times.to_numpy()).all()
     whole = inner.forecast(Horizon.quarters_then_hours(begun, quarters=2, hours=2))
     np.testing.assert_array_equal(found.values.to_numpy(), whole.values.to_numpy())
+
+
+def test_forecasts_come_from_what_was_measured_and_say_so(park):
+    history = MeasuredHistory(Actuals(park, 1, calm=True))
+    forecaster, hear = Remembering(park, history), Hearing(Memory(park), history)
+    tomorrow = Horizon.uniform(AT + DAY, AT + DAY + HOUR, HOUR)
+    assert "from profiles" in forecaster.forecast(tomorrow).source
+    layout = Layout.of(park)
+    drawn = {("warehouse", Carrier.HEAT): -123.0, ("hotel", Carrier.HEAT): -77.0}
+    filled_in = {("hotel", "heat_kw"): TagState(Quality.SUBSTITUTED, 60.0)}
+    limit = Reading("wind", "setpoint_kw", 400.0, AT, AT, Quality.GOOD)
+    powers = drawn | {("wind", Carrier.ELECTRICITY): 400.0, ("pv_food", Carrier.ELECTRICITY): 140.0}
+    for minute in range(60):
+        at = AT + timedelta(minutes=minute)
+        hear.loop(SnapshotTaken(at, build_snapshot(layout, at, powers, {}, tags=filled_in), (limit,)))
+    found, profile = forecaster.forecast(tomorrow), NaiveForecaster(park, history.fallback).forecast(tomorrow)
+    scale = {d.profile: d.scale for c in park.of_kind(Consumer) if c.id == "warehouse" for d in c.demands}
+    assert float(found.values.sel(series="heat_warehouse_kw")[0]) == pytest.approx(123.0 / scale["heat_warehouse_kw"])
+    for untold in ("heat_hotel_kw", "wind_pu"):  # filled in by the twin; held down by its own set-point
+        assert float(found.values.sel(series=untold)[0]) == float(profile.values.sel(series=untold)[0])
+    assert "measured since 2015-07-15 04:00 UTC" in found.source
 
 
 def test_a_fast_run_bills_each_local_day_and_a_real_one_the_month(park):
