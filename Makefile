@@ -15,7 +15,7 @@ OURS = $(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/
 # Compiled modules are kept whatever the shell says: without them pandapower alone takes twice as long to import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run serve test check format bench peers lock clean browser
+.PHONY: help run serve test check format bench chaos peers lock clean browser
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +45,9 @@ format: $(VENV)/.ready-dev ## format and sort imports
 
 bench: $(VENV)/.ready-dev ## measure: make bench ARGS="day_ahead networks", all by default
 	@$(BIN)/python -m benchmarks run $(or $(ARGS),all)
+
+chaos: $(VENV)/.ready-dev ## ten thousand fault episodes against the bridge: make chaos ARGS="500 1" for 500 from seed 1
+	@$(BIN)/python -m tests.chaos $(or $(ARGS),10000)
 
 peers: $(PEERS)/.ready ## the environment of other people's programs that the benchmarks compare with
 

@@ -86,10 +86,10 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._started = 0.0
 
-    async def start(self, port: int = 0) -> int:
-        """Listen on 127.0.0.1 and return the port."""
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> int:
+        """Listen, on this machine alone unless told otherwise, and return the port."""
         self._started = asyncio.get_running_loop().time()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        self._server = await asyncio.start_server(self._serve, host, port)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:

@@ -28,6 +28,8 @@ class Tried:
     value: float
     unit: str
     words: str = ""
+    registers: tuple[int, ...] = ()
+    """As the device gave them; empty when it refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,18 @@ class Model:
 
 
 async def try_map(
-    found: RegisterMap, host: str, port: int = 502, *, unit_id: int = 1, framer: str = "socket", timeout_s: float = 2.0
+    found: RegisterMap,
+    host: str,
+    port: int = 502,
+    *,
+    unit_id: int = 1,
+    framer: str = "socket",
+    timeout_s: float = 2.0,
+    rating_kw: float = 1.0,
 ) -> tuple[Tried, ...]:
     """Read every point of a map once, each alone, so that one bad register does not hide the others.
 
-    Points that are a share of the rated power are read for a rating of 1 kW.
+    Points that are a share of the rated power are turned into kW of ``rating_kw``.
 
     Raises
     ------
@@ -53,15 +62,16 @@ async def try_map(
     """
     link = Link(host, port, framer, RealClock(), timeout_s=timeout_s, pause_after_connect_s=found.pause_after_connect_s)
     try:
-        return tuple([await _tried(link, unit_id, p) for p in found.for_rating(1.0).points if is_polled(p)])
+        return tuple([await _tried(link, unit_id, p) for p in found.for_rating(rating_kw).points if is_polled(p)])
     finally:
         link.close()
 
 
 async def _tried(link: Link, unit_id: int, point: Point) -> Tried:
-    value, words = nan, ""
+    value, words, registers = nan, "", tuple[int, ...]()
     try:
-        value = decode_one(point, await link.read(unit_id, point.table, point.address, point.registers))
+        registers = tuple(await link.read(unit_id, point.table, point.address, point.registers))
+        value = decode_one(point, registers)
     except RefusedError as problem:
         words = f"refused with exception {problem.code:#04x}"
     except AnswerError as problem:
@@ -70,7 +80,7 @@ async def _tried(link: Link, unit_id: int, point: Point) -> Tried:
         words = "the device has no value here"
     if point.range is not None and not isnan(value) and not point.range[0] <= value <= point.range[1]:
         words = f"outside {point.range[0]:g} to {point.range[1]:g}; wrong order, scale or address?"
-    return Tried(point.quantity, point.table, point.address, value, canonical_unit(point.quantity), words)
+    return Tried(point.quantity, point.table, point.address, value, canonical_unit(point.quantity), words, registers)
 
 
 async def scan_sunspec(host: str, port: int = 502, *, unit_id: int = 1, timeout_s: float = 2.0) -> tuple[Model, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from service.commands.device import chaos, device
 from service.faults import PlainFaults
 from service.places import PARK
 
@@ -19,6 +20,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help appears in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(device)
+app.command()(chaos)
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")]
 Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]

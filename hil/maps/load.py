@@ -75,13 +75,18 @@ def parse_map(text: str, name: str) -> tuple[RegisterMap | None, tuple[Finding, 
         # strict JSON mode: a scale written as text is a mistake, not a number
         found = ADAPTER.validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as problem:
-        return None, tuple(_finding(place, data, e["loc"], WORDS.get(e["type"], e["msg"])) for e in problem.errors())
+        return None, findings_of(problem, place, data)
     if found.name != name:
         return found, (
             error(f"{place}.name", f"the file is called {name}, the map {found.name}; use one name"),
             *check_map(found),
         )
     return found, check_map(found)
+
+
+def findings_of(problem: ValidationError, place: str, data: object) -> tuple[Finding, ...]:
+    """Return everything that is wrong with the form of ``data``, in words for its author; ``place`` names the file."""
+    return tuple(_finding(place, data, e["loc"], WORDS.get(e["type"], e["msg"])) for e in problem.errors())
 
 
 def _finding(place: str, data: object, loc: tuple[int | str, ...], message: str) -> Finding:
@@ -92,8 +97,8 @@ def _finding(place: str, data: object, loc: tuple[int | str, ...], message: str)
         if isinstance(step, int):
             words += f"[{step}]"
             here = here[step] if isinstance(here, list) and step < len(here) else None
-            if isinstance(here, dict) and "quantity" in here:
-                words += f" {here['quantity']}"
+            if isinstance(here, dict) and (name := here.get("quantity", here.get("kind"))):
+                words += f" {name}"
         else:
             words += f".{step}"
             here = here.get(step) if isinstance(here, dict) else None

@@ -47,6 +47,8 @@ def test_trying_a_map_shows_every_point_and_what_is_wrong_with_it(bench):
 
     tried = asyncio.run(scenario())
     assert (tried["heat_kw"].value, tried["heat_kw"].unit, tried["heat_kw"].words) == (321.5, "kw", "")
+    assert tried["heat_kw"].registers == (0x43A0, 0xC000)
+    assert tried["starts"].registers == ()
     assert tried["starts"].words == "refused with exception 0x02"
     assert "outside -20 to 150" in tried["supply_degc"].words
     assert tried["return_degc"].words == "the device has no value here"
