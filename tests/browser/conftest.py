@@ -76,7 +76,7 @@ class Demo:
         return self.process.returncode
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def demo():
     running = Demo()
     running.wait_for_plan()
@@ -84,8 +84,9 @@ def demo():
     assert running.stop() == 0, "".join(running.said)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """Give a browser for one module; while it lives an event loop runs in this thread, which other modules need for themselves."""
     if os.environ.get("JOULETWIN_NO_BROWSER") == "1":
         pytest.skip("JOULETWIN_NO_BROWSER=1: the page is not looked at")
     if not CHROMIUM.exists():
