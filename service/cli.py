@@ -29,11 +29,15 @@ Seed = Annotated[int, typer.Option(min=0, help="same seed, same plant and weathe
 Speed = Annotated[float, typer.Option(min=0.01, max=2000, help="site seconds per real second")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="port of the page, 0 for a free one")]
 Seconds = Annotated[float | None, typer.Option(min=0.1, metavar="S", help="end by itself after so many real seconds")]
+At = Annotated[str, typer.Option("--at", metavar="TIME", help="instant, with zone")]
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="OUT", help="with --once: also write the result to this file")
 ]
 
 SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
+
+NOON = "2015-07-15T12:00+08:00"
+STATES = ".nc, .csv or .json by its ending"
 
 
 @app.command()
@@ -79,16 +83,56 @@ def dispatch(
 @app.command()
 def flow(
     site: SiteFile = PARK,
-    at: Annotated[str, typer.Option(metavar="TIME", help="instant, with zone")] = "2015-07-15T12:00+08:00",
+    at: At = NOON,
     seed: Seed = 1,
     full: Annotated[bool, typer.Option("--full", help="every bus, branch and junction")] = False,
+    year: Annotated[
+        int | None, typer.Option(min=1970, max=2200, metavar="YEAR", help="every hour of this local year instead")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"write the states: {STATES}")] = None,
 ) -> None:
-    """Solve all networks at one instant: AC power flow, heat, cold and gas, with the balance of every carrier."""
-    from service.commands.flow import show_flow
+    """Solve all networks at one instant: AC power flow, heat, cold and gas, with the balance of every carrier.
 
-    found = instant(at, "--at")
-    assert found is not None  # noqa: S101 # the option has a default
-    show_flow(site, found, seed=seed, full=full)
+    With --year: every hour of a year as the common operator would run the site; exit 1 when one has no solution.
+    """
+    from service.commands.flow import show_flow, show_year
+
+    if year is not None:
+        raise typer.Exit(show_year(site, year, seed=seed, out=out))
+    show_flow(site, required(at), seed=seed, full=full, out=out)
+
+
+@app.command()
+def n1(
+    site: SiteFile = PARK,
+    at: At = NOON,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"write the table: {STATES}")] = None,
+) -> None:
+    """Take out every line and transformer in turn: voltages, loadings, and who is left without supply."""
+    from service.commands.n1 import show_outages
+
+    show_outages(site, required(at), seed=seed, out=out)
+
+
+@app.command()
+def estimate(
+    site: SiteFile = PARK,
+    readings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV: device, quantity, value, and quality if known; else an emulated plant"),
+    ] = None,
+    at: At = NOON,
+    seed: Seed = 1,
+    full: Annotated[bool, typer.Option("--full", help="every sensor, not only those that do not fit")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="write every sensor: .csv or .json by its ending")
+    ] = None,
+) -> None:
+    """Find the state of all carriers that explains the meters, and the meters that lie; exit 1 when no state does."""
+    from service.commands.estimate import show_estimate
+
+    raise typer.Exit(show_estimate(site, readings, required(at), seed=seed, out=out, full=full))
 
 
 @app.command()
@@ -193,6 +237,13 @@ def instant(text: str | None, option: str) -> datetime | None:
         ) from None
     if found.tzinfo is None:
         raise typer.BadParameter(f"{text} has no zone; add one, for example {text}+08:00 or {text}Z", param_hint=option)
+    return found
+
+
+def required(text: str) -> datetime:
+    """Return the instant that ``--at`` names; it always has a value."""
+    found = instant(text, "--at")
+    assert found is not None  # noqa: S101 # the option has a default
     return found
 
 

@@ -96,13 +96,19 @@ class SiteNetworks:
             found[place] = np.sum(given, axis=0) if given else np.zeros(steps)
         return found
 
-    def _electric(self, network: ElectricNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
-        from models.networks.electricity import solve_electricity
-
+    def bus_powers(
+        self, network: ElectricNetwork, power_kw: Mapping[Port, FloatArray], times: Times
+    ) -> tuple[xr.DataArray, xr.DataArray]:
+        """Return what is fed into every bus of a grid for port powers over time: kW and kvar, dims (bus, time)."""
         p = self._net_power(network.id, power_kw, len(times))
         reactive = {port: self._reactive(port, power_kw[port]) for port in self.power_factor}
         q = self._net_power(network.id, reactive, len(times))
-        return solve_electricity(network, _table("bus", p, times), _table("bus", q, times))
+        return _table("bus", p, times), _table("bus", q, times)
+
+    def _electric(self, network: ElectricNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
+        from models.networks.electricity import solve_electricity
+
+        return solve_electricity(network, *self.bus_powers(network, power_kw, times))
 
     def _reactive(self, port: Port, power_kw: FloatArray) -> FloatArray:
         return reactive_kvar(power_kw, self.power_factor[port])

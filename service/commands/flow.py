@@ -37,7 +37,7 @@ UNITS = {
 }
 
 
-def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path | None, plot: Path | None) -> None:
+def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path | None) -> None:
     """Print the balance of every carrier and the state of every network in the quarter-hour around an instant."""
     site = load_site(site_file)
     snapshot = state_at(site, at, seed)
