@@ -13,7 +13,17 @@ from hil.emulators.fleet import Fleet
 from hil.emulators.inprocess import InProcessPlant
 from hil.emulators.plant import EmulatedPlant
 from hil.virtual_time import run_virtual
-from models.components import Consumer, GasSupply
+from models.components import (
+    AbsorptionChiller,
+    AnyAsset,
+    Consumer,
+    EvFleet,
+    FlexibleLoad,
+    GasBoiler,
+    GasSupply,
+    Pv,
+    Wind,
+)
 from models.findings import Finding
 from models.forecast.naive import Forecaster
 from models.horizon import require_utc
@@ -215,8 +225,8 @@ def run_day_over_modbus(
 ) -> DayResult:
     """Return one local day operated over real loopback Modbus: one server per device, the bridge in between, time virtual.
 
-    Equipment and the grid meter are polled every ``poll_s`` seconds, customers' meters and the gas meter five times less often, on ports
-    that the machine chooses. The same ``seed`` gives the same plant as :func:`run_day`.
+    What the guard watches and moves is polled every ``poll_s`` seconds, other equipment half as often, customers' meters and the gas
+    meter every fifth time, on ports that the machine chooses. The same ``seed`` gives the same plant as :func:`run_day`.
     """
     period = local_day(site, day)
     emulated = EmulatedPlant(site, seed, period.start)
@@ -233,9 +243,15 @@ def run_day_over_modbus(
 
 
 def with_polls(site: Site, poll_s: float) -> Site:
-    """Return the site with free ports and polls of ``poll_s`` seconds, meters that nothing is controlled by five times as long."""
-    slow = {a.id for a in site.assets if isinstance(a, Consumer | GasSupply)}
-    devices = (replace(d, port=0, poll_s=poll_s * (5 if d.asset in slow else 1)) for d in site.devices)
+    """Return the site with free ports, and polls of ``poll_s`` seconds for what the guard watches and moves; the rest waits longer."""
+
+    def patience(asset: AnyAsset) -> int:
+        if isinstance(asset, Consumer | GasSupply):
+            return 5
+        return 2 if isinstance(asset, Pv | Wind | GasBoiler | AbsorptionChiller | EvFleet | FlexibleLoad) else 1
+
+    patient = {a.id: patience(a) for a in site.assets}
+    devices = (replace(d, port=0, poll_s=poll_s * patient[d.asset]) for d in site.devices)
     return replace(site, devices=tuple(devices))
 
 

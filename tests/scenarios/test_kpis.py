@@ -82,10 +82,10 @@ def test_what_nobody_can_explain_is_an_imbalance():
 def test_energy_left_in_the_stores_is_credited_and_shortage_is_dear():
     log = truth({}, stored={"battery": 2500.0}, unserved={("hotel", "heat"): 10.0})
     kpis = kpis_of(PARK, log, BEFORE, PERIOD)
-    assert kpis.cost["stored"] == pytest.approx(-1000.0 * 0.55)
+    assert kpis.cost["stored"] == pytest.approx(-1000.0 * 0.44)
     assert kpis.cost["unserved"] == pytest.approx(10.0 * 20.0)
     assert kpis.unserved_kwh["heat"] == pytest.approx(10.0)
-    assert kpis.total_cost == pytest.approx(200.0 - 550.0)
+    assert kpis.total_cost == pytest.approx(200.0 - 440.0)
 
 
 def test_engines_pay_for_gas_maintenance_and_starts():
