@@ -1,5 +1,6 @@
 """What is checked last, before a command may touch a device; every refusal has a code and words."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite
@@ -68,6 +69,44 @@ def refuse_late(command: Command, now: datetime, frame_life_s: float) -> Refusal
     late = (now - command.deadline).total_seconds()
     words = f"the deadline passed {late:.1f} s ago" if late > 0 else "a frame sent now could land after the deadline"
     return Refusal("refused_expired", f"{words}; nothing was sent")
+
+
+def refuse_interlock(device: PolledDevice, point: Point, value: float) -> Refusal | None:
+    """Return which other point forbids a value; what stops a unit is never forbidden."""
+    if value == 0.0:
+        return None
+    for other, wanted in point.needs.items():
+        seen = device.value(other)
+        if seen != wanted:
+            shown = "cannot be read" if seen is None else f"reads {seen:g}"
+            words = (
+                f"{other} of {device.id} {shown}; {point.quantity} may be set while it is {wanted:g}. Nothing was sent"
+            )
+            return Refusal("refused_interlock", words)
+    return None
+
+
+def refuse_step(
+    device: PolledDevice, point: Point, value: float, now: float, in_flight: Iterable[float] = ()
+) -> Refusal | None:
+    """Return why a step is steeper than the device's ramp, seen from what it shows and from what may still land.
+
+    Towards 0 every step passes. A value that has stood for ``s`` seconds may be left by ``ramp_per_s * s``.
+    """
+    shown = device.value(point.quantity)
+    if point.ramp_per_s is None or shown is None:
+        return None
+    stood_s = max(now - device.stood_since.get(point.quantity, now), 0.0)
+    reach = point.ramp_per_s * stood_s
+    for before in (shown, *in_flight):
+        towards_zero = value * before >= 0.0 and abs(value) <= abs(before)
+        if not towards_zero and abs(value - before) > reach + TOLERANCE_KW:
+            words = (
+                f"{point.quantity} of {device.id} has been {before:g} for {stood_s:.1f} s and may change by"
+                f" {point.ramp_per_s:g} a second, so by {reach:g} now; {value:g} is too far. Wait, or go in smaller steps"
+            )
+            return Refusal("refused_ramp", words)
+    return None
 
 
 def refuse_blind(device: PolledDevice, now: float) -> Refusal | None:

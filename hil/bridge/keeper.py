@@ -7,7 +7,7 @@ from math import inf
 
 from hil.bridge.driver import Driver, applied
 from hil.bridge.events import CommandState, Listener
-from hil.bridge.gate import Refusal, refuse_late
+from hil.bridge.gate import Refusal, refuse_interlock, refuse_late, refuse_step
 from hil.bridge.leases import Leases
 from hil.bridge.polled import PolledDevice
 from hil.bridge.target import Flight, State, Target
@@ -146,6 +146,9 @@ class Keeper:
             self.enter(target, State.REJECTED, f"{words}, again and again; somebody else controls it. Released")
             self._drop(target)
             return
+        if self.hindrance(device, target.point, target.command.value):
+            target.written = self._clock.monotonic()
+            return  # a later poll tries again
         self.enter(target, State.DIVERGED, f"{words}; writing it again")
         target.reasserted.append(now)
         self._driver.stats.reassertions += 1
@@ -154,7 +157,7 @@ class Keeper:
     async def _again(self, target: Target, device: PolledDevice) -> None:
         """Write a standing value once more."""
         late = refuse_late(target.command, self._clock.now(), self._driver.frame_life_clock_s)
-        if late or self.over_budget(device, target.point):
+        if late or self.hindrance(device, target.point, target.command.value):
             target.written = self._clock.monotonic()
             return
         self.settle(target, await self._driver.bring_about(target, device, trusting=True))
@@ -191,6 +194,29 @@ class Keeper:
             target.epoch = self._journal.renew(target.command.id)
             self.put(target)
             self.enter(target, State.UNKNOWN, "the lease is over; taken up again")
+
+    def hindrance(self, device: PolledDevice, point: Point, value: float) -> Refusal | None:
+        """Return why a value may not be written to a point now: budget, rate, interlock or ramp."""
+        target = self.targets.get((device.id, point.quantity))
+        now = asyncio.get_running_loop().time()
+        flights = [] if target is None else target.flights
+        words = [f.words for f in flights if f.words and now - f.sent < self._driver.frame_life_s]
+        landing = [decode_one(point, w) for w in words]
+        found = self.over_budget(device, point) or self._too_soon(device, point, value)
+        found = found or refuse_interlock(device, point, value)
+        return found or refuse_step(device, point, value, self._clock.monotonic(), landing)
+
+    def _too_soon(self, device: PolledDevice, point: Point, value: float) -> Refusal | None:
+        """Return why a point has to rest after its last write, which may have been another process's."""
+        if point.write_interval_s is None or value == 0.0:
+            return None
+        since = self._clock.now() - timedelta(seconds=point.write_interval_s)
+        if not self._journal.writes_since(device.id, point.address, since):
+            return None
+        words = (
+            f"{device.id} takes {point.quantity} once in {point.write_interval_s:g} s, and was written within that time"
+        )
+        return Refusal("refused_rate", f"{words}; wait and try again")
 
     def over_budget(self, device: PolledDevice, point: Point) -> Refusal | None:
         """Return why a point may not be written again today, None while its memory allows it."""

@@ -58,6 +58,8 @@ class PolledDevice:
     written: dict[str, float] = field(default_factory=dict)
     """Quantity → clock time at which its last write ended; older reads say nothing about it."""
     index: dict[str, Reading] = field(default_factory=dict)
+    stood_since: dict[str, float] = field(default_factory=dict)
+    """Quantity → clock time since which its value has been seen unchanged."""
 
     def __post_init__(self) -> None:
         fast = [p for p in self.map.points if p.poll == "fast"]
@@ -103,6 +105,7 @@ class PolledDevice:
                 received,
                 quality,
             )
+            self._note_change(point.quantity, value, started)
             self.index[point.quantity] = reading
             readings.append(reading)
         state.readings = tuple(readings)
@@ -123,10 +126,17 @@ class PolledDevice:
     def note_write(self, quantity: str, value: float, ended: float, at: datetime) -> None:
         """Take in what was read back after a write."""
         self.written[quantity] = ended
+        self._note_change(quantity, value, ended)
         reading = Reading(self.device.id, quantity, value, at, at, Quality.GOOD)
         self.index[quantity] = reading
         for state in self.blocks:
             state.readings = tuple(reading if r.quantity == quantity else r for r in state.readings)
+
+    def _note_change(self, quantity: str, value: float, at: float) -> None:
+        """Remember since when a value stands; to be called before it is taken in."""
+        before = self.index.get(quantity)
+        if before is None or before.value != value:
+            self.stood_since[quantity] = at
 
     def quality(self, now: float) -> Quality:
         """Return how far the device as a whole may be trusted."""

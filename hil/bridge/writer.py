@@ -127,7 +127,8 @@ class Writer:
         device = self._devices[command.device]
         point = device.map.point(command.quantity)
         async with self._keeper.locks[device.id]:
-            refusal = refuse_blind(device, self._clock.monotonic()) or self._keeper.over_budget(device, point)
+            refusal = refuse_blind(device, self._clock.monotonic())
+            refusal = refusal or self._keeper.hindrance(device, point, command.value)
             if refusal is not None:
                 return self._refused(command, refusal)
             try:

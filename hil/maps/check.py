@@ -117,10 +117,21 @@ def _writing(point: Point, found: RegisterMap, at: str) -> Iterator[Finding]:
             yield error(f"{at}.also", f"{other} is not a writable point of this map", other)
     if point.revert_to is not None and point.revert_s is None:
         yield error(f"{at}.revert_to", "without revert_s the device never reverts")
-    limits = (point.deadband, point.ramp_per_s, point.refresh_s, point.revert_s, point.write_budget_per_day)
-    if any(limits) and not point.access.writable:
-        yield error(at, "deadband, ramp, refresh, revert and write budget belong to points that can be written")
+    for other in point.needs:
+        target = found.find(other)
+        if target is None or not target.access.readable or target.poll == "never":
+            yield error(f"{at}.needs", f"{other} is not a point of this map that is polled", other)
+    limits = (point.deadband, point.ramp_per_s, point.write_interval_s, point.refresh_s, point.revert_s)
+    if any((*limits, point.write_budget_per_day, point.needs)) and not point.access.writable:
+        yield error(
+            at, "deadband, ramp, interval, needs, refresh, revert and budget belong to points that can be written"
+        )
     refresh = point.due_refresh_s
+    if point.write_interval_s is not None and refresh is not None and refresh < point.write_interval_s:
+        text = (
+            f"it has to be refreshed every {refresh:g} s, and {point.write_interval_s:g} s must lie between two writes"
+        )
+        yield error(f"{at}.write_interval_s", text)
     if point.write_budget_per_day is not None and refresh is not None and 86400 / refresh > point.write_budget_per_day:
         text = f"refreshing every {refresh:g} s takes {86400 / refresh:.0f} writes a day, {point.write_budget_per_day} are allowed"
         yield error(f"{at}.write_budget_per_day", text)

@@ -164,6 +164,11 @@ class Point:
     deadband: Annotated[float, Ge(0)] = 0.0
     """A new set-point closer than this to the one in force is not written."""
     ramp_per_s: Annotated[float, Gt(0)] | None = None
+    """Away from 0, a set-point may differ from the one in force by this much for every second that that one has stood."""
+    write_interval_s: Seconds | None = None
+    """Shortest time between two writes; only 0, which stops a unit, comes through sooner."""
+    needs: Mapping[Quantity, float] = field(default_factory=dict)
+    """What other points must read for anything but 0 to be written (local mode off, door shut)."""
     refresh_s: Seconds | None = None
     """Write the value again after this time even when nothing changed."""
     revert_s: Seconds | None = None
