@@ -118,7 +118,7 @@ def check_devices(site: Site) -> tuple[Finding, ...]:
 
 
 def _check_device(site: Site, device: Device) -> Iterator[Finding]:
-    place = f"devices.{device.id}"
+    place = f"devices[{device.id}]"
     found, findings = read_map(device.map, site.folder)
     yield from (replace(f, place=f"{place}.map: {f.place}") for f in findings)
     if found is None:

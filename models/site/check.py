@@ -71,7 +71,10 @@ def _location(site: Site) -> Iterable[Finding]:
 
 def _nodes(site: Site) -> Iterable[Finding]:
     networks = {network.id: (carrier, _elements(network)) for carrier, network in site.networks}
+    used = {node for asset in site.assets for node in asset.ports().values()}
     for node in site.nodes:
+        if node.id not in used:
+            yield warning(f"nodes[{node.id}]", "no asset connects here; connect one or drop the node", node.id)
         if node.network is None:
             continue
         place = f"nodes[{node.id}].network"

@@ -1,5 +1,6 @@
 """The site file: one versioned YAML document, read whole, every problem found at once."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -7,6 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from annotated_types import MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from models.components import AnyAsset
 from models.errors import SiteError
@@ -14,8 +16,11 @@ from models.findings import Finding, error, errors_in
 from models.site.check import check_site
 from models.site.places import line_of, place_of, words_for
 from models.site.profiles import read_profiles
+from models.site.salvage import not_consequences, salvaged
 from models.site.site import FORMAT, AnyContract, Customer, Device, Location, Networks, Node, ProfileFile, Site
 from models.units import Id
+
+Check = Callable[[Site], Iterable[Finding]]
 
 
 class SiteDocument(BaseModel):
@@ -52,8 +57,11 @@ def load_site(path: Path | str) -> Site:
     return site
 
 
-def read_site(path: Path | str) -> tuple[Site | None, list[Finding]]:
-    """Return the site and everything worth saying about its file; the site is None when the document itself is malformed."""
+def read_site(path: Path | str, *also: Check) -> tuple[Site | None, list[Finding]]:
+    """Return the site and everything worth saying about its file; the site is None when the document itself is malformed.
+
+    ``also`` are further checks to run with ours. Where parts of the document are malformed, the others are checked all the same.
+    """
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -63,24 +71,50 @@ def read_site(path: Path | str) -> tuple[Site | None, list[Finding]]:
         return None, [error(str(path), f"the file cannot be read ({fault.strerror})")]
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         return None, [error(str(path), f"the file is not YAML: {' '.join(str(fault).split())}")]
-    return parse_site(document, path.resolve().parent, root)
+    return parse_site(document, path.resolve().parent, root, *also)
 
 
-def parse_site(document: Any, folder: Path, root: yaml.Node | None = None) -> tuple[Site | None, list[Finding]]:
+def parse_site(
+    document: Any, folder: Path, root: yaml.Node | None = None, *also: Check
+) -> tuple[Site | None, list[Finding]]:
     """Return the site in a parsed document and its findings; ``folder`` is where relative paths start, ``root`` gives line numbers."""
     repeated = _repeated_keys(root)
     if not isinstance(document, dict):
         return None, [error("the file", f"holds no mapping; begin with 'format: {FORMAT}'")]
     try:
-        checked = SiteDocument.model_validate(document)
+        site = _site_of(document, folder)
     except ValidationError as fault:
-        return None, repeated + [_finding(p, document, root) for p in fault.errors(include_url=False)]
+        problems = fault.errors(include_url=False)
+        found = repeated + [_finding(p, document, root) for p in problems]
+        return None, found + _in_the_rest(document, folder, problems, found, also)
+    return site, repeated + _findings_of(site, also)
+
+
+def _site_of(document: Any, folder: Path) -> Site:
+    checked = SiteDocument.model_validate(document)
     parts = {f.name: getattr(checked, f.name) for f in fields(Site) if f.name != "folder"}
-    site = Site(folder=folder, **parts)
-    findings = repeated + check_site(site)
+    return Site(folder=folder, **parts)
+
+
+def _findings_of(site: Site, also: Iterable[Check]) -> list[Finding]:
+    """Return what is wrong between the parts of a site, with its profiles, and what other checks say; each place once."""
+    findings = check_site(site)
     if site.profiles is not None:
-        findings += read_profiles(folder, site.profiles, site.series())[1]
-    return site, findings
+        findings += read_profiles(site.folder, site.profiles, site.series())[1]
+    known = {f.place for f in findings}
+    return findings + [f for check in also for f in check(site) if f.place not in known]
+
+
+def _in_the_rest(
+    document: Any, folder: Path, problems: list[ErrorDetails], found: list[Finding], also: Iterable[Check]
+) -> list[Finding]:
+    """Return what is wrong with the well-formed rest of a document, so that nobody corrects a file twice."""
+    rest, gone = salvaged(document, problems)
+    try:
+        site = _site_of(rest, folder)
+    except ValidationError:
+        return []
+    return not_consequences(_findings_of(site, also), found, gone)
 
 
 def site_schema() -> dict[str, Any]:

@@ -15,9 +15,7 @@ def check_file(path: Path) -> int:
     from hil.maps.bind import check_devices
     from models.site.file import read_site
 
-    site, findings = read_site(path)
-    if site is not None and not errors_in(findings):
-        findings += check_devices(site)
+    site, findings = read_site(path, check_devices)
     if findings:
         console.print(findings_table(findings))
     errors = errors_in(findings)

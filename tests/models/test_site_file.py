@@ -9,6 +9,7 @@ import pytest
 from models.carriers import Carrier
 from models.components import Battery, Chp
 from models.errors import SiteError
+from models.findings import error
 from models.site import load_profiles, load_site, read_site, site_schema
 from tests.sites import document, profiles, write_tiny
 
@@ -47,6 +48,51 @@ def test_all_problems_of_a_document_come_at_once_with_their_places(tmp_path):
     assert found["assets[boiler].efficiency"].startswith("is missing")
     assert "unknown field" in found["colour"]
     assert len(found) == 5
+
+
+def test_what_is_malformed_hides_nothing_else_and_causes_nothing_else(tmp_path):
+    doc = document()
+    doc["colour"] = "green"
+    doc["currency"] = "yuan"
+    doc["assets"][4]["colour"] = "red"  # goes alone: the boiler's node is still checked
+    doc["assets"][4]["heat_node"] = "nowhere"
+    doc["assets"][6]["charge_max_kw"] = -100  # takes the battery along: nobody misses it twice
+    doc["contracts"][1]["price_per_kwh"] = "dear"
+    doc["devices"] = [
+        {"id": "store", "asset": "battery", "map": "sunspec_battery", "port": 1502},
+        {"id": "d2", "asset": "ghost", "map": "chp", "port": 1503},
+    ]
+    table = profiles().drop(index=[5])
+    path = write_tiny(tmp_path, doc, table)
+    site, found = read_site(path, lambda checked: [error("devices[d2].map", f"no map for {checked.name}")])
+    assert site is None
+    assert sorted(f.place for f in found) == [
+        "assets[battery].charge_max_kw",
+        "assets[boiler].colour",
+        "assets[boiler].heat_node",
+        "colour",
+        "contracts[fuel].price_per_kwh",
+        "currency",
+        "devices[d2].asset",
+        "devices[d2].map",
+        "profiles.profiles.csv",
+    ]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"assets": "none"}, {"assets": [{"id": "a", "kind": "wind"}]}, {"nodes": None}, {"networks": 3}, {"location": []}],
+)
+def test_a_document_of_the_wrong_shape_is_refused_in_words(tmp_path, broken):
+    site, found = read_site(write_tiny(tmp_path, document() | broken))
+    assert site is None
+    assert any(f.place.startswith(next(iter(broken))) for f in found)
+
+
+def test_a_node_that_nothing_connects_to_is_told(tmp_path):
+    doc = document()
+    doc["nodes"].append({"id": "lonely", "carrier": "heat"})
+    assert "no asset connects here" in findings_of(tmp_path, doc)["nodes[lonely]"]
 
 
 def test_a_problem_names_its_line(tmp_path):
