@@ -37,6 +37,8 @@ FLOOR_EVERY = timedelta(days=1)
 DEADBAND_KW = 2.0
 """Between two plans a set-point is sent again only when it has moved by more."""
 PLAN_ID_NONE = "none"
+NOT_TAKEN = ("unreachable", "refused_stale", "refused_journal")
+"""Why a command did not even leave: what passes by itself, so it is given again at the next turn."""
 
 
 class SnapshotSource(Protocol):
@@ -84,7 +86,7 @@ class Course:
     planned_kw: dict[str, float] = field(default_factory=dict)
     in_force_kw: dict[str, float] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
-    """Assets whose last command may or may not have landed."""
+    """Assets whose last command may or may not have landed, or could not be sent."""
     commands: int = 0
 
 
@@ -296,7 +298,8 @@ class OperatingLoop:
             self.listener(CommandsSent(self.clock.now(), receipts))
         course.in_force_kw |= due
         course.doubtful -= due.keys()
-        course.doubtful |= {a for a, r in zip(due, receipts, strict=True) if r.outcome is Outcome.MAYBE}
+        again = (a for a, r in zip(due, receipts, strict=True) if r.outcome is Outcome.MAYBE or r.code in NOT_TAKEN)
+        course.doubtful.update(again)
 
     def _moved(self, asset: str, value: float) -> bool:
         before = self.course.in_force_kw.get(asset)

@@ -229,9 +229,10 @@ def row_of(result: DayResult) -> Row:
 
 
 def foresight(plant: Site, actuals: Actuals, period: BillingPeriod, optimizer: Optimizer) -> Plan:
-    """Return the plan of somebody who knows the whole day and the plant's own parameters beforehand: the bound for every operator.
+    """Return the plan of somebody who knows the whole day and the plant's own parameters beforehand.
 
-    It knows 15-min means; what happens inside them costs it nothing. Every yes-or-no decision is kept over the whole day.
+    It is the bound for every operator that leaves the stores as it found them; one that empties them is credited end values only and
+    may come out cheaper for a day. It knows 15-min means; what happens inside them costs it nothing. Every yes-or-no decision is kept over the whole day.
     """
     horizon = Horizon.uniform(period.start, period.end)
     problem = DispatchProblem(

@@ -47,8 +47,10 @@ def rule(forecaster=None):
 class Broken:
     """A plant that can be told what to do wrong."""
 
-    def __init__(self, inner, *, lost=(), numb=(), clamped=(), dead_until=None, clock=None):
+    def __init__(self, inner, *, lost=(), numb=(), clamped=(), away=None, dead_until=None, clock=None):
         self.inner, self.lost, self.numb, self.clamped = inner, lost, numb, clamped
+        self.away = dict(away or {})
+        """Device → how many commands cannot be sent to it."""
         self.dead_until, self.clock = dead_until, clock
         self.kept: dict[str, float] = {}
 
@@ -61,6 +63,9 @@ class Broken:
     async def write(self, command):
         if command.device in self.lost:
             return Receipt(command, Outcome.MAYBE, "unknown", "no answer", command.issued_at)
+        if self.away.get(command.device, 0) > 0:
+            self.away[command.device] -= 1
+            return Receipt(command, Outcome.NO, "unreachable", "nothing was sent", command.issued_at)
         if command.device in self.numb:
             return Receipt(command, Outcome.NO, "differs", "acknowledged, but nothing changed", command.issued_at, 0.0)
         if command.device in self.clamped:
@@ -123,6 +128,14 @@ def test_a_silent_device_is_marked_in_the_snapshot_and_its_commands_are_sent_aga
     assert len(again) == 15  # one a minute until it is known to have landed
     assert [r.command.device for r in unaccounted(diary.receipts)] == ["battery"]
     assert len(diary.plans) == 1
+
+
+def test_a_command_that_could_not_be_sent_is_given_again_a_minute_later_and_a_denied_one_is_not():
+    diary, _ = run(rule(), stretch(0.25), away={"battery": 3}, numb=("boiler1",))
+    told = {name: [r for r in diary.receipts if r.command.device == name] for name in ("battery", "boiler1")}
+    assert [r.code for r in told["battery"]][:4] == ["unreachable"] * 3 + ["applied"]
+    assert [r.command.issued_at.minute for r in told["battery"]][:4] == [0, 1, 2, 3]
+    assert [r.code for r in told["boiler1"]] == ["differs"]
 
 
 def test_acknowledged_without_effect_and_clamped_are_said_by_the_receipts():
