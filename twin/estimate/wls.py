@@ -10,6 +10,8 @@ import numpy as np
 
 from twin.estimate.problem import Array, Fit, Mask, RowModel, Rows
 
+SHARE_MIN = 0.1
+"""The least share of a step that is taken, after several that turned back on the one before."""
 STEP_TOLERANCE = 1e-4
 """Stop when the step's squared length, measured in sigmas, is below this."""
 LAW_TOLERANCE = 1e-5
@@ -43,7 +45,7 @@ def solve_wls(model: RowModel, z: Array, used: Mask, x0: Array | None = None, *,
     x = model.start() if x0 is None else x0.copy()
     weight = np.ones(len(sigma))
     rows, laws = model.measured(x), model.laws(x)
-    iteration = 0
+    iteration, share, before = 0, 1.0, np.zeros(int(used.sum()))
     while iteration < ITERATIONS_MAX:
         iteration += 1
         residual = (z - rows.value) / sigma
@@ -51,8 +53,12 @@ def solve_wls(model: RowModel, z: Array, used: Mask, x0: Array | None = None, *,
             weight = huber_weight(residual)
         a = (rows.slope / sigma[:, None] * weight[:, None])[used]
         dx = kkt_step(a, (residual * weight)[used], laws)
-        length = float(np.sum((a @ dx) ** 2))
-        x = x + dx
+        moved = a @ dx
+        length = float(moved @ moved)
+        # water that hardly flows makes full steps swing to and fro around the state that they look for
+        share = max(share / 2, SHARE_MIN) if moved @ before < 0 else min(2 * share, 1.0)
+        x = x + (dx if length < STEP_TOLERANCE else share * dx)
+        before = moved
         rows, laws = model.measured(x), model.laws(x)
         law_residual = float(np.max(np.abs(laws.value), initial=0.0))
         if length < STEP_TOLERANCE and law_residual < LAW_TOLERANCE:
