@@ -90,6 +90,9 @@ def flow(
         int | None, typer.Option(min=1970, max=2200, metavar="YEAR", help="every hour of this local year instead")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"write the states: {STATES}")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="draw them: single line and profiles, .png or .svg")
+    ] = None,
 ) -> None:
     """Solve all networks at one instant: AC power flow, heat, cold and gas, with the balance of every carrier.
 
@@ -99,7 +102,7 @@ def flow(
 
     if year is not None:
         raise typer.Exit(show_year(site, year, seed=seed, out=out))
-    show_flow(site, required(at), seed=seed, full=full, out=out)
+    show_flow(site, required(at), seed=seed, full=full, out=out, plot=plot)
 
 
 @app.command()

@@ -37,7 +37,7 @@ UNITS = {
 }
 
 
-def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path | None) -> None:
+def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path | None, plot: Path | None) -> None:
     """Print the balance of every carrier and the state of every network in the quarter-hour around an instant."""
     site = load_site(site_file)
     snapshot = state_at(site, at, seed)
@@ -56,6 +56,10 @@ def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path
     states = {name: state.expand_dims(time=[step]) for name, state in snapshot.networks.items()}
     if out is not None:
         write_states(states, out)
+    if plot is not None:
+        from service.pictures.sheet import write_sheet  # matplotlib takes a second to import
+
+        write_sheet(site, snapshot.networks, title, plot)
 
 
 def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int:
