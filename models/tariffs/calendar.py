@@ -103,7 +103,8 @@ def from_windows(windows: Iterable[tuple[int, Window]], slots: int = 48) -> Sche
     What no window covers is a gap, which the check of a tariff reports.
     """
     table = np.full((MONTHS, slots), GAP, dtype=np.int64)
-    hours = np.arange(slots) * 24.0 / slots
+    minute = np.arange(slots) * (24 * 60) // slots
+    hours = minute // 60 + (minute % 60) / 60.0
     for period, window in windows:
         for month in window.months:
             table[month - 1, window.holds(hours, np.full(slots, month, dtype=np.int64))] = period

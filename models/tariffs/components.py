@@ -4,6 +4,7 @@ Prices are micro-units of currency per kWh, kW or kVA; limits are Wh, W or VA. A
 is on the bill and is what taxes and minimums refer to.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -72,7 +73,7 @@ class Energy:
     """
 
     name: str
-    tiers: dict[int, tuple[Tier, ...]]
+    tiers: Mapping[int, tuple[Tier, ...]]
     schedule: Schedule = field(default_factory=always)
     scope: Scope = Scope.TOTAL
     demand: DemandRule = field(default_factory=DemandRule)
@@ -118,7 +119,7 @@ class Demand:
     """A price per kW of the highest mean import of the month, per period of the schedule, in tiers of kW where there are several."""
 
     name: str
-    tiers: dict[int, tuple[Tier, ...]]
+    tiers: Mapping[int, tuple[Tier, ...]]
     schedule: Schedule = field(default_factory=always)
     rule: DemandRule = field(default_factory=DemandRule)
 
@@ -170,7 +171,7 @@ class NetBilling:
     """Energy sent out in an interval is paid at a sell price per period of the schedule."""
 
     name: str
-    prices_micro: dict[int, int]
+    prices_micro: Mapping[int, int]
     schedule: Schedule = field(default_factory=always)
 
 
@@ -179,7 +180,7 @@ class BuyAllSellAll:
     """The whole load is bought and the whole generation is sold at a price per period; needs a meter on the generation."""
 
     name: str
-    prices_micro: dict[int, int]
+    prices_micro: Mapping[int, int]
     schedule: Schedule = field(default_factory=always)
 
 

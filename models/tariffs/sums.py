@@ -114,4 +114,5 @@ def whole_wh(power_kw: npt.NDArray[np.float64], step_h: float, *, carry: bool = 
     energy_wh = power_kw * step_h * 1e3
     if not carry:
         return np.rint(energy_wh).astype(np.int64)
-    return np.diff(np.rint(np.cumsum(energy_wh, axis=-1)).astype(np.int64), axis=-1, prepend=0)
+    register = np.rint(np.cumsum(energy_wh, axis=-1))
+    return np.asarray(np.diff(register, axis=-1, prepend=0.0), dtype=np.int64)

@@ -18,6 +18,8 @@ Array = npt.NDArray[np.float64]
 Month = Annotated[int, Ge(1), Le(12)]
 MINUTE = timedelta(minutes=1)
 MEAN_MONTH_DAYS = 365.0 / 12.0
+SHORTEST_MONTH_DAYS = 27.9
+"""A February less the hour of a clock change: what lasts longer is a month and pays the whole monthly price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,9 +100,10 @@ class BillingPeriod:
     end: datetime
 
     def demand_price_per_kw(self, tariff: TimeOfUseTariff) -> float:
-        """Return the charge per kW of this period's peak: the monthly price, pro rata by days below one mean month."""
+        """Return the charge per kW of this period's peak: the monthly price, pro rata by days for less than a month."""
         days = (self.end - self.start) / timedelta(days=1)
-        return tariff.demand_price_per_kw_month * min(days / MEAN_MONTH_DAYS, 1.0)
+        share = 1.0 if days >= SHORTEST_MONTH_DAYS else days / MEAN_MONTH_DAYS
+        return tariff.demand_price_per_kw_month * share
 
 
 def calendar_month(instant: datetime, time_zone: str) -> BillingPeriod:
