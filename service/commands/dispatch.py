@@ -19,7 +19,8 @@ from models.site.file import load_site
 from scenarios.day import local_day
 from scenarios.planners import planner_for
 from scenarios.problem import Horizons, demand_terms, losses_on
-from service.commands.plan_files import write_plan
+from service.commands.files import require_writable
+from service.commands.plan_files import WRITERS, write_plan
 from service.commands.screen import console, findings_table
 from service.console.figures import grouped, local_time
 from service.history import History
@@ -48,6 +49,7 @@ SHORT = {
 
 def plan_day(site_file: Path, day: date, *, seed: int, out: Path | None, deadline_s: float) -> int:
     """Plan a local day with its profiles known, print the plan and what the twin says; return 1 when the twin objects."""
+    require_writable(out, WRITERS)
     site = load_site(site_file)
     plan, check = checked_plan(site, day_problem(site, day, seed), deadline_s)
     made = MadePlan(plan, check, None, *History(site).plan_arrays(plan))

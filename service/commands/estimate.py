@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
@@ -14,6 +14,7 @@ from models.errors import SetupError
 from models.ports import Quality, Reading
 from models.site import Site
 from models.site.file import load_site
+from service.commands.files import require_writable, write_as
 from service.commands.screen import console, count
 from service.console.figures import grouped
 from twin.estimate.live import LiveEstimator
@@ -23,6 +24,7 @@ from twin.estimate.site import SiteEstimate
 POLL = timedelta(minutes=5)
 POLLS = 6
 COLUMNS = ("device", "quantity", "value")
+Sensors = tuple[pd.DataFrame, SiteEstimate]
 STYLE = {SensorStatus.FLAGGED: "yellow", SensorStatus.REMOVED: "bold red", SensorStatus.UNTESTABLE: "dim"}
 
 
@@ -33,11 +35,12 @@ def show_estimate(
 
     Prints the sensors that do not fit (``full``: all) and returns the exit code: 1 when the readings cannot be explained.
     """
+    require_writable(out, WRITERS)
     site = load_site(site_file)
     found = emulated(site, at, seed) if readings is None else LiveEstimator(site).update(read_table(readings, at), at)
     table = sensors_table(found)
     if out is not None:
-        write_table(table, found, out)
+        write_as(WRITERS, (table, found), out)
     wanted = table if full else table[~table["status"].isin(["ok", "untestable"])]
     if len(wanted):
         console.print(screen_table(wanted))
@@ -151,25 +154,6 @@ def verdict(found: SiteEstimate) -> str:
     return "\n".join(lines)
 
 
-def write_table(table: pd.DataFrame, found: SiteEstimate, path: Path) -> None:
-    """Write sensors (CSV), or sensors, states and the chi-square test (JSON), by the file's ending.
-
-    Raises
-    ------
-    SetupError
-        If the ending is another one or the file cannot be written.
-    """
-    if path.suffix.lower() not in (".csv", ".json"):
-        raise SetupError(f"{path}: no format for this ending; use .csv or .json")
-    try:
-        if path.suffix.lower() == ".csv":
-            table.to_csv(path, index=False, float_format="%.6g")
-        else:
-            path.write_text(as_json(table, found), encoding="utf-8")
-    except OSError as fault:
-        raise SetupError(f"{path} cannot be written: {fault.strerror or fault}") from None
-
-
 def as_json(table: pd.DataFrame, found: SiteEstimate) -> str:
     """Return an estimate as a JSON text; numbers that are not finite become null."""
     e = found.estimate
@@ -184,3 +168,15 @@ def as_json(table: pd.DataFrame, found: SiteEstimate) -> str:
         "sensors": json.loads(table.to_json(orient="records")),
     }
     return json.dumps(body, indent=1, ensure_ascii=False) + "\n"
+
+
+def _csv(content: Sensors, path: Path) -> None:
+    content[0].to_csv(path, index=False, float_format="%.6g")
+
+
+def _json(content: Sensors, path: Path) -> None:
+    path.write_text(as_json(*content), encoding="utf-8")
+
+
+WRITERS: Mapping[str, Callable[[Sensors, Path], None]] = {".csv": _csv, ".json": _json}
+"""Sensors as a table; sensors, states and the chi-square test for programs."""

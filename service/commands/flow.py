@@ -18,7 +18,8 @@ from models.site.file import load_site
 from models.state import Snapshot
 from scenarios.rules import Rule, RulePlanner
 from scenarios.setpoints import setpoints_kw
-from service.commands.network_files import write_states
+from service.commands.files import require_writable
+from service.commands.network_files import WRITERS, write_states
 from service.commands.screen import console
 from service.commands.year import year_states, year_table
 from service.console.figures import grouped, local_time
@@ -39,6 +40,7 @@ UNITS = {
 
 def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path | None, plot: Path | None) -> None:
     """Print the balance of every carrier and the state of every network in the quarter-hour around an instant."""
+    require_writable(out, WRITERS)
     site = load_site(site_file)
     snapshot = state_at(site, at, seed)
     history = History(site)
@@ -64,6 +66,7 @@ def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path
 
 def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int:
     """Print what every network went through in a year of hours; return 1 when an hour has no solution."""
+    require_writable(out, WRITERS)
     site = load_site(site_file)
     states = year_states(site, year, seed=seed)
     console.print(year_table(states))

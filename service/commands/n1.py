@@ -14,8 +14,9 @@ from models.networks.status import Status
 from models.site import Site
 from models.site.file import load_site
 from models.state import Snapshot
+from service.commands.files import require_writable
 from service.commands.flow import state_at
-from service.commands.network_files import write_states
+from service.commands.network_files import WRITERS, write_states
 from service.commands.screen import console, count
 from service.console.figures import grouped, local_time
 from twin.networks import SiteNetworks
@@ -26,15 +27,17 @@ WORDS = {Status.OK: "", Status.ISLAND: "islands", Status.NOT_CONVERGED: "no solu
 
 def show_outages(site_file: Path, at: datetime, *, seed: int, out: Path | None) -> None:
     """Print every single outage of the site's grids in the quarter-hour around an instant, gravest first."""
+    require_writable(out, WRITERS)
     site = load_site(site_file)
     snapshot = state_at(site, at, seed)
+    found = {n.id: outages(site, n, snapshot) for n in site.networks.electricity}
+    when = local_time(snapshot.at - QUARTER, site.location.time_zone, "%Y-%m-%d %H:%M")
     for network in site.networks.electricity:
-        found = outages(site, network, snapshot)
-        when = local_time(snapshot.at - QUARTER, site.location.time_zone, "%Y-%m-%d %H:%M")
-        console.print(outage_table(network, found, f"{escape(site.title)}, {network.id}, {when} local: single outages"))
-        console.print(summary(network, found))
-        if out is not None:
-            write_states({network.id: flat(found)}, out)
+        title = f"{escape(site.title)}, {network.id}, {when} local: single outages"
+        console.print(outage_table(network, found[network.id], title))
+        console.print(summary(network, found[network.id]))
+    if out is not None:
+        write_states({name: flat(state) for name, state in found.items()}, out)
 
 
 def outages(site: Site, network: ElectricNetwork, snapshot: Snapshot) -> xr.Dataset:

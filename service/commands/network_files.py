@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from models.errors import SetupError
+from service.commands.files import write_as
 
 States = Mapping[str, xr.Dataset]
 """By network id; quantities over an element dim and time, with the unit in each name."""
@@ -22,13 +22,7 @@ def write_states(states: States, path: Path) -> None:
     SetupError
         If the ending is another one or the file cannot be written.
     """
-    writer = WRITERS.get(path.suffix.lower())
-    if writer is None:
-        raise SetupError(f"{path}: no format for this ending; use one of {', '.join(WRITERS)}")
-    try:
-        writer(states, path)
-    except OSError as fault:
-        raise SetupError(f"{path} cannot be written: {fault.strerror or fault}") from None
+    write_as(WRITERS, states, path)
 
 
 def one_dataset(states: States) -> xr.Dataset:
@@ -61,8 +55,6 @@ def _columns(state: xr.Dataset) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _netcdf(states: States, path: Path) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(2, "there is no such folder", str(path.parent))
     one_dataset(states).to_netcdf(path, engine="scipy")
 
 

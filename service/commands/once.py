@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from models.errors import SetupError
 from scenarios.report import COMMON, FORESIGHT, ORDER, DayReport, Row, day_report
+from service.commands.files import require_writable
 from service.commands.screen import console, progress_console
 from service.console.figures import grouped, percent
 
@@ -19,8 +19,7 @@ FAULTS_SHOWN = 5
 
 def run_once(site_file: Path, day: date, *, seed: int, out: Path | None) -> int:
     """Run a day under every operator, print the tables and return the exit code: 0 only if the books close and no write is open."""
-    if out is not None:
-        require_writable(out)
+    require_writable(out, option="--json")
     with progress_shown(day) as ended:
         report = day_report(site_file, day, seed=seed, progress=ended)
     if out is not None:
@@ -59,6 +58,7 @@ def cost_table(report: DayReport) -> Table:
         "energy",
         "gas",
         "demand",
+        "stores",
         "other",
         "peak kW",
         "CO₂ t",
@@ -76,7 +76,7 @@ def cost_cells(report: DayReport, row: Row) -> list[str]:
     known = {r.operator for r in report.rows}
     saved = report.saved_share(row.operator, COMMON) if COMMON in known and row.operator != COMMON else None
     energy = row.cost.get("energy", 0.0) + row.cost.get("export", 0.0)
-    other = row.total_cost - energy - row.cost.get("gas", 0.0) - row.cost.get("demand", 0.0)
+    shown = energy + sum(row.cost.get(part, 0.0) for part in ("gas", "demand", "stored"))
     return [
         row.operator,
         f"[bold]{grouped(row.total_cost)}[/]",
@@ -84,7 +84,8 @@ def cost_cells(report: DayReport, row: Row) -> list[str]:
         grouped(energy),
         grouped(row.cost.get("gas")),
         grouped(row.cost.get("demand")),
-        grouped(other),
+        grouped(row.cost.get("stored")),
+        grouped(row.total_cost - shown),
         grouped(row.peak_kw),
         grouped(row.co2_kg / 1000, 2),
         percent(row.self_use_share),
@@ -151,19 +152,4 @@ def verdict(report: DayReport) -> str:
     """Return in words whether the day counts."""
     books = "every carrier's books close" if report.balances_close else "[bold red]a carrier's books do not close[/]"
     writes = "every write is accounted for" if report.writes_accounted else "[bold red]a write is unaccounted for[/]"
-    return f"{books}, {writes}. {FORESIGHT.capitalize()} is the bound that nobody can beat."
-
-
-def require_writable(path: Path) -> None:
-    """Make sure that a file can be written, before a minute of work is done for it.
-
-    Raises
-    ------
-    SetupError
-        If it cannot.
-    """
-    try:
-        with path.open("a", encoding="utf-8"):
-            pass
-    except OSError as fault:
-        raise SetupError(f"{path} cannot be written: {fault.strerror}. Choose another place with --json.") from None
+    return f"{books}, {writes}. {FORESIGHT.capitalize()} is the bound for whoever leaves the stores as they were."

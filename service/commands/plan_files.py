@@ -8,8 +8,8 @@ import pandas as pd
 import xarray as xr
 
 from models.dispatch import Plan, PlanCheck
-from models.errors import SetupError
 from service.api.operations.schemas import PlanOut
+from service.commands.files import write_as
 from service.memory import MadePlan
 
 
@@ -21,13 +21,7 @@ def write_plan(made: MadePlan, path: Path) -> None:
     SetupError
         If the ending is another one or the file cannot be written.
     """
-    writer = WRITERS.get(path.suffix.lower())
-    if writer is None:
-        raise SetupError(f"{path}: no format for this ending; use one of {', '.join(WRITERS)}")
-    try:
-        writer(made, path)
-    except OSError as fault:
-        raise SetupError(f"{path} cannot be written: {fault.strerror or fault}") from None
+    write_as(WRITERS, made, path)
 
 
 def plan_dataset(plan: Plan, check: PlanCheck | None) -> xr.Dataset:
@@ -72,8 +66,6 @@ def plan_table(plan: Plan) -> pd.DataFrame:
 
 
 def _netcdf(made: MadePlan, path: Path) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(2, "there is no such folder", str(path.parent))
     plan_dataset(made.plan, made.check).to_netcdf(path, engine="scipy")
 
 
