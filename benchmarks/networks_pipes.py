@@ -1,104 +1,116 @@
-"""Heat, gas and linepack on a town's worth of pipes, and a year of the same on a district."""
+"""Heat and gas networks beside pandapipes on its own nets of a town, results compared in the same run."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from benchmarks.measure import Pair, measure, measure_pair
+from benchmarks.peers import Peer
 from benchmarks.registry import Bench, case
-from benchmarks.rows import Row, value_at_most
-from models.networks.data import GasNetwork, Junction, Pipe, PipeNetwork
+from benchmarks.rows import Row, ratio_at_most, value_at_most
 
 PACKAGES = ("numba", "numpy", "xarray")
+HEAT_W, RETURN_DEGC = 30_000.0, 40.0
+LOOP_STEPS = 10
+KWH_PER_KG = 13.1
+DIMS = ("consumer", "time")
 
 
-@case("networks", "linepack step", size=2_559, quick_size=100, packages=PACKAGES)
-def linepack(bench: Bench) -> Iterable[Row]:
-    """Time one implicit step of a branched gas network; its residual is in the second row."""
+@case("networks", "heat town", size=8760, quick_size=24, packages=PACKAGES)
+def heat(bench: Bench) -> Iterable[Row]:
+    """Time one step and a year of hours of a heat net with 44 consumers, hydraulics and temperatures; pandapipes' year scaled from 10 steps."""
+    from benchmarks.pipe_nets import heat_network
+    from models.networks.heat import solve_heat
+
+    with Peer("pipes") as peer:
+        network = heat_network(peer.ask("heat_net", heat_w=HEAT_W)["result"], RETURN_DEGC)
+        theirs = peer.ask("heat_solve", shares=[1.0])["result"]
+        back = xr.DataArray(np.array(theirs["back_degc"])[:, None], {"consumer": list(network.consumers)}, DIMS)
+        one = _demand(network.consumers, np.array([HEAT_W / 1e3]))
+
+        def step() -> xr.Dataset:
+            return solve_heat(network, one, return_degc=back)
+
+        yield from _heat_gaps(bench, step().isel(time=0), theirs, network.consumers)
+        pair = measure_pair(step, lambda: peer.timed("heat_solve", shares=[1.0]), repeats=bench.repeats)
+        yield _step(bench, pair, 1 / 200)
+        shares = np.random.default_rng(7).uniform(0.5, 1.0, bench.size)
+        year = _demand(network.consumers, HEAT_W / 1e3 * shares)
+        loop = peer.ask("heat_solve", shares=shares[:LOOP_STEPS].tolist())["seconds"]
+        yield _year(bench, measure(lambda: solve_heat(network, year), repeats=bench.repeats), loop, 1 / 500)
+
+
+@case("networks", "gas town", size=8760, quick_size=24, packages=PACKAGES)
+def gas(bench: Bench) -> Iterable[Row]:
+    """Time one step and a year of hours of a gas net with 2,559 junctions; pandapipes' year scaled from 10 steps."""
+    from benchmarks.pipe_nets import gas_network
     from models.networks.gas import solve_gas
-    from models.networks.linepack import advance_gas, start_gas
 
-    network = _gas_town(bench.size)
-    state = start_gas(network, solve_gas(network, _demand(network.consumers, 1, 30.0)))
-    changed = _demand(network.consumers, 1, 40.0)
-    yield bench.time(lambda: advance_gas(network, state, changed, step_s=60.0), target=value_at_most(5))
-    _, moved = advance_gas(network, state, changed, step_s=60.0)
-    residual = moved.residual_kg_per_s.item()
-    yield bench.figure(residual, "kg/s", target=value_at_most(1e-9), phase=f"{bench.phase}, residual")
-
-
-@case("networks", "heat step", size=2_000, quick_size=100, packages=PACKAGES)
-def heat_step(bench: Bench) -> Row:
-    """Time one steady state of a branched heat network, tables in and xarray out."""
-    from models.networks.heat import solve_heat
-
-    network = _heat_town(bench.size)
-    demand = _demand(network.consumers, 1, 20.0)
-    return bench.time(lambda: solve_heat(network, demand))
-
-
-@case("networks", "heat year", size=35_040, quick_size=96, packages=PACKAGES)
-def heat_year(bench: Bench) -> Row:
-    """Time a year of quarter hours on a district of 30 pipes."""
-    from models.networks.heat import solve_heat
-
-    network = _heat_town(30)
-    demand = _demand(network.consumers, bench.size, 20.0)
-    return bench.time(lambda: solve_heat(network, demand), unit="s")
-
-
-@case("networks", "heat in motion, a day", size=96, quick_size=8, packages=PACKAGES)
-def heat_motion(bench: Bench) -> Row:
-    """Time a day of plug flow in steps of 15 min on a district of 30 pipes."""
-    from models.networks.plugflow import advance_pipes, start_state
-
-    network = _heat_town(30)
-    state, demand = start_state(network), _demand(network.consumers, bench.size, 20.0)
-    return bench.time(lambda: advance_pipes(network, state, demand, step_s=900.0))
-
-
-def _demand(consumers: tuple[str, ...], steps: int, mean_kw: float) -> xr.DataArray:
-    values = np.random.default_rng(11).uniform(0.3, 1.7, (steps, len(consumers))) * mean_kw
-    return xr.DataArray(values, dims=("time", "consumer"), coords={"consumer": list(consumers)})
-
-
-def _tree(size: int, metres: float, loss: float) -> tuple[tuple[Junction, ...], tuple[Pipe, ...], tuple[str, ...]]:
-    """Return a random tree whose pipes are as wide as what lies behind them asks for; its leaves are the consumers."""
-    rng = np.random.default_rng(size)
-    parent = [int(rng.integers(max(0, i - 12), i)) for i in range(1, size)]
-    behind = np.ones(size)
-    for i in range(size - 1, 0, -1):
-        behind[parent[i - 1]] += behind[i]
-    pipes = tuple(
-        Pipe(
-            id=f"p{i}",
-            from_junction=f"j{up}",
-            to_junction=f"j{i}",
-            length_m=metres,
-            inner_diameter_mm=float(30 * behind[i] ** 0.4),
-            heat_loss_w_per_m_k=loss,
+    with Peer("pipes") as peer:
+        tables = peer.ask("gas_net")["result"]
+        network = gas_network(tables)
+        usual = _offtake(tables)
+        theirs = peer.ask("gas_solve", shares=[1.0])["result"]
+        one = _shared(usual, np.ones(1))
+        yield from _gas_gaps(bench, solve_gas(network, one).isel(time=0), theirs, tables)
+        pair = measure_pair(
+            lambda: solve_gas(network, one), lambda: peer.timed("gas_solve", shares=[1.0]), repeats=bench.repeats
         )
-        for i, up in enumerate(parent, start=1)
+        yield _step(bench, pair, 1 / 80)
+        shares = np.random.default_rng(7).uniform(0.3, 1.0, bench.size)
+        year = _shared(usual, shares)
+        loop = peer.ask("gas_solve", shares=shares[:LOOP_STEPS].tolist())["seconds"]
+        yield _year(bench, measure(lambda: solve_gas(network, year), repeats=bench.repeats), loop, 1 / 150)
+
+
+def _step(bench: Bench, pair: Pair, goal: float) -> Row:
+    ours, theirs = pair.ours_median_s * 1e3, pair.reference_median_s * 1e3
+    return bench.figure(ours, "ms", reference=theirs, target=ratio_at_most(goal), phase=f"{bench.phase}, one step")
+
+
+def _year(bench: Bench, ours_s: float, loop_s: float, goal: float) -> Row:
+    reference = loop_s / LOOP_STEPS * bench.size
+    return bench.figure(
+        ours_s, "s", reference=reference, target=ratio_at_most(goal), phase=f"{bench.phase}, {bench.size} steps"
     )
-    leaves = tuple(f"j{i}" for i in range(1, size) if behind[i] == 1)
-    return tuple(Junction(id=f"j{i}") for i in range(size)), pipes, leaves
 
 
-def _gas_town(size: int) -> GasNetwork:
-    junctions, pipes, leaves = _tree(size, 40.0, 0.0)
-    return GasNetwork(
-        id="town", junctions=junctions, pipes=pipes, source_junction="j0", source_pressure_kpa=900.0, consumers=leaves
-    )
+def _heat_gaps(bench: Bench, ours: xr.Dataset, theirs: dict[str, Any], consumers: tuple[str, ...]) -> Iterable[Row]:
+    at = ours.sel(junction=list(consumers))
+    flow = np.abs(ours.consumer_flow_kg_per_s.to_numpy() - theirs["flow_kg_per_s"]).max()
+    degc = np.abs(at.supply_degc.to_numpy() - theirs["supply_degc"]).max()
+    dp = np.abs(at.dp_kpa.to_numpy() / np.array(theirs["dp_kpa"]) - 1).max()
+    yield bench.figure(float(degc), "K", target=value_at_most(0.02), phase="heat town, gap in supply temperature")
+    yield bench.figure(float(dp), "share", target=value_at_most(1e-4), phase="heat town, gap in pressure difference")
+    yield bench.figure(float(flow), "kg/s", target=value_at_most(1e-3), phase="heat town, gap in flow")
 
 
-def _heat_town(size: int) -> PipeNetwork:
-    junctions, pipes, leaves = _tree(size, 20.0, 0.2)
-    return PipeNetwork(
-        id="town",
-        carrier="heat",
-        junctions=junctions,
-        pipes=pipes,
-        plant_junction="j0",
-        consumers=leaves,
-        pump_lift_kpa=2000.0,
-    )
+def _gas_gaps(bench: Bench, ours: xr.Dataset, theirs: dict[str, Any], tables: dict[str, Any]) -> Iterable[Row]:
+    from benchmarks.pipe_nets import ambient_kpa
+
+    place = [str(j) for j in tables["height_m"]]
+    theirs_kpa = np.array(theirs["gauge_kpa"]) + [ambient_kpa(h) for h in tables["height_m"].values()]
+    gap = np.abs(ours.pressure_kpa.sel(junction=place).to_numpy() / theirs_kpa - 1).max()
+    flow = np.abs(ours.flow_kg_per_s.to_numpy()[: len(tables["pipes"])] - theirs["flow_kg_per_s"]).max()
+    yield bench.figure(float(gap), "share", target=value_at_most(1e-4), phase="gas town, gap in pressure")
+    yield bench.figure(float(flow), "kg/s", target=value_at_most(1e-8), phase="gas town, gap in flow")
+
+
+def _demand(consumers: tuple[str, ...], kw: np.ndarray) -> xr.DataArray:
+    values = np.repeat(kw[None, :], len(consumers), axis=0)
+    return xr.DataArray(values, {"consumer": list(consumers)}, DIMS)
+
+
+def _offtake(tables: dict[str, Any]) -> dict[str, float]:
+    """Return kW by junction."""
+    found: dict[str, float] = {}
+    for junction, flow in tables["sinks"]:
+        found[str(int(junction))] = found.get(str(int(junction)), 0.0) + flow * KWH_PER_KG * 3600
+    return found
+
+
+def _shared(usual: dict[str, float], shares: np.ndarray) -> xr.DataArray:
+    values = np.array(list(usual.values()))[:, None] * shares
+    return xr.DataArray(values, {"consumer": list(usual)}, DIMS)

@@ -34,7 +34,9 @@ NAMES = (
 )
 """Names that ``run`` knows, in the order of the closing table; a name without a phase is listed as not yet measured."""
 
-MACHINERY = frozenset({"__main__", "registry", "rows", "measure", "peers", "process", "report", "versions"})
+MACHINERY = frozenset(
+    {"__main__", "pipe_nets", "registry", "rows", "measure", "peers", "process", "report", "versions"}
+)
 UNITS_PER_S = {"s": 1.0, "ms": 1e3, "µs": 1e6}
 
 
