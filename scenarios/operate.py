@@ -151,8 +151,8 @@ class OperatingLoop:
         now = self.clock.now()
         snapshot = self.synchroniser.snapshot(readings, now)
         self._seen = seen = Measured.of(snapshot)
-        self._enter_period(now)
         self.meter.add(now, self._import_kw(seen))
+        self._enter_period(now)  # behind the meter: the quarter-hour that has just ended belongs to the period before
         self._present.append((now, measured_series(self.site, seen.powers_kw, self.course.in_force_kw, readings)))
         while now - self._present[0][0] >= PRESENT:
             self._present.popleft()
@@ -193,14 +193,15 @@ class OperatingLoop:
         self._adopt(plan, check, problem)
 
     async def _again(self, plan: Plan, check: PlanCheck, problem: DispatchProblem) -> tuple[Plan, PlanCheck]:
-        """Plan once more with the losses that the replay found; keep the first plan where that fails."""
+        """Plan once more with the losses that the replay found; keep the first plan, which was replayed, where that fails."""
         self.course.check = check
         knowing = replace(problem, losses_kw=losses_on(check, problem.horizon))
         try:
             better = await self.settings.in_background(lambda: self.planner.plan(knowing))
         except (PlanningError, DataError):
             return plan, check
-        return better, await self._checked(better, knowing) or check
+        again = await self._checked(better, knowing)
+        return (plan, check) if again is None else (better, again)
 
     async def _refresh_floor(self, snapshot: Snapshot) -> None:
         """Find, once a day, the peak that the rest of the billing period needs anyway."""
@@ -239,7 +240,9 @@ class OperatingLoop:
         )
 
     def _peak_kw(self, snapshot: Snapshot) -> float:
-        return max(self.meter.peak_kw, snapshot.peak_import_kw or 0.0)
+        """Return the peak of the running period; the snapshot's is the calendar month's and counts only where that is billed."""
+        of_month_kw = (snapshot.peak_import_kw or 0.0) if self.settings.billing_period is None else 0.0
+        return max(self.meter.peak_kw, of_month_kw)
 
     async def _checked(self, plan: Plan, problem: DispatchProblem) -> PlanCheck | None:
         checker = self.checker

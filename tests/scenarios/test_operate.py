@@ -93,6 +93,32 @@ def test_the_loop_measures_every_minute_and_plans_every_quarter_hour():
     assert unaccounted(diary.receipts) == []
 
 
+def test_a_new_billing_period_begins_without_the_peak_of_the_one_before():
+    both, half = stretch(1.25), timedelta(minutes=30)
+    peaks = {}
+
+    class Noting:
+        def __init__(self):
+            self.inner = RulePlanner(PARK, RULE)
+
+        def plan(self, problem):
+            peaks[(problem.initial.at - both.start) // timedelta(minutes=1)] = problem.demand.peak_so_far_kw
+            return self.inner.plan(problem)
+
+    def period_of(at):
+        start = both.start + (at - both.start) // half * half
+        return BillingPeriod(start, start + half)
+
+    emulated, clock = EmulatedPlant(PARK, 5, both.start), JumpingClock(both.start)
+    operator = replace(rule(), planner=Noting())
+    settings = replace(operator.settings(both), billing_period=period_of)
+    plant = InProcessPlant(PARK, emulated, clock)
+    asyncio.run(operate(PARK, operator, plant, clock, synchroniser(both), both, Diary(), settings))
+    assert peaks[0] == peaks[30] == peaks[60] == 0.0
+    assert peaks[15] > 100.0
+    assert peaks[45] > 100.0
+
+
 def test_set_points_reach_the_plant():
     diary, emulated = run(rule(), stretch(0.5, start_h=0.0))
     wanted = {r.command.device: r.command.value for r in diary.receipts}
@@ -195,6 +221,24 @@ def test_a_plan_that_cannot_be_replayed_is_used_unchecked_and_said():
     diary, _ = run(replace(rule(), checker=checker), stretch(0.25))
     assert [f.place for f in diary.faults] == ["check"]
     assert diary.plans[0].check is None
+
+
+def test_a_better_plan_that_cannot_be_replayed_does_not_borrow_the_check_of_the_first():
+    from models.errors import FlowError
+    from twin.verify import Verifier
+
+    verifier, replayed = Verifier(PARK), []
+
+    def checker(plan, initial, forecast):
+        if replayed:
+            raise FlowError("diverged")
+        replayed.append(plan.id)
+        return verifier(plan, initial, forecast)
+
+    diary, _ = run(replace(rule(), checker=checker, horizons=days.Horizons(4, 0)), stretch(0.25))
+    assert [f.place for f in diary.faults] == ["check"]
+    assert [p.plan.id for p in diary.plans] == replayed
+    assert diary.plans[0].check.plan_id == replayed[0]
 
 
 def test_the_floor_is_the_peak_that_the_rest_of_the_period_needs():
