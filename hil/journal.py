@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, command TEXT NOT NULL, at TEXT NOT NULL, state TEXT NOT NULL, words TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS outcomes (
     command TEXT PRIMARY KEY, outcome TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, at TEXT NOT NULL, read_back REAL);
+CREATE TABLE IF NOT EXISTS groups (
+    id TEXT PRIMARY KEY, device TEXT NOT NULL, members TEXT NOT NULL, opened_at TEXT NOT NULL, closed_at TEXT, result TEXT);
 CREATE INDEX IF NOT EXISTS attempts_command ON attempts (command);
 CREATE INDEX IF NOT EXISTS attempts_register ON attempts (device, address, at);
 CREATE INDEX IF NOT EXISTS events_command ON events (command);
@@ -46,6 +48,25 @@ class OpenCommand:
     command: Command
     epoch: int
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMember:
+    """One command of a group and what stood on its point before: the value, and until when somebody wanted it."""
+
+    command: str
+    quantity: str
+    before: float
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenGroup:
+    """A group whose writes have begun and of which nobody has recorded the end."""
+
+    id: str
+    device: str
+    members: tuple[GroupMember, ...]
 
 
 class Journal:
@@ -191,6 +212,36 @@ class Journal:
                 self._db.execute("INSERT INTO outcomes VALUES (?,?,?,?,?,?)", row)
         return len(rows)
 
+    def open_group(self, group: OpenGroup, at: datetime) -> None:
+        """Record, before its first frame, which commands stand or fall together and what to go back to."""
+        members = json.dumps([(m.command, m.quantity, m.before, _text(m.until)) for m in group.members])
+        with self._writing():
+            self._db.execute(
+                "INSERT INTO groups (id, device, members, opened_at) VALUES (?,?,?,?)",
+                (group.id, group.device, members, _text(at)),
+            )
+
+    def close_group(self, group_id: str, at: datetime, result: str) -> None:
+        """Record that a group is whole again: ``applied`` or ``rolled back``."""
+        with self._writing():
+            self._db.execute("UPDATE groups SET closed_at = ?, result = ? WHERE id = ?", (_text(at), result, group_id))
+
+    def open_groups(self) -> tuple[OpenGroup, ...]:
+        """Return the groups that may be half-written, oldest first."""
+        rows = self._db.execute(
+            "SELECT id, device, members FROM groups WHERE closed_at IS NULL ORDER BY rowid"
+        ).fetchall()
+        return tuple(
+            OpenGroup(i, d, tuple(GroupMember(c, q, b, datetime.fromisoformat(u)) for c, q, b, u in json.loads(m)))
+            for i, d, m in rows
+        )
+
+    def newest(self, device: str, quantity: str) -> str:
+        """Return the id of the command that was accepted last on a point, empty when there was none."""
+        query = "SELECT id FROM commands WHERE device = ? AND quantity = ? ORDER BY epoch DESC LIMIT 1"
+        row = self._db.execute(query, (device, quantity)).fetchone()
+        return "" if row is None else str(row[0])
+
     def writes_since(self, device: str, address: int, since: datetime) -> int:
         """Return how many frames to one register have been recorded since an instant."""
         query = "SELECT COUNT(*) FROM attempts WHERE device = ? AND address = ? AND at >= ?"
@@ -198,7 +249,7 @@ class Journal:
 
     def counts(self) -> dict[str, int]:
         """Return how many rows each table holds."""
-        tables = ("commands", "attempts", "events", "outcomes")
+        tables = ("commands", "attempts", "events", "outcomes", "groups")
         return {t: int(self._db.execute(f"SELECT COUNT(*) FROM {t}").fetchone()[0]) for t in tables}  # noqa: S608 - fixed names
 
     def rows(self, query: str, *values: object) -> list[tuple[object, ...]]:

@@ -9,6 +9,7 @@ from typing import Self
 
 from hil.bridge.driver import Driver
 from hil.bridge.events import Listener, nobody
+from hil.bridge.groups import Groups
 from hil.bridge.keeper import Keeper
 from hil.bridge.leases import Lease, Leases
 from hil.bridge.link import Link
@@ -92,6 +93,7 @@ class Bridge:
         self.leases = Leases()
         self._driver = Driver(by_device, clock, self._journal, frame_life_s)
         self._keeper = Keeper(self.devices, self._driver, clock, self._journal, self.leases, listener)
+        self._groups = Groups(self.devices, self._driver, self._keeper, self._journal, clock)
         self._keeper.active = mode in (Mode.AUTO, Mode.ADVISE)
         self.writer = Writer(
             self.devices,
@@ -100,6 +102,7 @@ class Bridge:
             self._journal,
             self._driver,
             self._keeper,
+            self._groups,
             self.leases,
             listener,
             mode=mode,
@@ -113,9 +116,10 @@ class Bridge:
         """Start polling and wait until every device has been asked once."""
         if self.writer.mode is Mode.AUTO:
             self._keeper.resume()
+            self._groups.resume()
         for place, link in self._links.items():
             mine = [d for d in self.devices.values() if _place(d.device) == place]
-            self._pollers.append(Poller(link, mine, self._clock, self._listener, self._keeper.tend))
+            self._pollers.append(Poller(link, mine, self._clock, self._listener, self._groups.tend))
         for k, poller in enumerate(self._pollers):
             poller.stagger(self._stagger_s * k / len(self._pollers))
         self._tasks = [asyncio.create_task(p.run(), name=f"poll {p.link}") for p in self._pollers]
@@ -153,6 +157,10 @@ class Bridge:
     async def write(self, command: Command) -> Receipt:
         """Carry out one command; see :meth:`hil.bridge.writer.Writer.submit`."""
         return await self.writer.submit(command)
+
+    async def write_group(self, commands: Sequence[Command]) -> tuple[Receipt, ...]:
+        """Carry out commands to one group of a device together, or none; see :meth:`hil.bridge.writer.Writer.submit_group`."""
+        return await self.writer.submit_group(commands)
 
     async def confirm(self, command_id: str, operator: str) -> Receipt:
         """Carry out a command that waits for confirmation in advise mode; KeyError if none of that id waits."""

@@ -75,7 +75,7 @@ class Driver:
                     break
                 if refuse_late(target.command, self._clock.now(), self.frame_life_clock_s):
                     break
-                sent, problem = await self._send(target, device, frame)
+                sent, problem = await self.send(target, device, frame)
                 if sent is Sent.REFUSED:
                     return not_done("refused_device", f"{device.id} refuses {point.quantity}: {problem}")
             else:
@@ -91,7 +91,7 @@ class Driver:
                 return (
                     unread(device.id) if target.flights else Verdict(State.EXPIRED, Outcome.NO, late.code, late.words)
                 )
-            sent, problem = await self._send(target, device, target.frame)
+            sent, problem = await self.send(target, device, target.frame)
             if sent is Sent.NOT_SENT and not target.flights:
                 return not_done("unreachable", f"{problem}; nothing was sent")
             seen = await self._read_back(target, device)
@@ -120,7 +120,7 @@ class Driver:
             return not_done("refused_device", f"{problem}; {asked}", value)
         return not_done("differs", f"{asked}. The device may limit it or be in local mode", value)
 
-    async def _send(self, target: Target, device: PolledDevice, frame: WriteFrame) -> tuple[Sent, str]:
+    async def send(self, target: Target, device: PolledDevice, frame: WriteFrame) -> tuple[Sent, str]:
         """Let one frame leave, its record on the disk first."""
         attempt = self._journal.attempt(target.command, target.epoch, frame, self._clock.now())
         flight = Flight(frame.words, asyncio.get_running_loop().time())
@@ -168,13 +168,27 @@ class Driver:
         beat = device.map.heartbeat
         if beat is None or beat.table is not target.point.table:
             return await self._read_back(target, device)
+        pair = await self._pair(device, beat, target.point)
+        return None if pair is None else pair[1]
+
+    async def alive(self, device: PolledDevice, point: Point) -> Words | None:
+        """Return a point from two equal reads, between which the heartbeat has moved where there is one."""
+        beat = device.map.heartbeat
+        if beat is None or beat.table is not point.table:
+            first, second = await self.words(device, point), await self.words(device, point)
+            return second if first == second else None
+        pair = await self._pair(device, beat, point)
+        return pair[1] if pair is not None and pair[0] == pair[1] else None
+
+    async def _pair(self, device: PolledDevice, beat: Point, point: Point) -> tuple[Words, Words] | None:
+        """Return a point before and after a beat, None when the device cannot be read or does not beat."""
         try:
-            first = await self._both(device, beat, target.point)
+            first = await self._both(device, beat, point)
             await self._clock.sleep(BEAT_S)
-            second = await self._both(device, beat, target.point)
+            second = await self._both(device, beat, point)
         except PlantError:
             return None
-        return second[1] if first[0] != second[0] else None
+        return (first[1], second[1]) if first[0] != second[0] else None
 
     async def _both(self, device: PolledDevice, beat: Point, point: Point) -> tuple[Words, Words]:
         """Return the registers of heartbeat and point, by one request where the map allows it."""

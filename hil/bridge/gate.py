@@ -1,6 +1,6 @@
 """What is checked last, before a command may touch a device; every refusal has a code and words."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isfinite
@@ -107,6 +107,29 @@ def refuse_step(
             )
             return Refusal("refused_ramp", words)
     return None
+
+
+def refuse_sum(
+    device: PolledDevice, point: Point, value: float, highest: Callable[[Point], float | None]
+) -> Refusal | None:
+    """Return why a rising value would carry its group beyond what its points may add up to.
+
+    ``highest`` gives the most that a point may show now or when what is in flight has landed.
+    """
+    limit = device.map.group_max.get(point.group or "")
+    shown = device.value(point.quantity)
+    if limit is None or (shown is not None and value <= shown):
+        return None
+    total = value
+    for other in device.map.group(point.group or ""):
+        most = 0.0 if other.quantity == point.quantity else highest(other)
+        if most is None:
+            return Refusal("refused_stale", f"{other.quantity} of {device.id} cannot be read; nothing was sent")
+        total += most
+    if total <= limit + TOLERANCE_KW:
+        return None
+    words = f"{point.quantity} {value:g} would bring {point.group} of {device.id} to {total:g}, {limit:g} is the most"
+    return Refusal("refused_limit", f"{words}. Lower the others first; nothing was sent")
 
 
 def refuse_blind(device: PolledDevice, now: float) -> Refusal | None:

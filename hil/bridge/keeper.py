@@ -7,7 +7,7 @@ from math import inf
 
 from hil.bridge.driver import Driver, applied
 from hil.bridge.events import CommandState, Listener
-from hil.bridge.gate import Refusal, refuse_interlock, refuse_late, refuse_step
+from hil.bridge.gate import Refusal, refuse_interlock, refuse_late, refuse_step, refuse_sum
 from hil.bridge.leases import Leases
 from hil.bridge.polled import PolledDevice
 from hil.bridge.target import Flight, State, Target
@@ -20,6 +20,9 @@ from models.ports import Clock, Command, Outcome, Receipt
 REASSERTIONS = 3
 REASSERT_WINDOW_S = 600.0
 """A point that has to be put right more than so often within so long belongs to somebody else."""
+
+
+ENDED = frozenset(s.value for s in State if not s.may_stand)
 
 
 class Keeper:
@@ -45,7 +48,7 @@ class Keeper:
 
     def put(self, target: Target) -> None:
         """Let a new command take the place of the one before on its point."""
-        older = self.targets.get(target.key)
+        older = self.targets.pop(target.key, None)  # who is put last is tended last
         if older is not None:
             target.flights = older.flights
             if older.command.issued_by != target.command.issued_by and self._leased_away(older):
@@ -168,7 +171,7 @@ class Keeper:
         for item in self._journal.unresolved(self._clock.now()):
             device = self._devices.get(item.command.device)
             point = device.map.find(item.command.quantity) if device is not None else None
-            if device is None or point is None or not State(item.state or "unknown").may_stand:
+            if device is None or point is None or point.pulse or item.state in ENDED:
                 continue
             target = Target(item.command, point, item.epoch, self._driver.frame(device, point, item.command.value))
             # a frame of the process before may still be on its way
@@ -195,16 +198,33 @@ class Keeper:
             self.put(target)
             self.enter(target, State.UNKNOWN, "the lease is over; taken up again")
 
-    def hindrance(self, device: PolledDevice, point: Point, value: float) -> Refusal | None:
-        """Return why a value may not be written to a point now: budget, rate, interlock or ramp."""
+    def hindrance(self, device: PolledDevice, point: Point, value: float, *, in_group: bool = False) -> Refusal | None:
+        """Return why a value may not be written to a point now: budget, rate, interlock, group or ramp.
+
+        ``in_group`` leaves the sum of the group to the caller, who changes more than this point.
+        """
+        found = self.over_budget(device, point) or self._too_soon(device, point, value)
+        found = found or refuse_interlock(device, point, value)
+        found = found or (None if in_group else self.over_sum(device, point, value))
+        landing = self._landing(device, point)
+        return found or refuse_step(device, point, value, self._clock.monotonic(), landing)
+
+    def over_sum(self, device: PolledDevice, point: Point, value: float) -> Refusal | None:
+        """Return why a value may not be written beside what the rest of its group shows or may come to show."""
+
+        def highest(other: Point) -> float | None:
+            shown = device.value(other.quantity)
+            return None if shown is None else max([shown, *self._landing(device, other)])
+
+        return refuse_sum(device, point, value, highest)
+
+    def _landing(self, device: PolledDevice, point: Point) -> list[float]:
+        """Return the values of a point that are still on their way."""
         target = self.targets.get((device.id, point.quantity))
         now = asyncio.get_running_loop().time()
         flights = [] if target is None else target.flights
         words = [f.words for f in flights if f.words and now - f.sent < self._driver.frame_life_s]
-        landing = [decode_one(point, w) for w in words]
-        found = self.over_budget(device, point) or self._too_soon(device, point, value)
-        found = found or refuse_interlock(device, point, value)
-        return found or refuse_step(device, point, value, self._clock.monotonic(), landing)
+        return [decode_one(point, w) for w in words]
 
     def _too_soon(self, device: PolledDevice, point: Point, value: float) -> Refusal | None:
         """Return why a point has to rest after its last write, which may have been another process's."""

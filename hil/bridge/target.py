@@ -21,6 +21,8 @@ class State(StrEnum):
     """Was confirmed, and now shows something else."""
     REJECTED = "rejected"
     """The device does not do it."""
+    ROLLED_BACK = "rolled back"
+    """Belonged to a group that failed; what stood before was restored."""
     COMPLETED = "completed"
     """Stood until its deadline."""
     EXPIRED = "expired"

@@ -1,14 +1,16 @@
 """Commands as they come in: refused in words, shown, held for an operator, or carried out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from hil.bridge.driver import Driver, companions, companions_stand
 from hil.bridge.events import ConfirmationWanted, FrameShadowed, Listener
 from hil.bridge.gate import Refusal, refuse_blind, refuse_command, refuse_late
+from hil.bridge.groups import Groups
 from hil.bridge.keeper import Keeper
 from hil.bridge.leases import Leases
 from hil.bridge.polled import BEAT_S, PolledDevice
+from hil.bridge.pulses import Pulses
 from hil.bridge.target import State, Target
 from hil.bridge.verdict import Verdict
 from hil.codec import decode_one
@@ -35,6 +37,9 @@ Approve = Callable[[Command], str | None]
 """The model's say on a command: None lets it pass, words forbid it."""
 
 
+NOT_ALONE = Refusal("refused_group", "another member of the group is refused or was sent before; nothing was sent")
+
+
 class Writer:
     """Takes commands for the devices of a bridge; whatever happens becomes a receipt."""
 
@@ -46,6 +51,7 @@ class Writer:
         journal: Journal,
         driver: Driver,
         keeper: Keeper,
+        groups: Groups,
         leases: Leases,
         listener: Listener,
         *,
@@ -55,7 +61,8 @@ class Writer:
         self.mode = mode
         self._devices, self._assets, self._clock = devices, assets, clock
         self._journal, self._driver, self._keeper, self._leases = journal, driver, keeper, leases
-        self._tell, self._approve = listener, approve
+        self._tell, self._approve, self._groups = listener, approve, groups
+        self._pulses = Pulses(driver, keeper, clock)
         self._waiting: dict[str, Command] = {}
 
     async def submit(self, command: Command) -> Receipt:
@@ -73,6 +80,54 @@ class Writer:
             return await self._carry_out(command)
         except JournalError as problem:
             return Receipt(command, Outcome.NO, "refused_journal", str(problem), self._clock.now())
+
+    async def submit_group(self, commands: Sequence[Command]) -> tuple[Receipt, ...]:
+        """Carry out commands to one group of a device together, or none of them; one receipt each, in their order."""
+        self._driver.stats.commands += len(commands)
+        try:
+            known = [self._journal.receipt_of(c) for c in commands]
+            if any(known):
+                return tuple(r or self._refused(c, NOT_ALONE) for r, c in zip(known, commands, strict=True))
+            found = self._group_refusals(commands)
+            if any(found):
+                return tuple(self._refused(c, r or NOT_ALONE) for c, r in zip(commands, found, strict=True))
+            if self.mode is not Mode.AUTO:
+                return tuple(self._held_back(c) for c in commands)
+            return await self._carry_out_group(commands)
+        except JournalError as problem:
+            torn = commands[0].id in self._groups.torn
+            code, outcome = ("unknown", Outcome.MAYBE) if torn else ("refused_journal", Outcome.NO)
+            return tuple(Receipt(c, outcome, code, str(problem), self._clock.now()) for c in commands)
+
+    def _group_refusals(self, commands: Sequence[Command]) -> list[Refusal | None]:
+        """Return what speaks against each command, or against all of them as a group."""
+        device = self._devices.get(commands[0].device) if commands else None
+        points = [device.map.find(c.quantity) for c in commands] if device is not None else []
+        names = {None if p is None else p.group for p in points}
+        alike = len({(c.device, c.issued_by) for c in commands}) == 1 and len({c.quantity for c in commands}) == len(
+            commands
+        )
+        if not alike or None in names or len(names) > 1:
+            words = (
+                "a group is written by one commander to different points of one group of one device; nothing was sent"
+            )
+            return [Refusal("refused_group", words)] * len(commands)
+        if self.mode is Mode.ADVISE:
+            return [Refusal("refused_mode", "an operator confirms single commands; groups need the mode auto")] * len(
+                commands
+            )
+        return [self._refusal(c) for c in commands]
+
+    async def _carry_out_group(self, commands: Sequence[Command]) -> tuple[Receipt, ...]:
+        device = self._devices[commands[0].device]
+        async with self._keeper.locks[device.id]:
+            refusal = refuse_blind(device, self._clock.monotonic())
+            if refusal is None:
+                done = await self._groups.carry_out(device, commands)
+                if not isinstance(done, Refusal):
+                    return done
+                refusal = done
+            return tuple(self._refused(c, refusal) for c in commands)
 
     async def confirm(self, command_id: str, operator: str) -> Receipt:
         """Carry out a command that waits in advise mode; KeyError if none of that id waits."""
@@ -127,6 +182,8 @@ class Writer:
         device = self._devices[command.device]
         point = device.map.point(command.quantity)
         async with self._keeper.locks[device.id]:
+            if (known := self._journal.receipt_of(command)) is not None:
+                return known  # the same command came in twice, and the other was first
             refusal = refuse_blind(device, self._clock.monotonic())
             refusal = refusal or self._keeper.hindrance(device, point, command.value)
             if refusal is not None:
@@ -136,6 +193,8 @@ class Writer:
                     return self._refused(
                         command, Refusal("refused_stale", f"{device.id} answers, but its heartbeat stands")
                     )
+                if point.pulse:
+                    return await self._pulse(device, point, command)
                 stands_at = await self._stands_near(device, point, command.value)
             except PlantError as problem:
                 return self._refused(command, Refusal("unreachable", f"{problem}; nothing was sent"))
@@ -143,6 +202,11 @@ class Writer:
             if stands_at is not None and companions_stand(device, point):
                 return self._unchanged(target, device, stands_at)
             return self._keeper.settle(target, await self._driver.bring_about(target, device))
+
+    async def _pulse(self, device: PolledDevice, point: Point, command: Command) -> Receipt:
+        epoch = self._journal.accept(command, self._clock.now())
+        target = Target(command, point, epoch, self._driver.frame(device, point, command.value))
+        return await self._pulses.carry_out(device, target)
 
     async def _stands_still(self, device: PolledDevice) -> bool:
         """Return whether the heartbeat is older than a heartbeat may be: what answers could be a gateway's memory."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from hil.maps.types import DataType, Point, RegisterMap, Table
+from hil.maps.types import Access, DataType, Point, RegisterMap, Table
 from hil.maps.units import canonical_unit, to_canonical
 from models.findings import Finding, error, warning
 
@@ -22,10 +22,10 @@ RAW_RANGE = {
 def check_map(found: RegisterMap) -> tuple[Finding, ...]:
     """Return everything that is wrong or doubtful in a map."""
     place = f"maps.{found.name}"
-    findings = [*_repeated(found, place), *_overlaps(found, place), *_habits(found, place)]
+    findings = [*_repeated(found, place), *_overlaps(found, place), *_habits(found, place), *_groups(found, place)]
     for index, point in enumerate(found.points):
         at = f"{place}.points[{index}] {point.quantity}"
-        findings += [*_layout(point, at), *_meaning(point, at), *_writing(point, found, at)]
+        findings += [*_layout(point, at), *_meaning(point, at), *_writing(point, found, at), *_pulse(point, found, at)]
     for index, constant in enumerate(found.constants):
         if (constant.registers is None) == (constant.text is None):
             findings.append(error(f"{place}.constants[{index}]", "give either registers or text"))
@@ -74,6 +74,34 @@ def _habits(found: RegisterMap, place: str) -> Iterator[Finding]:
     noisy = sum(p.noisy for p in found.points)
     if found.heartbeat is None and noisy < 4:
         yield warning(place, "no heartbeat and fewer than four noisy points, so frozen values will not be noticed")
+
+
+def _groups(found: RegisterMap, place: str) -> Iterator[Finding]:
+    for name in found.group_max:
+        points = found.group(name)
+        if len(points) < 2:
+            yield error(f"{place}.group_max.{name}", f"fewer than two points belong to the group {name}")
+            continue
+        for point in points:
+            if point.access is not Access.READWRITE or point.poll == "never":
+                words = f"{point.quantity} counts towards a sum, so it has to be readable, writable and polled"
+                yield error(f"{place}.group_max.{name}", words, point.quantity)
+        units = {canonical_unit(p.quantity) for p in points}
+        if len(units) > 1:
+            yield error(f"{place}.group_max.{name}", f"{' and '.join(sorted(units))} cannot be added up")
+
+
+def _pulse(point: Point, found: RegisterMap, at: str) -> Iterator[Finding]:
+    if point.counted_by is not None:
+        counter = found.find(point.counted_by)
+        if not point.pulse:
+            yield error(f"{at}.counted_by", "only a pulse is counted")
+        if counter is None or not counter.access.readable:
+            yield error(f"{at}.counted_by", f"{point.counted_by} is not a readable point of this map", point.counted_by)
+    if point.pulse and not point.access.writable:
+        yield error(f"{at}.pulse", "a pulse has to be writable")
+    if point.pulse and (point.due_refresh_s is not None or point.also or point.group is not None):
+        yield error(f"{at}.pulse", "a pulse is not refreshed, needs no other point and belongs to no group")
 
 
 def _layout(point: Point, at: str) -> Iterator[Finding]:

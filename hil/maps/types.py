@@ -151,7 +151,11 @@ class Point:
     access: Access = Access.READ
     range: tuple[float, float] | None = None
     group: str | None = None
-    """Points of a group are written one after another, in file order."""
+    """Points of a group are written together or not at all: what falls first, then what rises, in file order."""
+    pulse: bool = False
+    """Every write has an effect of its own (a start pulse, a reset), so it is never repeated on a guess."""
+    counted_by: Quantity | None = None
+    """The device's count of the pulses that it has carried out."""
     also: Mapping[Quantity, float] = field(default_factory=dict)
     """What must stand in other points for a write to take effect; written first where it does not."""
     poll: Literal["fast", "slow", "never"] = "fast"
@@ -259,6 +263,8 @@ class RegisterMap:
     """Asset kinds that the device can serve."""
     points: Annotated[tuple[Point, ...], MinLen(1)]
     constants: tuple[Constant, ...] = ()
+    group_max: Mapping[str, float] = field(default_factory=dict)
+    """Per group, what its points may add up to at any instant, half-written groups and late frames included."""
     holes: Mapping[Table, tuple[tuple[Address, Address], ...]] = field(default_factory=dict)
     """Per table, address ranges (first, last) that the device refuses to read."""
     max_block: Annotated[int, Ge(1), Le(125)] = 125
@@ -286,6 +292,10 @@ class RegisterMap:
         if found is None:
             raise KeyError(quantity)
         return found
+
+    def group(self, name: str) -> tuple[Point, ...]:
+        """Return the points of a group, in file order."""
+        return tuple(p for p in self.points if p.group == name)
 
     @property
     def heartbeat(self) -> Point | None:
