@@ -1,0 +1,344 @@
+"""Billing: runs over many customers, bills that are never changed, and corrections as a reversal and a new bill."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from market.meters import MeterBook, MeterView
+from models.errors import DataError, JouletwinError
+from models.findings import Finding, error
+from models.tariffs.bill import Charges, Line, bill
+from models.tariffs.calendar import Intervals
+from models.tariffs.charges import Meters
+from models.tariffs.compile import compile_tariff
+from models.tariffs.components import Component, Demand, Energy, HoursUse, NetMetering
+from models.tariffs.tariff import Tariff
+
+Cycle = tuple[int, int]
+Progress = Callable[[int, int], None]
+Ints = npt.NDArray[np.int64]
+BATCH = 1_000
+GENESIS = "0" * 64
+
+
+class BillingError(JouletwinError):
+    """An entry that the book does not take: the bill is there already, unknown, or reversed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyContract:
+    """Who is supplied through which meter under which tariff."""
+
+    id: str
+    customer: str
+    meter: str
+    tariff: Tariff
+
+
+class Kind(StrEnum):
+    """What an entry of the book does."""
+
+    BILL = "bill"
+    REVERSAL = "reversal"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One bill, or the reversal of one; ``total_micro`` is the sum of its lines.
+
+    ``corrects`` names the bill that a reversal takes back, or that a new bill stands for. ``digest`` covers everything in the entry and the
+    digest of the entry before it, so that no entry can be changed or removed unseen.
+    """
+
+    id: str
+    kind: Kind
+    contract: str
+    customer: str
+    cycle: Cycle
+    lines: tuple[Line, ...]
+    total_micro: int
+    substituted: int
+    """Intervals that were not measured."""
+    issued_at: datetime
+    corrects: str | None
+    reason: str
+    previous: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A bill as it would be issued now."""
+
+    contract: SupplyContract
+    cycle: Cycle
+    lines: tuple[Line, ...]
+    substituted: int
+
+    @property
+    def total_micro(self) -> int:
+        """The sum of the lines."""
+        return sum(line.amount_micro for line in self.lines)
+
+
+class BillingBook:
+    """Every bill and reversal in the order of issue; entries are only ever added."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._valid: dict[tuple[str, Cycle], Entry] = {}
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All entries, oldest first."""
+        return tuple(self._entries)
+
+    def valid(self, contract: str, cycle: Cycle) -> Entry | None:
+        """Return the bill that stands for a contract and cycle, None where there is none."""
+        return self._valid.get((contract, cycle))
+
+    def balance_micro(self, customer: str) -> int:
+        """Return what a customer has been billed, reversals taken off."""
+        return sum(e.total_micro for e in self._entries if e.customer == customer)
+
+    def issue(self, prepared: Prepared, at: datetime) -> Entry:
+        """Issue a bill.
+
+        Raises
+        ------
+        BillingError
+            If the cycle is billed already; a correction goes through ``rebill``.
+        """
+        if there := self.valid(prepared.contract.id, prepared.cycle):
+            raise BillingError(
+                f"{prepared.contract.id} is billed for {_month(prepared.cycle)} by {there.id}; use rebill to correct it"
+            )
+        entry = self._bill(prepared, at, None, "")
+        self._valid[prepared.contract.id, prepared.cycle] = entry
+        return entry
+
+    def rebill(self, prepared: Prepared, at: datetime, reason: str) -> tuple[Entry, Entry] | None:
+        """Reverse the bill that stands and issue the corrected one; None where both have the same lines.
+
+        Both entries belong to the original cycle; the original stays as it was issued.
+
+        Raises
+        ------
+        BillingError
+            If there is no bill to correct.
+        """
+        old = self.valid(prepared.contract.id, prepared.cycle)
+        if old is None:
+            raise BillingError(f"{prepared.contract.id} has no bill for {_month(prepared.cycle)} to correct; issue one")
+        if old.lines == prepared.lines:
+            return None
+        back = self._reversal(old, at, reason)
+        new = self._bill(prepared, at, old.id, reason)
+        self._valid[prepared.contract.id, prepared.cycle] = new
+        return back, new
+
+    def _reversal(self, old: Entry, at: datetime, reason: str) -> Entry:
+        lines = tuple(_negated(line) for line in old.lines)
+        known = (Kind.REVERSAL, old.contract, old.customer, old.cycle, lines, old.substituted)
+        return self._append(*known, at, old.id, reason)
+
+    def _bill(self, p: Prepared, at: datetime, corrects: str | None, reason: str) -> Entry:
+        known = (Kind.BILL, p.contract.id, p.contract.customer, p.cycle, p.lines, p.substituted)
+        return self._append(*known, at, corrects, reason)
+
+    def _append(
+        self,
+        kind: Kind,
+        contract: str,
+        customer: str,
+        cycle: Cycle,
+        lines: tuple[Line, ...],
+        substituted: int,
+        at: datetime,
+        corrects: str | None,
+        reason: str,
+    ) -> Entry:
+        total, number = sum(line.amount_micro for line in lines), f"{kind.value}-{len(self._entries) + 1:06d}"
+        previous = self._entries[-1].digest if self._entries else GENESIS
+        rest = (contract, customer, cycle, lines, total, substituted, at, corrects, reason, previous)
+        blank = Entry(number, kind, *rest, "")
+        entry = Entry(number, kind, *rest, digest_of(blank))
+        self._entries.append(entry)
+        return entry
+
+    def broken_at(self) -> str | None:
+        """Return the id of the first entry whose digest does not fit, None where the chain holds."""
+        previous = GENESIS
+        for e in self._entries:
+            if (
+                e.previous != previous
+                or e.digest != digest_of(e)
+                or e.total_micro != sum(x.amount_micro for x in e.lines)
+            ):
+                return e.id
+            previous = e.digest
+        return None
+
+
+def digest_of(entry: Entry) -> str:
+    """Return the digest of an entry's content and of the entry before it."""
+    content = {k: v for k, v in asdict(entry).items() if k != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _negated(line: Line) -> Line:
+    values: dict[str, Any] = {f: getattr(line, f) for f in Line.__slots__}
+    return Line(**values | {"quantity": -line.quantity, "amount_micro": -line.amount_micro})
+
+
+def _month(cycle: Cycle) -> str:
+    return f"{cycle[0]}-{cycle[1]:02d}"
+
+
+def cycle_intervals(tariff: Tariff, cycle: Cycle, minutes: int, since: Cycle | None = None) -> Intervals:
+    """Return the meter intervals of a local calendar month, from the earlier month ``since`` on where it is given.
+
+    A month with a clock change has an hour more or less.
+    """
+    first, after = (tariff.calendar.midnight(first_day(c)) for c in (since or cycle, shifted(cycle, 1)))
+    return Intervals(first, int((after - first).total_seconds()) // (60 * minutes), minutes)
+
+
+def first_day(cycle: Cycle) -> date:
+    """Return the first local day of a billing month."""
+    return date(*cycle, 1)
+
+
+def shifted(cycle: Cycle, months: int) -> Cycle:
+    """Return the billing month so many months later."""
+    year, month = divmod(cycle[0] * 12 + cycle[1] - 1 + months, 12)
+    return year, month + 1
+
+
+def history_since(tariff: Tariff, cycle: Cycle) -> Cycle:
+    """Return the first month whose readings bear on a month's bill: by look-backs of demand, and by credits since January."""
+    version = tariff.on(first_day(cycle))
+    back = 0
+    for c in version.components if version is not None else ():
+        if isinstance(c, NetMetering):
+            back = max(back, cycle[1] - 1)
+        if isinstance(c, Energy | HoursUse):
+            back = max(back, c.demand.lookback_months)
+        if isinstance(c, Demand):
+            back = max(back, c.rule.lookback_months)
+    return shifted(cycle, -back)
+
+
+def prepare(
+    contracts: Sequence[SupplyContract],
+    book: MeterBook,
+    cycle: Cycle,
+    as_of: datetime,
+    *,
+    index_micro: Mapping[str, Ints] | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Prepared], list[Finding]]:
+    """Return the bills of a cycle on the readings known at ``as_of``, and why the others could not be made.
+
+    A contract whose readings or tariff have errors is left out with its findings; nobody else waits for it. Customers of one tariff are
+    billed together, at most 1,000 at a time; ``progress(done, all)`` is called after each batch.
+    """
+    made: list[Prepared] = []
+    wrong: list[Finding] = []
+    done = 0
+    for since, group in _batches(contracts, book, cycle):
+        found = _group(group, book, cycle, since, as_of, index_micro or {})
+        made += found[0]
+        wrong += found[1]
+        done += len(group)
+        if progress is not None:
+            progress(done, len(contracts))
+    return made, wrong
+
+
+def _batches(
+    contracts: Iterable[SupplyContract], book: MeterBook, cycle: Cycle
+) -> list[tuple[Cycle, list[SupplyContract]]]:
+    """Return contracts of one tariff and one length of history together."""
+    groups: dict[tuple[int, Cycle], list[SupplyContract]] = {}
+    for c in contracts:
+        groups.setdefault((id(c.tariff), _since(c, book, cycle)), []).append(c)
+    return [(since, g[k : k + BATCH]) for (_, since), g in groups.items() for k in range(0, len(g), BATCH)]
+
+
+def _since(contract: SupplyContract, book: MeterBook, cycle: Cycle) -> Cycle:
+    """Return the first month of history that a bill needs and the meter has whole."""
+    since, start = history_since(contract.tariff, cycle), book.start(contract.meter)
+    while since < cycle and (start is None or contract.tariff.calendar.midnight(first_day(since)) < start):
+        since = shifted(since, 1)
+    return since
+
+
+def _group(
+    group: Sequence[SupplyContract],
+    book: MeterBook,
+    cycle: Cycle,
+    since: Cycle,
+    as_of: datetime,
+    index_micro: Mapping[str, Ints],
+) -> tuple[list[Prepared], list[Finding]]:
+    intervals = cycle_intervals(group[0].tariff, cycle, book.minutes, since)
+    own = cycle_intervals(group[0].tariff, cycle, book.minutes).count
+    views: list[tuple[SupplyContract, MeterView]] = []
+    wrong: list[Finding] = []
+    for contract in group:
+        try:
+            views.append((contract, book.view(contract.meter, intervals, as_of)))
+        except DataError as gap:
+            wrong += gap.findings
+    if not views:
+        return [], wrong
+    try:
+        charges = _charges([v for _, v in views], group[0].tariff, intervals, index_micro)
+    except DataError as broken:
+        return [], wrong + list(broken.findings)
+    made = [Prepared(c, cycle, charges.lines(cycle, k), v.substituted(own)) for k, (c, v) in enumerate(views)]
+    return made, wrong
+
+
+def _charges(
+    views: Sequence[MeterView], tariff: Tariff, intervals: Intervals, index_micro: Mapping[str, Ints]
+) -> Charges:
+    meters = Meters(np.stack([v.wh for v in views]), index_micro=index_micro)
+    return bill(compile_tariff(tariff, intervals), meters)
+
+
+def check_change(book: BillingBook, contract: SupplyContract, changed: Tariff) -> list[Finding]:
+    """Return an error for every issued bill of the contract whose days a changed tariff would price otherwise.
+
+    Such a change is made by correcting those bills (``rebill``), or it begins after them.
+    """
+    found = []
+    for e in book.entries:
+        if e.contract != contract.id or book.valid(e.contract, e.cycle) is not e:
+            continue
+        days = _days(e.cycle)
+        if any(_components(contract.tariff, d) != _components(changed, d) for d in days):
+            place = f"{changed.id}.{_month(e.cycle)}"
+            found.append(
+                error(place, f"would change days that {e.id} has billed; begin later, or rebill that month", e.id)
+            )
+    return found
+
+
+def _components(tariff: Tariff, day: date) -> tuple[Component, ...] | None:
+    """Return what holds on a day; that a version ends later on changes nothing before."""
+    version = tariff.on(day)
+    return None if version is None else version.components
+
+
+def _days(cycle: Cycle) -> list[date]:
+    first, after = first_day(cycle).toordinal(), first_day(shifted(cycle, 1)).toordinal()
+    return [date.fromordinal(n) for n in range(first, after)]
