@@ -1,15 +1,16 @@
 """``demo --once``: one whole day without a page, and what each way to operate it would have cost."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+from rich import box
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from scenarios.report import COMMON, FORESIGHT, ORDER, DayReport, Row, day_report
+from scenarios.report import COMMON, FORESIGHT, NAIVE, ORDER, PERFECT, TUNED, DayReport, Row, day_report
 from service.commands.files import require_writable
 from service.commands.screen import console, progress_console
 from service.console.figures import grouped, percent
@@ -47,93 +48,105 @@ def progress_shown(day: date) -> Iterator[Callable[[str], None]]:
         yield ended
 
 
-def cost_table(report: DayReport) -> Table:
-    """Return what the day cost under each operator, cheapest bound first."""
-    title = f"{report.title}, {report.day}: cost of the day, {report.currency} ({report.notice})"
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column("operator", no_wrap=True)
-    for name in (
-        "total",
-        "against the rule",
-        "energy",
-        "gas",
-        "demand",
-        "stores",
-        "other",
-        "peak kW",
-        "CO₂ t",
-        "own use",
-        "unserved kWh",
-    ):
-        table.add_column(name, justify="right")
-    for row in report.rows:
-        table.add_row(*cost_cells(report, row))
+SHORT = {
+    FORESIGHT: "perfect foresight",
+    PERFECT: "loop, perfect forecast",
+    NAIVE: "loop, naive forecast",
+    TUNED: "tuned rule",
+    COMMON: "common rule",
+}
+"""Names that fit above a column of figures when they break at spaces."""
+
+
+def by_operator(title: str, rows: Sequence[Row], lines: Mapping[str, Callable[[Row], str]]) -> Table:
+    """Return a table with a column per operator and a line per figure: it stays readable on eighty columns."""
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    for row in rows:
+        table.add_column(SHORT.get(row.operator, row.operator), justify="right", max_width=11)
+    for name, cell in lines.items():
+        table.add_row(name, *(cell(row) for row in rows))
     return table
 
 
-def cost_cells(report: DayReport, row: Row) -> list[str]:
-    """Return one operator's line of the cost table."""
-    known = {r.operator for r in report.rows}
-    saved = report.saved_share(row.operator, COMMON) if COMMON in known and row.operator != COMMON else None
-    energy = row.cost.get("energy", 0.0) + row.cost.get("export", 0.0)
-    shown = energy + sum(row.cost.get(part, 0.0) for part in ("gas", "demand", "stored"))
-    return [
-        row.operator,
-        f"[bold]{grouped(row.total_cost)}[/]",
-        "" if saved is None else f"{grouped(-100 * saved, 2)} %",
-        grouped(energy),
-        grouped(row.cost.get("gas")),
-        grouped(row.cost.get("demand")),
-        grouped(row.cost.get("stored")),
-        grouped(row.total_cost - shown),
-        grouped(row.peak_kw),
-        grouped(row.co2_kg / 1000, 2),
-        percent(row.self_use_share),
-        grouped(row.unserved_kwh, 1),
-    ]
+def cost_table(report: DayReport) -> Table:
+    """Return what the day cost under each operator, cheapest bound first."""
+
+    def part(name: str) -> Callable[[Row], str]:
+        return lambda row: grouped(row.cost.get(name))
+
+    lines: dict[str, Callable[[Row], str]] = {
+        "total": lambda row: f"[bold]{grouped(row.total_cost)}[/]",
+        "against the rule": lambda row: against_the_rule(report, row),
+        "energy": lambda row: grouped(energy_cost(row)),
+        "gas": part("gas"),
+        "demand": part("demand"),
+        "stores": part("stored"),
+        "other": lambda row: grouped(row.total_cost - shown_cost(row)),
+        "peak, kW": lambda row: grouped(row.peak_kw),
+        "CO₂, t": lambda row: grouped(row.co2_kg / 1000, 2),
+        "own use": lambda row: percent(row.self_use_share),
+        "unserved, kWh": lambda row: grouped(row.unserved_kwh, 1),
+    }
+    title = f"{report.title}, {report.day}: cost of the day, {report.currency} ({report.notice})"
+    return by_operator(title, report.rows, lines)
+
+
+def against_the_rule(report: DayReport, row: Row) -> str:
+    """Return by how much an operator's day is dearer (+) or cheaper (-) than the common rule's."""
+    if row.operator == COMMON or COMMON not in {r.operator for r in report.rows}:
+        return ""
+    return f"{grouped(-100 * report.saved_share(row.operator, COMMON), 2)} %"
+
+
+def energy_cost(row: Row) -> float:
+    """Return what electricity bought less what was sold cost."""
+    return row.cost.get("energy", 0.0) + row.cost.get("export", 0.0)
+
+
+def shown_cost(row: Row) -> float:
+    """Return the cost that has a line of its own."""
+    return energy_cost(row) + sum(row.cost.get(part, 0.0) for part in ("gas", "demand", "stored"))
 
 
 def balance_table(report: DayReport) -> Table:
     """Return, for every run, what was fed into each carrier and what of it the books cannot account for."""
     runs = [r for r in report.rows if r.energy_kwh is not None]
     carriers = [c for c, fed_kwh in (runs[0].energy_kwh or {}).items() if fed_kwh > 0] if runs else []
-    table = Table(
-        title="Energy fed, MWh, and what the books cannot account for", title_justify="left", header_style="bold"
-    )
-    table.add_column("operator", no_wrap=True)
+
+    def fed(carrier: str) -> Callable[[Row], str]:
+        return lambda row: grouped((row.energy_kwh or {})[carrier] / 1000, 2)
+
+    def left(carrier: str) -> Callable[[Row], str]:
+        return lambda row: f"{100 * (row.imbalance_share or {}).get(carrier, 0.0):.4f} %"
+
+    lines: dict[str, Callable[[Row], str]] = {}
     for carrier in carriers:
-        table.add_column(carrier, justify="right")
-    for row in runs:
-        fed, open_share = row.energy_kwh or {}, row.imbalance_share or {}
-        cells = [f"{grouped(fed[c] / 1000, 2)} ({100 * open_share.get(c, 0.0):.4f} %)" for c in carriers]
-        table.add_row(row.operator, *cells)
-    return table
+        lines[f"{carrier}, MWh"] = fed(carrier)
+        lines["  unaccounted for" + " " * len(lines)] = left(carrier)
+    return by_operator("Energy fed, and what the books cannot account for", runs, lines)
 
 
 def wire_table(report: DayReport) -> Table:
     """Return what each run read and wrote, and how that ended."""
-    table = Table(title="Over the wire", title_justify="left", header_style="bold")
-    table.add_column("operator", no_wrap=True)
-    names = (
-        "reads",
-        "values",
-        "writes",
-        "commands",
-        "refused",
-        "read back differently",
-        "unaccounted",
-        "plans",
-        "guard",
-        "faults",
-    )
-    for name in names:
-        table.add_column(name, justify="right")
-    for row in (r for r in report.rows if r.commands is not None):
-        counts = (row.reads, row.values_read, row.writes, row.commands, row.refused, row.differences)
-        more = (row.unaccounted, row.plans, row.guard_turns, len(row.faults))
-        place = " over Modbus" if row.over_modbus else " in process"
-        table.add_row(row.operator + place, *(grouped(None if n is None else float(n)) for n in (*counts, *more)))
-    return table
+
+    def count(name: str) -> Callable[[Row], str]:
+        return lambda row: grouped(None if getattr(row, name) is None else float(getattr(row, name)))
+
+    lines: dict[str, Callable[[Row], str]] = {
+        "ran": lambda row: "Modbus" if row.over_modbus else "in process",
+        "blocks read": count("reads"),
+        "values read": count("values_read"),
+        "writes": count("writes"),
+        "commands": count("commands"),
+        "refused": count("refused"),
+        "read back differently": count("differences"),
+        "unaccounted for": count("unaccounted"),
+        "plans": count("plans"),
+        "turns of the guard": count("guard_turns"),
+        "faults": lambda row: grouped(float(len(row.faults))),
+    }
+    return by_operator("Over the wire", [r for r in report.rows if r.commands is not None], lines)
 
 
 def tell_findings(report: DayReport) -> None:
