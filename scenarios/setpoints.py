@@ -23,6 +23,7 @@ from models.components import (
 from models.dispatch import Plan
 from models.forecast import Forecast
 from models.horizon import to_index
+from models.limits import smallest_kw
 from models.site import Site
 
 COMMANDED = (
@@ -80,24 +81,9 @@ def _within(asset: Asset, planned_kw: float, expected: Mapping[str, float]) -> f
         return rating if planned_kw >= CURTAILED_SHARE * available else max(planned_kw, 0.0)
     if abs(planned_kw) <= STANDING_KW:
         return 0.0
-    least = least_kw(asset)
+    least = smallest_kw(asset)
     if isinstance(asset, Chp):
         return min(max(planned_kw, least), asset.power_max_kw)
     if abs(planned_kw) < least:
         return float(np.copysign(least, planned_kw)) if abs(planned_kw) > least / 2.0 else 0.0
     return planned_kw
-
-
-def least_kw(asset: Asset) -> float:
-    """Return the lowest power that a unit can run at; 0 where it can run at any."""
-    match asset:
-        case Chp():
-            return asset.power_min_kw
-        case GasBoiler():
-            return asset.min_load_share * asset.heat_max_kw
-        case ElectricChiller():
-            return asset.min_load_share * asset.cold_max_kw
-        case Electrolyser():
-            return asset.min_load_share * asset.power_max_kw
-        case _:
-            return 0.0

@@ -79,21 +79,6 @@ def setpoint_range_kw(asset: AnyAsset) -> tuple[float, float] | None:
             return None
 
 
-def smallest_kw(asset: AnyAsset) -> float:
-    """Return the smallest power other than 0 that the asset can run at."""
-    match asset:
-        case Chp():
-            return asset.power_min_kw
-        case GasBoiler():
-            return asset.min_load_share * asset.heat_max_kw
-        case ElectricChiller():
-            return asset.min_load_share * asset.cold_max_kw
-        case Electrolyser():
-            return asset.min_load_share * asset.power_max_kw
-        case _:
-            return 0.0
-
-
 def rated_kw(asset: AnyAsset) -> float:
     """Return the power that a device's percent values refer to; 1 kW for assets without a rating."""
     limits = setpoint_range_kw(asset)
