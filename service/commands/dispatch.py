@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rich import box
+from rich.console import Group
 from rich.table import Table
 
 from models.actuals import Actuals
@@ -29,6 +30,7 @@ from service.views.groups import by_kind
 from twin.state import start_snapshot
 from twin.verify import Verifier
 
+SHOWN_KW = 0.5
 SHORT = {
     "grid_connection": "grid",
     "gas_supply": "gas",
@@ -89,35 +91,53 @@ def checked_plan(site: Site, problem: DispatchProblem, deadline_s: float) -> tup
     return plan, verifier(plan, problem.initial, problem.forecast)
 
 
-def plan_table(site: Site, made: MadePlan) -> Table:
-    """Return a plan by hour: power of every kind on its control carrier (kW), stores in percent, local time."""
-    power, history = made.power_kw, History(site)
-    kinds = [k for k in by_kind(site) if k != "consumer"]
-    stores = [a for a in site.assets if isinstance(a, Store)]
-    table = Table(
-        title=f"{site.title}, {made.plan.source}, kW (positive feeds the network)",
-        title_justify="left",
-        header_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=0,
-    )
+COLUMNS_SHOWN = 9
+"""So many columns of figures fit beside the time on a terminal of eighty characters."""
+
+
+def plan_table(site: Site, made: MadePlan) -> Group:
+    """Return a plan by hour, local time: power of every kind that moves (kW on its control carrier), then how full stores are."""
+    columns = [*power_columns(site, made), *store_columns(site, made)]
+    times = [local_time(made.plan.horizon.edges[h[0]], site.location.time_zone, "%H:%M") for h in hours_of(made.plan)]
+    title = f"{site.title}, {made.plan.source}, kW (positive feeds the network), stores in %"
+    pieces = [columns[k : k + COLUMNS_SHOWN] for k in range(0, len(columns), COLUMNS_SHOWN)]
+    return Group(*(_piece(title if k == 0 else None, times, piece) for k, piece in enumerate(pieces)))
+
+
+def _piece(title: str | None, times: list[str], columns: list[tuple[str, list[str]]]) -> Table:
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("time", no_wrap=True)
-    for kind in kinds:
-        table.add_column(SHORT.get(kind, kind), justify="right", no_wrap=True)
-    for store in stores:
-        table.add_column(f"{SHORT.get(store.kind, store.kind)} %", justify="right", no_wrap=True)
-    for hour in hours_of(made.plan):
-        row = [local_time(made.plan.horizon.edges[hour[0]], site.location.time_zone, "%H:%M")]
-        for kind in kinds:
-            ports = [
-                (history.assets.index(a.id), history.carriers.index(_shown(a.control))) for a in by_kind(site)[kind]
-            ]
-            row.append(grouped(float(np.mean([sum(power[k, i, c] for i, c in ports) for k in hour]))))
-        row += [
-            grouped(100 * float(made.stored_kwh[hour[-1], history.assets.index(s.id)]) / s.energy_kwh) for s in stores
-        ]
-        table.add_row(*row)
+    for name, _ in columns:
+        table.add_column(name, justify="right", no_wrap=True, min_width=5)
+    for row, at in enumerate(times):
+        table.add_row(at, *(cells[row] for _, cells in columns))
     return table
+
+
+def power_columns(site: Site, made: MadePlan) -> list[tuple[str, list[str]]]:
+    """Return a column of hourly means for every kind of equipment that does anything in the plan."""
+    history, hours, found = History(site), hours_of(made.plan), []
+    for kind, assets in by_kind(site).items():
+        if kind == "consumer":
+            continue
+        ports = [(history.assets.index(a.id), history.carriers.index(_shown(a.control))) for a in assets]
+        means = [float(np.mean([sum(made.power_kw[k, i, c] for i, c in ports) for k in hour])) for hour in hours]
+        if max(abs(m) for m in means) >= SHOWN_KW:
+            found.append((SHORT.get(kind, kind), [grouped(m) for m in means]))
+    return found
+
+
+def store_columns(site: Site, made: MadePlan) -> list[tuple[str, list[str]]]:
+    """Return a column with every store's content at the end of each hour, percent."""
+    history, hours = History(site), hours_of(made.plan)
+    stores = [a for a in site.assets if isinstance(a, Store)]
+    return [
+        (
+            f"{SHORT.get(s.kind, s.kind)} %",
+            [grouped(100 * float(made.stored_kwh[h[-1], history.assets.index(s.id)]) / s.energy_kwh) for h in hours],
+        )
+        for s in stores
+    ]
 
 
 def hours_of(plan: Plan) -> list[list[int]]:
