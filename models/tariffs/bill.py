@@ -13,7 +13,7 @@ from models.findings import Finding, error
 from models.tariffs.charges import Charge, Meters, Usage
 from models.tariffs.compile import Compiled
 from models.tariffs.components import BuyAllSellAll, Component, Minimum, Percentage, PowerFactor
-from models.tariffs.money import PPM, rounded
+from models.tariffs.money import PPM, scaled
 from models.tariffs.price import charges
 from models.tariffs.sums import Readings, Sums, sums
 
@@ -35,7 +35,7 @@ class Line:
     end: datetime
     intervals: int
     readings_sha256: str
-    """Digest of exactly the readings that the line is made of."""
+    """Digest of the readings of those intervals, on every metered channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,10 @@ class Charges:
     def _line(self, c: Charge, customer: int) -> Line:
         s, grid = self.compiled.segments[c.segment], self.compiled.intervals
         behind = self.compiled.intervals_of(c.segment, c.schedule, c.period)
-        digest = hashlib.sha256(np.ascontiguousarray(self.meters.net_wh[customer, behind], dtype="<i8").tobytes())
+        digest = hashlib.sha256()
+        for channel in (self.meters.net_wh, self.meters.generation_wh, self.meters.reactive_varh):
+            if channel is not None:
+                digest.update(np.ascontiguousarray(channel[customer, behind], dtype="<i8").tobytes())
         amount, quantity = int(c.amount_micro[customer]), int(c.quantity[customer])
         start, end = grid.instant(s.first), grid.instant(s.last)
         found = digest.hexdigest()
@@ -156,10 +159,10 @@ def _taken(part: Component, usage: Usage, made: list[Charge]) -> Charge:
     base = sum((c.amount_micro for c in made if c.component in part.on), usage.nobody)
     if isinstance(part, Minimum):
         s = usage.segment
-        least = rounded(usage.nobody + part.amount_micro * s.days, s.month_days * step) * step
+        least = scaled(usage.nobody + part.amount_micro, s.days, s.month_days * step) * step
         return Charge(usage.number, part.name, "up to the minimum", base, "micro", None, np.maximum(least - base, 0))
     share = part.share_ppm if isinstance(part, Percentage) else _adjustment_ppm(part, usage)
-    amount = rounded(base * share, PPM * step) * step
+    amount = scaled(base, share, PPM * step) * step
     return Charge(usage.number, part.name, f"of {', '.join(part.on)}", base, "micro", None, amount)
 
 

@@ -1,6 +1,6 @@
 """What is wrong with a tariff, in words: every problem at once, each with its place."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from itertools import pairwise
 
@@ -10,6 +10,7 @@ from models.tariffs.components import (
     BuyAllSellAll,
     Component,
     Demand,
+    DemandRule,
     Energy,
     HoursUse,
     Minimum,
@@ -23,7 +24,7 @@ from models.tariffs.tariff import Tariff, Version
 
 EXPORT = (NetMetering, NetBilling, BuyAllSellAll)
 MAY_BE_NEGATIVE = frozenset(
-    {"share_ppm", "adder_micro", "amount_micro", "price_micro", "multiplier_ppm", "block_price_micro"}
+    {"share_ppm", "adder_micro", "amount_micro", "price_micro", "multiplier_ppm", "block_price_micro", "prices_micro"}
 )
 
 
@@ -75,11 +76,21 @@ def _version(place: str, version: Version) -> Iterator[Finding]:
 def _numbers(place: str, part: object) -> Iterator[Finding]:
     """Every number of a component is an integer, and negative only where that means something."""
     for f in fields(part):  # type: ignore[arg-type]
-        value = getattr(part, f.name)
-        if isinstance(value, float):
-            yield error(f"{place}.{f.name}", f"is {value}; quantities and prices are whole micro-units, Wh, W or VA")
-        elif isinstance(value, int) and value < 0 and f.name not in MAY_BE_NEGATIVE:
-            yield error(f"{place}.{f.name}", f"is {value}; it cannot be negative", value=value, limit=0)
+        value, here = getattr(part, f.name), f"{place}.{f.name}"
+        if isinstance(value, DemandRule):
+            yield from _rule(here, value)
+        inside = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else (value,)
+        for number in inside:
+            if isinstance(number, float):
+                yield error(here, f"is {number}; quantities and prices are whole micro-units, Wh, W or VA")
+            elif isinstance(number, int) and number < 0 and f.name not in MAY_BE_NEGATIVE:
+                yield error(here, f"is {number}; it cannot be negative", value=number, limit=0)
+
+
+def _rule(place: str, rule: DemandRule) -> Iterator[Finding]:
+    yield from _numbers(place, rule)
+    if len(rule.lookback_share_ppm) != MONTHS:
+        yield error(place, f"has {len(rule.lookback_share_ppm)} look-back shares; a year needs 12")
 
 
 def _structure(place: str, c: Component) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def micro(value: Decimal | int | str | float) -> int:
 
 def rounded(numerator: Ints, divisor: int) -> Ints:
     """Return ``numerator / divisor`` as integers, halves away from zero; ``divisor`` > 0."""
-    whole: Ints = np.sign(numerator) * ((2 * np.abs(numerator) + divisor) // (2 * divisor))
+    whole: Ints = np.where(numerator < 0, -1, 1) * ((2 * np.abs(numerator) + divisor) // (2 * divisor))
     return whole
 
 
@@ -45,7 +45,16 @@ def amount_micro(quantity: Ints, price_micro: int | Ints, line_unit_micro: int, 
 
     ``quantity`` is in Wh, W or VA where the price is per kWh, kW or kVA (``per`` = 1000).
     """
-    return rounded(quantity * price_micro, per * line_unit_micro) * line_unit_micro
+    return scaled(quantity, price_micro, per * line_unit_micro) * line_unit_micro
+
+
+def scaled(value: Ints, factor: int | Ints, divisor: int) -> Ints:
+    """Return ``value * factor / divisor`` rounded once, halves away from zero, however large the product is."""
+    largest = int(np.abs(value).max(initial=0)) * int(np.abs(factor).max(initial=0))
+    if 2 * largest + divisor < PRODUCT_LIMIT:
+        return rounded(value * factor, divisor)
+    great = value.astype(object) * (factor if isinstance(factor, int) else factor.astype(object))
+    return np.asarray(rounded(great, divisor), dtype=np.int64)
 
 
 def proportion(part: Ints, whole: Ints, of: Ints) -> Ints:

@@ -34,7 +34,7 @@ from models.tariffs.components import (
     Spot,
     Tier,
 )
-from models.tariffs.money import micro, proportion, rounded, text
+from models.tariffs.money import micro, proportion, rounded, scaled, text
 from models.tariffs.sums import sums, whole_wh
 from models.tariffs.tariff import Tariff, Version
 from models.tariffs.time_of_use import Window
@@ -262,6 +262,9 @@ def good_with(part):
         (Energy("e", {0: (Tier(float("nan")),)}), "whole micro-units"),
         (Capacity("c", 1, -5), "is -5; it cannot be negative"),
         (Fixed("f", float("nan")), "is nan; quantities and prices are whole"),
+        (NetBilling("n", {0: float("nan")}), "is nan; quantities and prices are whole"),
+        (Demand("d", {0: (Tier(1),)}, rule=DemandRule(minimum_w=-1)), "is -1; it cannot be negative"),
+        (Demand("d", {0: (Tier(1),)}, rule=DemandRule(1, (1, 1))), "a year needs 12"),
         (PowerFactor("p", ((900, 0),), ()), "must begin at 0"),
         (Percentage("p", 1, ("nobody",)), "refers to nobody"),
     ],
@@ -310,6 +313,12 @@ def test_shares_of_great_energies_stay_exact():
     whole, cap = np.array([9 * 10**12 + 7]), np.array([5 * 10**12 + 3])
     part = np.array([4 * 10**12 + 1])
     assert int(proportion(part, whole, cap)[0]) == int(part[0]) * int(cap[0]) // int(whole[0])
+
+
+@given(st.integers(-(2**40), 2**40), st.integers(0, 2**40))
+def test_great_amounts_round_as_small_ones(value, factor):
+    found = int(scaled(np.array([value]), factor, 10_000_000)[0])
+    assert abs(found * 10_000_000 - value * factor) * 2 <= 10_000_000
 
 
 def test_prices_are_read_exactly():

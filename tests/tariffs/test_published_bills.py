@@ -2,17 +2,22 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from models.tariffs.bill import bill
-from models.tariffs.calendar import Intervals
+from models.tariffs.calendar import Calendar, Intervals, from_windows
 from models.tariffs.charges import Meters
+from models.tariffs.check import check_tariff
 from models.tariffs.compile import compile_tariff
+from models.tariffs.components import Energy, Tier
+from models.tariffs.money import micro
 from models.tariffs.sums import whole_wh
+from models.tariffs.tariff import Tariff, Version
+from models.tariffs.time_of_use import Window
 from models.tariffs.urdb import read_urdb
 
 CASES = Path(os.environ.get("JOULETWIN_CASES", Path(__file__).parents[2] / ".." / "shared" / "cases"))
@@ -117,3 +122,23 @@ def test_the_published_bill_with_generation_nets_and_rolls_credits_over():
     monthly = found.total_micro[0] / 1e6
     assert monthly.sum() == pytest.approx(case["published"]["annual_bill_with_system"], abs=case["published_tolerance"])
     assert monthly == pytest.approx(peer["monthly_w"], abs=0.01)
+
+
+def windows_of(slots, months=tuple(range(1, 13))):
+    return [Window(start_h=a, end_h=b, months=months) for a, b in slots]
+
+
+def test_a_published_shape_of_time_of_use_leaves_no_gap_and_later_bands_override():
+    bands = json.loads((CASES / "tou_china_secondary.json").read_text())["Beijing"]
+    by_price = sorted(enumerate(bands), key=lambda kb: "months" in kb[1])  # the months' own band comes last
+    windows = [(k, w) for k, b in by_price for w in windows_of(b["slots"], tuple(b.get("months", range(1, 13))))]
+    schedule = from_windows(windows)
+    assert schedule.used() == {0, 1, 2, 3}
+    assert [schedule.at(7, h) for h in (11, 12, 16)] == [0, 0, 0]
+    assert [schedule.at(6, h) for h in (11, 12, 16, 23, 3)] == [1, 1, 2, 3, 3]
+    tariff = Tariff("t", "CNY", Calendar("Asia/Shanghai"), (Version("1", date(2023, 1, 1), (priced(schedule),)),))
+    assert check_tariff(tariff) == []
+
+
+def priced(schedule):
+    return Energy("energy", {p: (Tier(micro(1)),) for p in schedule.used()}, schedule)
