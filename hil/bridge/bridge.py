@@ -208,6 +208,7 @@ class Bridge:
                 self._clock,
                 timeout_s=self._timeout_s or max(d.map.timeout_s for d in mine),
                 pause_after_connect_s=max(d.map.pause_after_connect_s for d in mine),
+                name=mine[0].id,
                 pause_between_s=max(d.map.pause_between_s for d in mine),
                 # a lost device is knocked at as often as it would be polled
                 back_off_max_s=min(d.device.poll_s for d in mine) / transport_scale(self._clock),

@@ -81,6 +81,8 @@ class Turn:
 class Link:
     """A Modbus connection with its own supervision.
 
+    ``name`` seeds the jitter of its back-off, so that a run repeats itself whatever ports it gets.
+
     A link that fails is closed at once (a late answer on a serial gateway would shift all later ones) and opened again by the
     next request whose back-off has passed. Every method raises only :class:`UnreachableError`, :class:`AnswerError` or
     :class:`RefusedError`.
@@ -97,6 +99,7 @@ class Link:
         pause_after_connect_s: float = 0.0,
         pause_between_s: float = 0.0,
         back_off_max_s: float = BACK_OFF_MAX_S,
+        name: str | None = None,
     ) -> None:
         self.host, self.port, self.framer = host, port, framer
         self.timeout_s = timeout_s
@@ -109,7 +112,7 @@ class Link:
         self._client: AsyncModbusTcpClient | None = None
         self._back_off_s = 0.0
         self._retry_at = 0.0
-        self._jitter = random.Random(f"{host}:{port}")
+        self._jitter = random.Random(name or f"{host}:{port}")
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import struct
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -224,6 +225,7 @@ class FleetEvidence:
     """(second, act number, device, outcome, code) of every receipt."""
     escaped: list = field(default_factory=list)
     bridge_down: list = field(default_factory=list)
+    injected: Counter = field(default_factory=Counter)
 
 
 def fleet_site(ports, plan, folder):
@@ -264,6 +266,7 @@ def run(plan, folder, **options):
         await lives(plan, clock, fleet_site(ports, plan, folder), evidence, options)
         for end in (*proxies, *devices):
             await end.stop()
+        evidence.injected = sum((p.injected for p in proxies), Counter())
         return evidence
 
     return run_virtual(main, EPOCH)
