@@ -120,13 +120,21 @@ class Memory:
         self.history.add(snapshot)
         self._snapshot = snapshot
 
-    def take_plan(self, plan: Plan, check: PlanCheck | None = None, peak_cap_kw: float | None = None) -> None:
-        """Keep a plan as the newest and tell the listeners."""
+    def take_plan(
+        self, plan: Plan, check: PlanCheck | None = None, peak_cap_kw: float | None = None, forecast: str = ""
+    ) -> None:
+        """Keep a plan as the newest and tell the listeners, also what its ``forecast`` came from."""
         power, stored = self.history.plan_arrays(plan)
         with self._lock:
             self._plans.append(MadePlan(plan, check, peak_cap_kw, power, stored))
         ok = None if check is None else check.ok
-        words = {"plan_id": plan.id, "source": plan.source, "status": plan.solver.status, "ok": ok}
+        words = {
+            "plan_id": plan.id,
+            "source": plan.source,
+            "status": plan.solver.status,
+            "ok": ok,
+            "forecast": forecast,
+        }
         self.events.add("plan", plan.made_at, words)
 
     def take_receipts(self, receipts: Sequence[Receipt]) -> None:

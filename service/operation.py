@@ -170,7 +170,8 @@ class Hearing:
                     self.history.add(event.at, trusted_series(memory.site, event.snapshot, event.readings))
             case PlanMade():
                 self._guarding_since = None
-                memory.take_plan(event.plan, event.check, event.cap_kw if isfinite(event.cap_kw) else None)
+                cap_kw = event.cap_kw if isfinite(event.cap_kw) else None
+                memory.take_plan(event.plan, event.check, cap_kw, event.forecast.source)
             case CommandsSent():
                 memory.take_receipts(event.receipts)
             case GuardActed():

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from hil.bridge import DeviceBack, DeviceLost
 from models.actuals import Actuals
 from models.carriers import Carrier
 from models.components import Consumer
+from models.forecast import Forecast
 from models.forecast.measured import MeasuredHistory
 from models.forecast.naive import DAY, NaiveForecaster, PerfectForecaster
 from models.horizon import HOUR, Horizon
@@ -22,6 +24,9 @@ from service.runtime import PlantKind, Runtime
 from twin.state import Layout, build_snapshot
 
 AT = datetime(2015, 7, 15, 4, 0, tzinfo=UTC)
+STEP = Horizon.uniform(AT, AT + HOUR, HOUR)
+NOTHING = xr.DataArray(np.zeros((0, 1)), {"series": [], "time": STEP.times}, ("series", "time"))
+FORECAST = Forecast(AT, STEP, NOTHING, "same time before, from profiles")
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def kinds(hearing):
 def test_snapshots_plans_and_receipts_are_kept(hearing, running):
     seen = running.memory
     hearing.loop(SnapshotTaken(AT, seen.snapshot, ()))
-    hearing.loop(PlanMade(AT, seen.plan.plan, seen.plan.check, None, 0.0, 2500.0))
+    hearing.loop(PlanMade(AT, seen.plan.plan, seen.plan.check, FORECAST, 0.0, 2500.0))
     hearing.loop(CommandsSent(AT, seen.receipts()[:3]))
     assert hearing.memory.snapshot is seen.snapshot
     assert hearing.memory.plan.peak_cap_kw == 2500.0
@@ -45,15 +50,16 @@ def test_snapshots_plans_and_receipts_are_kept(hearing, running):
 
 
 def test_a_plan_without_a_charged_peak_protects_none(hearing, running):
-    hearing.loop(PlanMade(AT, running.memory.plan.plan, None, None, 0.0, float("inf")))
+    hearing.loop(PlanMade(AT, running.memory.plan.plan, None, FORECAST, 0.0, float("inf")))
     assert hearing.memory.plan.peak_cap_kw is None
     assert hearing.memory.events.after(0)[0].data["ok"] is None
+    assert hearing.memory.events.after(0)[0].data["forecast"] == "same time before, from profiles"
 
 
 def test_the_guard_is_told_once_between_two_plans(hearing, running):
     for minute in range(5):
         hearing.loop(GuardActed(AT + timedelta(minutes=minute), {"battery": 300.0}, 3100.0, 3000.0))
-    hearing.loop(PlanMade(AT, running.memory.plan.plan, None, None, 0.0, 3000.0))
+    hearing.loop(PlanMade(AT, running.memory.plan.plan, None, FORECAST, 0.0, 3000.0))
     hearing.loop(GuardActed(AT + timedelta(minutes=16), {"battery": -20.0}, 3010.0, 3000.0))
     assert kinds(hearing) == ["guard", "plan", "guard"]
     assert "battery +300 kW" in hearing.memory.events.after(0)[0].data["message"]
