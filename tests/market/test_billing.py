@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from market.billing import (
-    BillingBook,
-    BillingError,
-    Kind,
-    SupplyContract,
-    check_change,
-    cycle_intervals,
-    history_since,
-    prepare,
-)
+from market.billing import BillingBook, BillingError, Kind, SupplyContract, check_change
+from market.billing_run import cycle_intervals, history_since, prepare
 from market.meters import Delivery, MeterBook, Quality
 from models.errors import DataError
 from models.tariffs.calendar import Calendar
