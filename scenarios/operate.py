@@ -16,6 +16,7 @@ from models.carriers import Carrier
 from models.components import GridConnection
 from models.dispatch import DispatchProblem, Plan, PlanCheck
 from models.errors import DataError, FlowError, JouletwinError, PlanningError
+from models.findings import errors_in
 from models.forecast import Forecast
 from models.forecast.naive import Forecaster
 from models.forecast.present import measured_series
@@ -34,6 +35,8 @@ from scenarios.setpoints import setpoints_kw
 PRESENT = timedelta(minutes=10)
 """Measurements of so long are averaged into the present value of a series."""
 FLOOR_EVERY = timedelta(days=1)
+TRUSTED = timedelta(hours=1)
+"""So long an accepted plan goes on in place of newer ones that the twin objects to; what is older knows the present too little."""
 DEADBAND_KW = 2.0
 """Between two plans a set-point is sent again only when it has moved by more."""
 PLAN_ID_NONE = "none"
@@ -80,6 +83,8 @@ class Course:
     check: PlanCheck | None = None
     period: BillingPeriod | None = None
     planned_at: datetime | None = None
+    accepted_at: datetime | None = None
+    """When the plan in force was made, if the twin accepted it."""
     floor_at: datetime | None = None
     floor_kw: float = 0.0
     cap_kw: float = float("inf")
@@ -190,7 +195,30 @@ class OperatingLoop:
         if check is not None and problem.losses_kw is None:
             # the first plan knew no losses; the replay has found them
             plan, check = await self._again(plan, check, problem)
+        objection = self._objection(plan, check)
+        if objection and self._may_wait(snapshot.at):
+            self._keep_going(snapshot, objection)
+            return
+        if objection:
+            self._fault("twin", f"{objection}; no accepted plan is young enough, so it is used under protest")
+        else:
+            self.course.accepted_at = snapshot.at
         self._adopt(plan, check, problem)
+
+    def _objection(self, plan: Plan, check: PlanCheck | None) -> str:
+        """Return why the twin does not let a plan through, "" where it does or nobody checks."""
+        if self.checker is None:
+            return ""
+        if check is None or check.plan_id != plan.id:
+            return f"plan {plan.id} was not replayed"
+        errors = errors_in(check.findings)
+        more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
+        return f"the twin objects to plan {plan.id}: {errors[0].place}: {errors[0].message}{more}" if errors else ""
+
+    def _may_wait(self, now: datetime) -> bool:
+        """Return whether a plan that the twin accepted is young enough to go on."""
+        accepted = self.course.accepted_at
+        return accepted is not None and now - accepted <= TRUSTED
 
     async def _again(self, plan: Plan, check: PlanCheck, problem: DispatchProblem) -> tuple[Plan, PlanCheck]:
         """Plan once more with the losses that the replay found; keep the first plan, which was replayed, where that fails."""
@@ -253,7 +281,7 @@ class OperatingLoop:
                 lambda: checker(plan, problem.initial, problem.forecast)
             )
         except (DataError, FlowError) as problem_found:
-            self._fault("check", f"plan {plan.id} could not be replayed ({problem_found}); it is used unchecked")
+            self._fault("check", f"plan {plan.id} could not be replayed ({problem_found})")
             return None
         return check
 

@@ -212,15 +212,39 @@ def test_the_first_plan_is_made_again_with_the_losses_that_its_replay_found():
     assert diary.plans[0].check is not None
 
 
-def test_a_plan_that_cannot_be_replayed_is_used_unchecked_and_said():
+def test_without_any_accepted_plan_one_that_cannot_be_replayed_is_used_under_protest():
     from models.errors import FlowError
 
     def checker(plan, initial, forecast):
         raise FlowError("diverged")
 
     diary, _ = run(replace(rule(), checker=checker), stretch(0.25))
-    assert [f.place for f in diary.faults] == ["check"]
+    assert [f.place for f in diary.faults] == ["check", "twin"]
+    assert "was not replayed" in diary.faults[1].message
+    assert "under protest" in diary.faults[1].message
     assert diary.plans[0].check is None
+
+
+def test_a_plan_that_the_twin_objects_to_waits_while_an_accepted_one_is_young():
+    from models.findings import error
+    from twin.verify import Verifier
+
+    verifier, made = Verifier(PARK), []
+
+    def checker(plan, initial, forecast):
+        made.append(plan.id)
+        check = verifier(plan, initial, forecast)
+        accepted = replace(check, findings=())
+        overloaded = error("line_3", "116 % of what it may carry", "line_3", value=1.16, limit=1.0)
+        return accepted if len(made) <= 2 else replace(check, findings=(overloaded,))
+
+    diary, _ = run(replace(rule(), checker=checker, horizons=days.Horizons(8, 0)), stretch(1.75))
+    objections = [f.message for f in diary.faults]
+    assert len(diary.plans) == 3  # the accepted one, and, an hour later, two under protest
+    assert sum("goes on" in m for m in objections) == 4
+    assert sum("under protest" in m for m in objections) == 2
+    assert all("line_3: 116 %" in m for m in objections)
+    assert diary.plans[0].plan.id in objections[0]
 
 
 def test_a_better_plan_that_cannot_be_replayed_does_not_borrow_the_check_of_the_first():
