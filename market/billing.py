@@ -23,12 +23,22 @@ class BillingError(JouletwinError):
 
 @dataclass(frozen=True, slots=True)
 class SupplyContract:
-    """Who is supplied through which meter under which tariff."""
+    """Who is supplied through which meter under which tariff.
+
+    Generation behind the meter and reactive energy have registers of their own where the tariff asks for them.
+    """
 
     id: str
     customer: str
     meter: str
     tariff: Tariff
+    generation_meter: str | None = None
+    reactive_meter: str | None = None
+
+    @property
+    def meters(self) -> tuple[str | None, str | None, str | None]:
+        """Net energy, generation, reactive energy."""
+        return self.meter, self.generation_meter, self.reactive_meter
 
 
 class Kind(StrEnum):

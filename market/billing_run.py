@@ -57,7 +57,8 @@ def prepare(
     """Return the bills of a cycle on the readings known at ``as_of``, and why the others could not be made.
 
     A contract whose readings or tariff have errors is left out with its findings; nobody else waits for it. Customers of one tariff are
-    billed together, at most 1,000 at a time; ``progress(done, all)`` is called after each batch.
+    billed together, at most 1,000 at a time; ``progress(done, all)`` is called after each batch. ``index_micro`` has the prices of every
+    index on the cycle's own intervals.
     """
     made: list[Prepared] = []
     wrong: list[Finding] = []
@@ -75,17 +76,20 @@ def prepare(
 def _batches(
     contracts: Iterable[SupplyContract], book: MeterBook, cycle: Cycle
 ) -> list[tuple[Cycle, list[SupplyContract]]]:
-    """Return contracts of one tariff and one length of history together."""
-    groups: dict[tuple[int, Cycle], list[SupplyContract]] = {}
+    """Return contracts of one tariff, one length of history and the same registers together."""
+    groups: dict[tuple[int, Cycle, tuple[bool, ...]], list[SupplyContract]] = {}
     for c in contracts:
-        groups.setdefault((id(c.tariff), _since(c, book, cycle)), []).append(c)
-    return [(since, g[k : k + BATCH]) for (_, since), g in groups.items() for k in range(0, len(g), BATCH)]
+        key = id(c.tariff), _since(c, book, cycle), tuple(m is not None for m in c.meters)
+        groups.setdefault(key, []).append(c)
+    return [(key[1], g[k : k + BATCH]) for key, g in groups.items() for k in range(0, len(g), BATCH)]
 
 
 def _since(contract: SupplyContract, book: MeterBook, cycle: Cycle) -> Cycle:
-    """Return the first month of history that a bill needs and the meter has whole."""
-    since, start = history_since(contract.tariff, cycle), book.start(contract.meter)
-    while since < cycle and (start is None or contract.tariff.calendar.midnight(first_day(since)) < start):
+    """Return the first month of history that a bill needs and that both the meter and the tariff have whole."""
+    since, start, tariff = history_since(contract.tariff, cycle), book.start(contract.meter), contract.tariff
+    while since < cycle and (
+        start is None or tariff.calendar.midnight(first_day(since)) < start or tariff.on(first_day(since)) is None
+    ):
         since = shifted(since, 1)
     return since
 
@@ -98,27 +102,40 @@ def _group(
     as_of: datetime,
     index_micro: Mapping[str, Ints],
 ) -> tuple[list[Prepared], list[Finding]]:
-    intervals = cycle_intervals(group[0].tariff, cycle, book.minutes, since)
-    own = cycle_intervals(group[0].tariff, cycle, book.minutes).count
-    views: list[tuple[SupplyContract, MeterView]] = []
+    tariff = group[0].tariff
+    intervals = cycle_intervals(tariff, cycle, book.minutes, since)
+    own = cycle_intervals(tariff, cycle, book.minutes).count
+    read: list[tuple[SupplyContract, list[MeterView | None]]] = []
     wrong: list[Finding] = []
-    for contract in group:
+    for c in group:
         try:
-            views.append((contract, book.view(contract.meter, intervals, as_of)))
+            read.append((c, [None if m is None else book.view(m, intervals, as_of) for m in c.meters]))
         except DataError as gap:
             wrong += gap.findings
-    if not views:
+    if not read:
         return [], wrong
+    # history counts by its energy alone: lines of months before are not issued, so their index prices are never asked for
+    index = {name: np.pad(prices, (intervals.count - own, 0)) for name, prices in index_micro.items()}
     try:
-        charges = _charges([v for _, v in views], group[0].tariff, intervals, index_micro)
+        charges = _charges([views for _, views in read], tariff, intervals, index)
     except DataError as broken:
         return [], wrong + list(broken.findings)
-    made = [Prepared(c, cycle, charges.lines(cycle, k), v.substituted(own)) for k, (c, v) in enumerate(views)]
+    made = [
+        Prepared(c, cycle, charges.lines(cycle, k), max(v.substituted(own) for v in views if v is not None))
+        for k, (c, views) in enumerate(read)
+    ]
     return made, wrong
 
 
 def _charges(
-    views: Sequence[MeterView], tariff: Tariff, intervals: Intervals, index_micro: Mapping[str, Ints]
+    views: Sequence[Sequence[MeterView | None]], tariff: Tariff, intervals: Intervals, index_micro: Mapping[str, Ints]
 ) -> Charges:
-    meters = Meters(np.stack([v.wh for v in views]), index_micro=index_micro)
-    return bill(compile_tariff(tariff, intervals), meters)
+    net, generation, reactive = (_stacked([v[k] for v in views]) for k in range(3))
+    assert net is not None  # noqa: S101 - every contract has a meter
+    return bill(compile_tariff(tariff, intervals), Meters(net, generation, reactive, index_micro))
+
+
+def _stacked(views: Sequence[MeterView | None]) -> Ints | None:
+    """Return one channel of all customers, shape (customer, interval); None where they have no such register."""
+    there = [v.wh for v in views if v is not None]
+    return np.stack(there) if there else None

@@ -13,7 +13,17 @@ from market.billing_run import cycle_intervals, history_since, prepare
 from market.meters import Delivery, MeterBook, Quality
 from models.errors import DataError
 from models.tariffs.calendar import Calendar
-from models.tariffs.components import Demand, DemandRule, Energy, Fixed, NetMetering, Tier
+from models.tariffs.components import (
+    BuyAllSellAll,
+    Demand,
+    DemandRule,
+    Energy,
+    Fixed,
+    NetMetering,
+    PowerFactor,
+    Spot,
+    Tier,
+)
 from models.tariffs.money import micro, text
 from models.tariffs.tariff import Tariff, Version
 
@@ -177,6 +187,32 @@ def test_bills_of_months_carry_what_earlier_months_left():
     june = bill_of(meters, ISSUED, contract)
     # 1,488 kWh of credit from May cover June's 720; April's 5 kW is still the demand
     assert [(x.component, text(x.amount_micro)) for x in june.lines] == [("demand", "50.00")]
+
+
+def test_a_contract_may_have_registers_for_generation_and_reactive_energy():
+    parts = (
+        Energy("energy", {0: (Tier(micro(1)),)}),
+        BuyAllSellAll("sold", {0: micro("0.4")}),
+        PowerFactor("pf", ((0, 100_000), (900, 0)), ("energy",)),
+        Spot("index", "day_ahead"),
+    )
+    tariff = replace(TARIFF, versions=(Version("1", date(2020, 1, 1), parts),))
+    meters, grid = with_readings(600, meters=("m1",))
+    contract = SupplyContract("c1", "rose", "m1", tariff, "g1", "r1")
+    made, wrong = prepare([replace(contract, reactive_meter=None)], meters, JUNE, ISSUED)
+    assert not made
+    assert {f.place for f in wrong} == {"g1"}
+    for name, wh in (("g1", 400), ("r1", 1000)):
+        meters.add(Delivery(name, grid.start, (wh,) * grid.count, grid.end))
+    index = {"day_ahead": np.full(grid.count, micro("0.1"))}
+    (found,), wrong = prepare([contract], meters, JUNE, ISSUED, index_micro=index)
+    assert not wrong
+    assert {x.component: text(x.amount_micro) for x in found.lines} == {
+        "energy": "720.00",
+        "index": "72.00",
+        "pf": "72.00",
+        "sold": "-115.20",
+    }
 
 
 def test_a_great_run_is_the_sum_of_small_ones():
