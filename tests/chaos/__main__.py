@@ -68,10 +68,10 @@ def main(count, first=100_000):
             for left in folder.glob("*.sqlite*"):
                 left.unlink()
         spent = time.perf_counter() - started
-        show(tally, count, first, spent)
         for seed, kind, _ in [b for b in tally.bad if b[0] % 2][:SHRINK_AT_MOST]:
             small, runs = shrink(fleet.draw(seed), folder, kind)
             print(f"{kind} after {runs} runs:", readable(small), sep="\n")
+        show(tally, count, first, spent)
     return bool(tally.bad)
 
 
