@@ -16,6 +16,9 @@ GAS_CONSTANT_J_PER_MOL_K = 8.314462618
 GRAVITY_M_PER_S2 = 9.80665
 ZERO_DEGC_K = 273.15
 
+LOG_SERIES = np.array([(-1) ** k / k for k in range(2, 12)])
+SERIES_TO = 0.025
+
 WATER_DEGC = np.arange(0.0, 151.0, 10.0)
 WATER_KG_PER_M3 = np.array(
     [999.8, 999.7, 998.2, 995.6, 992.2, 988.0, 983.2, 977.8, 971.8, 965.3, 958.4, 950.9, 943.1, 934.8, 926.1, 917.0]
@@ -149,11 +152,8 @@ class GasLaw:
         """Return the integral of density over pressure from vacuum."""
         if not self.linear:
             return np.asarray((self.b1 / 2 + self.b2_per_pa / 3 * pa) * pa**2 / self.specific_j_per_kg)
-        if self.b2_per_pa == 0:
-            return np.asarray(pa**2 / 2 / self.b1 / self.specific_j_per_kg)
-        slope = self.b2_per_pa
-        inner = pa / slope - self.b1 / slope**2 * np.log1p(slope * pa / self.b1)
-        return np.asarray(inner / self.specific_j_per_kg)
+        x = self.b2_per_pa * pa / self.b1
+        return np.asarray(pa**2 / self.b1 / self.specific_j_per_kg * log_excess(x))
 
     def pressure(self, potential: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the absolute pressure of a potential, NaN below vacuum (Newton from the ideal-gas value)."""
@@ -162,9 +162,18 @@ class GasLaw:
         for _ in range(30):
             change = (self.potential(pa) - positive) / self.density(pa)
             pa = pa - change
-            if np.nanmax(np.abs(change) / pa, initial=0.0) < 1e-14:
+            if np.nanmax(np.abs(change) / pa, initial=0.0) < 1e-13:
                 break
         return np.asarray(pa)
+
+
+def log_excess(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return ``(x - log(1 + x)) / x**2``, 1/2 at zero; by its series near zero, where the difference loses all digits."""
+    if np.nanmax(np.abs(x), initial=0.0) > SERIES_TO:
+        near = np.abs(x) <= SERIES_TO
+        safe = np.where(near, 1.0, x)
+        return np.where(near, log_excess(np.where(near, x, 0.0)), (safe - np.log1p(safe)) / safe**2)
+    return np.asarray(np.polynomial.polynomial.polyval(x, LOG_SERIES))
 
 
 def gas_law(network: GasNetwork) -> GasLaw:

@@ -60,8 +60,7 @@ def demand_kg_per_s(network: GasNetwork, model: GasModel, demand_kw: Floats) -> 
     """Return what every junction draws, dims (step, junction), from power per consumer."""
     place = {junction: i for i, junction in enumerate(model.graph.junction_ids)}
     demand = np.zeros((len(demand_kw), len(place)))
-    for k, junction in enumerate(network.consumers):
-        demand[:, place[junction]] += demand_kw[:, k]
+    np.add.at(demand.T, [place[junction] for junction in network.consumers], demand_kw.T)
     return demand / (network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH)
 
 
