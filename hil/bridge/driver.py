@@ -169,7 +169,9 @@ class Driver:
         if beat is None or beat.table is not target.point.table:
             return await self._read_back(target, device)
         pair = await self._pair(device, beat, target.point)
-        return None if pair is None else pair[1]
+        if pair is None or pair[1] == target.frame.words:
+            return None if pair is None else pair[1]
+        return pair[1] if pair[0] == pair[1] else None  # one damaged answer must not deny a write
 
     async def alive(self, device: PolledDevice, point: Point) -> Words | None:
         """Return a point from two equal reads, between which the heartbeat has moved where there is one."""

@@ -63,3 +63,7 @@ def test_a_device_that_ignores_then_obeys_never_counts_as_applied_meanwhile(tmp_
     evidence = run(plan, tmp_path)
     assert violations(evidence) == []
     assert [receipt.code for _, receipt in evidence.receipts] == ["differs", "applied"]
+
+
+def test_one_damaged_answer_does_not_deny_a_write_that_landed(tmp_path):
+    assert violations(run(draw(600154), tmp_path)) == []
