@@ -24,6 +24,7 @@ from models.findings import errors_in
 from models.ports import Clock, Command, Quality, Reading, Receipt
 from models.site import Device, Site
 
+CANCEL_AGAIN_S = 0.2
 SETTLE_S = 0.5
 """How long a reader waits for the polls that are due at its instant."""
 FIRST_POLL_S = 3.0
@@ -138,8 +139,11 @@ class Bridge:
 
     async def close(self) -> None:
         """Stop polling and close every connection; devices with a revert timer fall back by themselves."""
-        for task in self._tasks:
-            task.cancel()
+        while pending := [t for t in self._tasks if not t.done()]:
+            # asked again until all have ended: wait_for may lose a cancellation that comes with its answer (Python 3.11)
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for link in self._links.values():
             link.close()
