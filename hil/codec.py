@@ -168,9 +168,3 @@ def resolution(point: Point, value: float = 0.0) -> float:
         factor, offset = point.linear
         return abs(float(np.spacing(kind((value - offset) / factor))) * factor)
     return abs(point.linear.factor)
-
-
-def decode_text(registers: Sequence[int]) -> str:
-    """Return the text that registers hold, without its padding."""
-    raw = b"".join(int(r).to_bytes(2, "big") for r in registers)
-    return raw.rstrip(b"\0 ").decode("ascii", "replace")

@@ -41,22 +41,6 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Setpoint:
-    """What an asset should do: its ``quantity`` (``setpoint_kw``, ``running``) from ``valid_from`` until ``valid_until``.
-
-    Powers are positive when they feed the network named by the asset's control carrier.
-    """
-
-    asset: str
-    quantity: str
-    value: float
-    valid_from: datetime
-    valid_until: datetime
-    plan_id: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Command:
     """What is to be written: one value to one point of one device, by whom, and until when it may still be sent."""
 

@@ -140,24 +140,6 @@ class HighsSession:
         finally:
             self._set_column_bounds(columns, self.program.column_lower[columns], self.program.column_upper[columns])
 
-    def add_rows(self, rows: sparse.csr_array, lower: Floats, upper: Floats) -> None:
-        """Append rows ``lower <= rows @ x <= upper``; the basis is kept."""
-        clean = sparse.csr_array(rows)
-        clean.data[np.abs(clean.data) < SMALLEST] = 0.0
-        clean.eliminate_zeros()
-        pointers = clean.indptr[:-1].astype(np.int32)
-        indices = clean.indices.astype(np.int32)
-        status = self._highs.addRows(len(lower), lower, upper, clean.nnz, pointers, indices, clean.data)
-        _check(status, f"adding {len(lower)} rows")
-
-    def irreducible_rows(self) -> tuple[Ints32, Ints32]:
-        """Return (rows, columns) of an irreducible infeasible subset of the program as it stands, integrality relaxed."""
-        strategy = int(highspy.IisStrategy.kIisStrategyFromLp) | int(highspy.IisStrategy.kIisStrategyIrreducible)
-        self.set_option("iis_strategy", strategy)
-        status, iis = self._highs.getIis()
-        _check(status, "irreducible infeasible subset")
-        return np.array(iis.row_index_, np.int32), np.array(iis.col_index_, np.int32)
-
     def read_back(self) -> Program:
         """Return the model as HiGHS holds it, for comparison with what was asked for."""
         lp = self._highs.getLp()

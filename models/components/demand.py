@@ -26,6 +26,11 @@ class Demand:
     power_factor: Annotated[float, Gt(0), Le(1)] = 1.0
     """Electricity only; lagging."""
 
+    @property
+    def tan_phi(self) -> float:
+        """Reactive power that goes with each kilowatt, kvar; same sign as the real power."""
+        return float(np.tan(np.arccos(self.power_factor)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer(Asset):

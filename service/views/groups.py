@@ -51,8 +51,3 @@ def by_kind(site: Site) -> Mapping[str, tuple[AnyAsset, ...]]:
     """Return the site's assets by kind, in the order of pictures; kinds that the site lacks are left out."""
     found = {kind: tuple(a for a in site.assets if a.kind == kind) for kind in ORDER}
     return {kind: assets for kind, assets in found.items() if assets}
-
-
-def kinds_on(site: Site, carrier: Carrier) -> tuple[str, ...]:
-    """Return the kinds that touch a carrier, in the order of pictures."""
-    return tuple(kind for kind, assets in by_kind(site).items() if any(carrier in a.ports() for a in assets))

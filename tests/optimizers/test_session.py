@@ -113,22 +113,6 @@ def test_an_updated_model_is_the_freshly_built_one(data):
         assert dual_bound(second, warm.row_dual, warm.x) == pytest.approx(cold.objective, abs=1e-6)
 
 
-def test_added_rows_bind():
-    session = HighsSession(TRIVIAL)
-    session.run()
-    session.add_rows(sparse.csr_array([[1.0, 1e-12]]), np.array([1.5]), np.array([np.inf]))
-    assert session.run().x == pytest.approx([1.5, 1.5])
-
-
-def test_irreducible_rows_leave_out_the_innocent():
-    a = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
-    session = HighsSession(program(a, [-np.inf, 0.0, 5.0], [2.0, 9.0, np.inf], [0.0, 0.0], upper=[9.0, 2.0]))
-    assert session.run().status is Status.INFEASIBLE
-    rows, columns = session.irreducible_rows()
-    assert set(rows) == {0, 2}
-    assert 1 in columns
-
-
 def test_a_wrong_option_is_refused():
     with pytest.raises(SolverCrashError, match="option no_such"):
         HighsSession(TRIVIAL, {"no_such": 1})
