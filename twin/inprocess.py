@@ -19,11 +19,11 @@ from models.components import (
     HotTank,
     Meter,
 )
+from models.limits import power_range_kw
 from models.ports import Clock, Command, Outcome, Quality, Reading, Receipt
 from models.site import Site
 from models.state import Snapshot
 from models.station import Balance, Port, resolve
-from twin.judge_plan import power_limits
 from twin.networks import NetworkStates
 from twin.simulate import Event, Reliability, Simulation
 from twin.state import build_snapshot, next_units, start_snapshot, stored_of
@@ -162,7 +162,7 @@ class TwinPlant:
             )
         if asset.id in self.simulation.out_of_service:
             return "refused_device", f"{asset.id} is out of service; wait for its repair"
-        lowest, highest, _ = power_limits(asset) or (-np.inf, np.inf, 0.0)
+        lowest, highest = power_range_kw(asset) or (-np.inf, np.inf)
         if not stop and not lowest - SAME_KW <= command.value <= highest + SAME_KW:
             words = f"{asset.id}: {command.value:g} kW is outside {lowest:g} to {highest:g} kW"
             return "refused_limit", words

@@ -7,25 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
-from models.components import (
-    AbsorptionChiller,
-    AnyAsset,
-    Chp,
-    ElectricBoiler,
-    ElectricChiller,
-    Electrolyser,
-    EvFleet,
-    FlexibleLoad,
-    GasBoiler,
-    GasSupply,
-    GridConnection,
-    HeatPump,
-    Pv,
-    Store,
-    Wind,
-)
+from models.components import AnyAsset, Chp, Store
 from models.dispatch import Plan
 from models.findings import Finding, Severity
+from models.limits import power_range_kw, smallest_kw
 from models.site import Site
 from models.state import Snapshot, UnitState
 from twin.step import FloatArray
@@ -89,45 +74,13 @@ def judge_plan(plan: Plan, site: Site, initial: Snapshot) -> list[Finding]:
     return findings
 
 
-def power_limits(asset: AnyAsset) -> tuple[float, float, float] | None:
-    """Return (lowest, highest, lowest while running) of an asset's control power in kW; None where nothing limits it."""
-    match asset:
-        case GridConnection():
-            return -asset.export_max_kw, asset.import_max_kw, 0.0
-        case GasSupply():
-            return 0.0, asset.import_max_kw, 0.0
-        case Pv():
-            return 0.0, 1.5 * asset.peak_kw, 0.0  # bright cold hours exceed the rated peak
-        case Wind():
-            return 0.0, asset.rated_kw, 0.0
-        case Chp():
-            return 0.0, asset.power_max_kw, asset.power_min_kw
-        case GasBoiler():
-            return 0.0, asset.heat_max_kw, asset.min_load_share * asset.heat_max_kw
-        case HeatPump() | ElectricBoiler():
-            return 0.0, asset.heat_max_kw, 0.0
-        case ElectricChiller():
-            return 0.0, asset.cold_max_kw, asset.min_load_share * asset.cold_max_kw
-        case AbsorptionChiller():
-            return 0.0, asset.cold_max_kw, 0.0
-        case Electrolyser():
-            return -asset.power_max_kw, 0.0, asset.min_load_share * asset.power_max_kw
-        case Store():
-            return -asset.charge_max_kw, asset.discharge_max_kw, 0.0
-        case EvFleet():
-            return -asset.charger_kw * sum(g.vehicles for g in asset.groups), 0.0, 0.0
-        case FlexibleLoad():
-            return -np.inf, 0.0, 0.0
-    return None
-
-
 def _limits(
     asset: AnyAsset, power: FloatArray, undecided: npt.NDArray[np.bool_], speaker: Speaker
 ) -> Iterator[Finding]:
-    limits = power_limits(asset)
+    limits = power_range_kw(asset)
     if limits is None:
         return
-    lowest, highest, running = limits
+    (lowest, highest), running = limits, smallest_kw(asset)
     slack = LIMIT_SHARE * max(highest, -lowest if np.isfinite(lowest) else 0.0) + 1e-3
     carrier = asset.control.value
 

@@ -10,10 +10,10 @@ from models.components import AnyAsset, Chp, EvFleet, GridConnection, Pv, Store,
 from models.dispatch import Plan
 from models.findings import Finding, Severity
 from models.horizon import to_index
+from models.limits import power_range_kw
 from models.ports import Outcome, Receipt
 from models.site import Site
 from models.state import Snapshot
-from twin.judge_plan import power_limits
 from twin.state import powers_of, stored_of
 from twin.words import clock
 
@@ -65,7 +65,7 @@ class Tracker:
 
     def __init__(self, site: Site) -> None:
         self.site = site
-        self._assets = {a.id: a for a in site.assets if power_limits(a) is not None}
+        self._assets = {a.id: a for a in site.assets if power_range_kw(a) is not None}
         self._device_asset = {d.id: d.asset for d in site.devices}
         self._receipts: dict[str, Receipt] = {}
         self._since: dict[str, datetime] = {}
@@ -208,8 +208,7 @@ class Tracker:
 
 def _size_kw(asset: AnyAsset) -> float:
     """Return the largest power an asset can have either way; 0 where it has no limit."""
-    limits = power_limits(asset)
-    finite = [abs(x) for x in limits[:2] if np.isfinite(x)] if limits is not None else []
+    finite = [abs(x) for x in power_range_kw(asset) or () if np.isfinite(x)]
     return max(finite, default=0.0)
 
 

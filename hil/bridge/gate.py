@@ -7,10 +7,9 @@ from math import isfinite
 
 from hil.bridge.polled import PolledDevice
 from hil.codec import encode
-from hil.maps.bind import setpoint_range_kw
 from hil.maps.types import Point
 from models.components import AnyAsset
-from models.limits import smallest_kw
+from models.limits import setpoint_range_kw, smallest_kw
 from models.ports import Command, Quality
 
 TOLERANCE_KW = 1e-6

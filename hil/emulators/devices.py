@@ -10,9 +10,10 @@ from math import inf, isnan
 from hil.codec import decode_one, encode, resolution
 from hil.emulators.image import TableImage, Words
 from hil.emulators.plant import EmulatedPlant
-from hil.maps.bind import rated_kw, setpoint_range_kw
+from hil.maps.bind import rated_kw
 from hil.maps.types import DataType, Point, RegisterMap, Table
 from models.components import EvFleet, Pv, Wind
+from models.limits import setpoint_range_kw
 from models.site import Device
 
 RECORDS_KEPT = 20000

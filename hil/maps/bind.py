@@ -8,25 +8,9 @@ from math import inf
 from hil.maps.load import load_map, read_map
 from hil.maps.types import RegisterMap
 from models.carriers import Carrier
-from models.components import (
-    AbsorptionChiller,
-    AnyAsset,
-    Chp,
-    Consumer,
-    ElectricBoiler,
-    ElectricChiller,
-    Electrolyser,
-    EvFleet,
-    FlexibleLoad,
-    GasBoiler,
-    HeatPump,
-    Meter,
-    Pv,
-    Store,
-    Wind,
-)
-from models.components.stores import Battery
+from models.components import AnyAsset, Consumer, Meter, Store
 from models.findings import Finding, error
+from models.limits import setpoint_range_kw
 from models.site import Device, Site
 
 
@@ -49,34 +33,6 @@ def bind(site: Site, device: Device) -> RegisterMap:
 def carriers_of(asset: AnyAsset) -> tuple[Carrier, ...]:
     """Return the carriers that a device on this asset measures."""
     return (asset.carrier,) if isinstance(asset, Meter) else tuple(asset.ports())
-
-
-def setpoint_range_kw(asset: AnyAsset) -> tuple[float, float] | None:
-    """Return the lowest and highest power that a set-point may name, None for assets that take no set-point.
-
-    0 is always allowed: it stops a unit.
-    """
-    match asset:
-        case Chp():
-            return 0.0, asset.power_max_kw
-        case GasBoiler() | HeatPump() | ElectricBoiler():
-            return 0.0, asset.heat_max_kw
-        case ElectricChiller() | AbsorptionChiller():
-            return 0.0, asset.cold_max_kw
-        case Pv():
-            return 0.0, asset.peak_kw
-        case Wind():
-            return 0.0, asset.rated_kw
-        case Battery():
-            return -asset.charge_max_kw, asset.discharge_max_kw
-        case Electrolyser():
-            return -asset.power_max_kw, 0.0
-        case EvFleet():
-            return -asset.charger_kw * sum(g.vehicles for g in asset.groups), 0.0
-        case FlexibleLoad():
-            return -inf, 0.0
-        case _:
-            return None
 
 
 def rated_kw(asset: AnyAsset) -> float:
