@@ -86,3 +86,8 @@ def to_index(instant: datetime) -> pd.Timestamp:
 def from_index(stamp: pd.Timestamp | np.datetime64) -> datetime:
     """Return a ``time`` coordinate value as an aware UTC instant."""
     return pd.Timestamp(stamp).to_pydatetime().replace(tzinfo=UTC)
+
+
+def quarter_start(at: datetime) -> datetime:
+    """Return the start of the quarter-hour around an instant; local quarters and UTC quarters are the same everywhere."""
+    return at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)

@@ -27,12 +27,27 @@ class TagState:
 
 
 @dataclass(frozen=True, slots=True)
+class ImportSoFar:
+    """The running quarter-hour of a billing meter: since when, how much of it has been seen, and the energy imported in that time."""
+
+    start: datetime
+    covered_h: float
+    energy_kwh: float
+
+    @property
+    def mean_kw(self) -> float:
+        """Mean import of the part that has been seen; 0 before anything has."""
+        return self.energy_kwh / self.covered_h if self.covered_h else 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What the site does and holds at ``at``.
 
     ``power_kw`` has dims (asset, carrier), positive feeds the network, NaN where an asset has no port.
     ``stored_kwh`` has dim (asset,) over stores, flexible loads (energy drawn ahead) and fleets (energy still needed).
-    ``peak_import_kw`` is the highest 15-min mean import of the running billing period, None before the first interval ended.
+    ``peak_import_kw`` is the highest 15-min mean import of the running billing period, None before the first interval ended;
+    ``import_so_far`` is the quarter-hour in progress, None where nobody follows it.
     ``networks`` holds, by network id, what the flow solution says (``vm_pu`` over bus, ``loading_share`` over branch, ``supply_degc``
     and ``pressure_kpa`` over junction). ``tags`` gives quality and age by (asset, quantity).
     """
@@ -44,3 +59,4 @@ class Snapshot:
     peak_import_kw: float | None = None
     networks: Mapping[str, xr.Dataset] = field(default_factory=dict)
     tags: Mapping[tuple[str, str], TagState] = field(default_factory=dict)
+    import_so_far: ImportSoFar | None = None

@@ -12,8 +12,9 @@ import numpy as np
 
 from models.carriers import Carrier
 from models.components import Asset, Battery, Chp, ColdStore, ElectricBoiler, ElectricChiller, HeatPump, HotTank, Store
-from models.horizon import HOUR, QUARTER
+from models.horizon import HOUR, QUARTER, quarter_start
 from models.site import Site
+from models.state import ImportSoFar
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.measured import Measured
 
@@ -21,7 +22,7 @@ E = Carrier.ELECTRICITY
 MARGIN_SHARE = 0.005
 """Part of the cap kept free for what meters get wrong and units do late."""
 SHORTEST_REST = timedelta(minutes=2)
-"""So much of a quarter-hour is taken to be left at least: nothing acts faster."""
+"""What is too much already is taken back over so long at least: nothing acts faster."""
 ACTED_KW = 1.0
 CATCH_UP = timedelta(minutes=5)
 """The last minutes of a quarter-hour, kept for catching up what was let through before."""
@@ -29,50 +30,15 @@ CATCH_UP_SHARE = 0.5
 """Part of all relief that may be counted on for catching up."""
 
 
-class PeakMeter:
-    """The running 15-min mean of the import, and the highest finished one of the billing period."""
-
-    def __init__(self, peak_kw: float = 0.0) -> None:
-        self.peak_kw = peak_kw
-        self._quarter: datetime | None = None
-        self._at: datetime | None = None
-        self._import_kw = 0.0
-        self._energy_kwh = 0.0
-
-    def add(self, at: datetime, import_kw: float) -> None:
-        """Take one more measurement; between two measurements the earlier value is held."""
-        quarter = quarter_start(at)
-        if self._quarter is not None and quarter > self._quarter:
-            self._hold_until(self._quarter + QUARTER)
-            self.peak_kw = max(self.peak_kw, self._energy_kwh / (QUARTER / HOUR))
-            self._energy_kwh = 0.0
-            self._at = quarter if self._at is not None else at
-        self._quarter = quarter
-        self._hold_until(at)
-        self._import_kw = max(import_kw, 0.0)
-
-    def allowed_kw(self, at: datetime, cap_kw: float) -> float:
-        """Return the mean import over the rest of the quarter-hour that just keeps its mean at ``cap_kw``."""
-        rest = max(quarter_start(at) + QUARTER - at, SHORTEST_REST)
-        return (cap_kw * (QUARTER / HOUR) - self._energy_kwh) / (rest / HOUR)
-
-    def rest(self, at: datetime) -> timedelta:
-        """Return how much of the quarter-hour is left."""
-        return quarter_start(at) + QUARTER - at
-
-    def new_period(self) -> None:
-        """Begin a new billing period: what was before does not count any more."""
-        self.peak_kw = 0.0
-
-    def _hold_until(self, at: datetime) -> None:
-        if self._at is not None:
-            self._energy_kwh += self._import_kw * ((at - self._at) / HOUR)
-        self._at = at
+def allowed_kw(so_far: ImportSoFar, at: datetime, cap_kw: float) -> float:
+    """Return the mean import over the rest of the running quarter-hour that just keeps its mean at ``cap_kw``."""
+    left_kwh, rest = cap_kw * (QUARTER / HOUR) - so_far.energy_kwh, rest_of_quarter(at)
+    return left_kwh / ((rest if left_kwh > 0.0 else max(rest, SHORTEST_REST)) / HOUR)
 
 
-def quarter_start(at: datetime) -> datetime:
-    """Return the start of the quarter-hour around an instant."""
-    return at.replace(minute=at.minute // 15 * 15, second=0, microsecond=0)
+def rest_of_quarter(at: datetime) -> timedelta:
+    """Return how much of the quarter-hour is left."""
+    return quarter_start(at) + QUARTER - at
 
 
 @dataclass(frozen=True, slots=True)

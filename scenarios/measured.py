@@ -6,7 +6,7 @@ from datetime import datetime
 from math import isfinite
 
 from models.carriers import Carrier
-from models.state import Snapshot
+from models.state import ImportSoFar, Snapshot
 from models.station import Port
 from twin.state import powers_of, stored_of
 
@@ -18,11 +18,12 @@ class Measured:
     at: datetime
     powers_kw: Mapping[Port, float]
     contents_kwh: Mapping[str, float]
+    import_so_far: ImportSoFar | None = None
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "Measured":
         """Return the figures of a snapshot."""
-        return cls(snapshot.at, powers_of(snapshot), stored_of(snapshot))
+        return cls(snapshot.at, powers_of(snapshot), stored_of(snapshot), snapshot.import_so_far)
 
     def power_kw(self, asset: str, carrier: Carrier) -> float:
         """Return an asset's power on a carrier, 0 where nothing is known."""

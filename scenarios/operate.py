@@ -24,10 +24,10 @@ from models.horizon import QUARTER
 from models.ports import Clock, Command, Outcome, Plant, Reading, Receipt
 from models.site import Site
 from models.state import Snapshot
-from models.tariffs.time_of_use import BillingPeriod, calendar_month
+from models.tariffs.time_of_use import BillingPeriod, PeriodFinder, monthly
 from scenarios.events import CommandsSent, Fault, GuardActed, Listener, PlanMade, SnapshotTaken, nobody
 from scenarios.floor import import_by_step, period_floor_kw
-from scenarios.guard import Guard, PeakMeter, planned_peak_kw
+from scenarios.guard import Guard, allowed_kw, planned_peak_kw, rest_of_quarter
 from scenarios.measured import Measured
 from scenarios.problem import Checker, Horizons, Planner, demand_terms, losses_on, mean_series
 from scenarios.setpoints import setpoints_kw
@@ -61,14 +61,15 @@ async def at_once(work: Callable[[], Any]) -> Any:
 class LoopSettings:
     """How often the loop measures and plans, and how far it looks.
 
-    ``billing_period`` gives the period whose peak is charged; ``floor_kw`` is the peak that it is taken to need anyway where no floor
+    ``billing_period`` gives the period whose peak is charged, the calendar month by default; the synchroniser needs the same, since
+    it follows that peak. ``floor_kw`` is the peak that it is taken to need anyway where no floor
     planner finds one. ``in_background`` runs a planner so that the loop's thread stays free.
     """
 
     poll: timedelta = timedelta(minutes=1)
     replan: timedelta = QUARTER
     horizons: Horizons = field(default_factory=Horizons)
-    billing_period: Callable[[datetime], BillingPeriod] | None = None
+    billing_period: PeriodFinder | None = None
     in_background: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread
     guarded: bool = True
     floor_kw: float = 0.0
@@ -120,9 +121,9 @@ class OperatingLoop:
         self.guard = guard or Guard(site)
         self.floor_planner = floor_planner
         self.course = Course(floor_kw=self.settings.floor_kw)
-        self.meter = PeakMeter()
         self._present: deque[tuple[datetime, Mapping[str, float]]] = deque()
         self._seen: Measured
+        self.billing_period = self.settings.billing_period or monthly(site.location.time_zone)
         self._grids = [g.id for g in site.of_kind(GridConnection)]
         self._device = {d.asset: d.id for d in site.devices}
 
@@ -156,8 +157,7 @@ class OperatingLoop:
         now = self.clock.now()
         snapshot = self.synchroniser.snapshot(readings, now)
         self._seen = seen = Measured.of(snapshot)
-        self.meter.add(now, self._import_kw(seen))
-        self._enter_period(now)  # behind the meter: the quarter-hour that has just ended belongs to the period before
+        self._enter_period(now)
         self._present.append((now, measured_series(self.site, seen.powers_kw, self.course.in_force_kw, readings)))
         while now - self._present[0][0] >= PRESENT:
             self._present.popleft()
@@ -168,10 +168,7 @@ class OperatingLoop:
         """Begin a new billing period when the running one is over."""
         known = self.course.period
         if known is None or not known.start <= now < known.end:
-            find = self.settings.billing_period or (lambda at: calendar_month(at, self.site.location.time_zone))
-            self.course.period, self.course.floor_at = find(now), None
-            if known is not None:
-                self.meter.new_period()
+            self.course.period, self.course.floor_at = self.billing_period(now), None
 
     def _import_kw(self, seen: Measured) -> float:
         return sum(seen.power_kw(g, Carrier.ELECTRICITY) for g in self._grids)
@@ -238,7 +235,8 @@ class OperatingLoop:
             return
         if course.floor_at is not None and snapshot.at - course.floor_at < FLOOR_EVERY:
             return
-        ends, planner, peak = self.settings.horizons.ends.terms(self.site), self.floor_planner, self._peak_kw(snapshot)
+        ends, planner = self.settings.horizons.ends.terms(self.site), self.floor_planner
+        peak = snapshot.peak_import_kw or 0.0
         course.floor_at = snapshot.at
         try:
             course.floor_kw = await self.settings.in_background(
@@ -255,7 +253,9 @@ class OperatingLoop:
         horizons, period = self.settings.horizons, self.course.period
         horizon = horizons.starting(snapshot.at)
         present = mean_series([seen for _, seen in self._present])
-        demand = demand_terms(self.site, period, self._peak_kw(snapshot), self.course.floor_kw) if period else None
+        demand = (
+            demand_terms(self.site, period, snapshot.peak_import_kw or 0.0, self.course.floor_kw) if period else None
+        )
         return DispatchProblem(
             site=self.site,
             horizon=horizon,
@@ -266,11 +266,6 @@ class OperatingLoop:
             losses_kw=losses_on(self.course.check, horizon),
             integer_h=horizons.integer_h,
         )
-
-    def _peak_kw(self, snapshot: Snapshot) -> float:
-        """Return the peak of the running period; the snapshot's is the calendar month's and counts only where that is billed."""
-        of_month_kw = (snapshot.peak_import_kw or 0.0) if self.settings.billing_period is None else 0.0
-        return max(self.meter.peak_kw, of_month_kw)
 
     async def _checked(self, plan: Plan, problem: DispatchProblem) -> PlanCheck | None:
         checker = self.checker
@@ -307,13 +302,13 @@ class OperatingLoop:
     def _target(self, seen: Measured) -> dict[str, float]:
         """Return what every asset should do now: the plan's set-points, moved by the guard where the peak asks for it."""
         planned = self.course.planned_kw
-        if not self.settings.guarded or not planned:
+        if not self.settings.guarded or not planned or seen.import_so_far is None:
             return planned
-        import_kw, allowed_kw = self._import_kw(seen), self.meter.allowed_kw(seen.at, self.course.cap_kw)
-        target = self.guard.adjusted(planned, seen, import_kw, allowed_kw, self.meter.rest(seen.at))
+        import_kw, may_kw = self._import_kw(seen), allowed_kw(seen.import_so_far, seen.at, self.course.cap_kw)
+        target = self.guard.adjusted(planned, seen, import_kw, may_kw, rest_of_quarter(seen.at))
         moved = {a: target[a] - planned[a] for a in target if target[a] != planned[a]}
         if moved:
-            self.listener(GuardActed(seen.at, moved, import_kw, allowed_kw))
+            self.listener(GuardActed(seen.at, moved, import_kw, may_kw))
         return target
 
     async def _send(self, target_kw: Mapping[str, float], *, everything: bool) -> None:

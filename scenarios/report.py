@@ -200,7 +200,9 @@ class DayWork:
 
     def synchroniser(self) -> Synchroniser:
         """Return a synchroniser that knows the plant at rest at the day's start."""
-        return Synchroniser(self.site, initial=start_snapshot(self.site, self.period.start))
+        return Synchroniser(
+            self.site, initial=start_snapshot(self.site, self.period.start), billing_period=lambda _: self.period
+        )
 
 
 def row_of(result: DayResult) -> Row:

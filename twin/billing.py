@@ -1,37 +1,24 @@
 """Import as the bill sees it: means over quarter-hours and the highest of the billing period."""
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from models.horizon import HOUR, QUARTER, require_utc
-from models.tariffs.time_of_use import BillingPeriod, calendar_month
+from models.horizon import HOUR, QUARTER, quarter_start, require_utc
+from models.state import ImportSoFar
+from models.tariffs.time_of_use import BillingPeriod, PeriodFinder
 
 COVERED_SHARE = 0.8
 """A quarter-hour of which less was seen says nothing about its mean."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImportSoFar:
-    """The running quarter-hour: since when, how much of it has been seen, and the energy imported in that time."""
-
-    start: datetime
-    covered_h: float
-    energy_kwh: float
-
-    @property
-    def mean_kw(self) -> float:
-        """Mean import of the part that has been seen; 0 before anything has."""
-        return self.energy_kwh / self.covered_h if self.covered_h else 0.0
-
-
 class ImportMeter:
     """Follows the import at the grid connection; between two observations it runs straight from one to the other.
 
-    Export counts as no import, as on a bill. The peak starts anew with every billing period (the local calendar month).
+    Export counts as no import, as on a bill. The peak starts anew with every billing period; what was seen of the quarter-hour in
+    which observations begin counts only when it is most of it.
     """
 
-    def __init__(self, time_zone: str, peak_kw: float | None = None) -> None:
-        self.time_zone = time_zone
+    def __init__(self, period_of: PeriodFinder, peak_kw: float | None = None) -> None:
+        self._period_of = period_of
         self.peak_kw = peak_kw
         self._last: tuple[datetime, float] | None = None
         self._running: ImportSoFar | None = None
@@ -46,7 +33,7 @@ class ImportMeter:
         """Take one observation in; observations that do not move time forward only replace the last power."""
         at = require_utc(at)
         if self._last is None:
-            self._open(_quarter(at))
+            self._open(quarter_start(at))
         else:
             self._run(*self._last, at, import_kw)
         self._last = at, import_kw
@@ -56,12 +43,12 @@ class ImportMeter:
         whole = (until - since) / HOUR
         here = since
         while here < until:
-            boundary = min(_quarter(here) + QUARTER, until)
+            boundary = min(quarter_start(here) + QUARTER, until)
             share_from, share_to = ((t - since) / HOUR / whole for t in (here, boundary))
             middle_kw = from_kw + (to_kw - from_kw) * (share_from + share_to) / 2.0
             self._add((boundary - here) / HOUR, max(middle_kw, 0.0))
             here = boundary
-            if here == _quarter(here):
+            if here == quarter_start(here):
                 self._close(here)
 
     def _add(self, hours: float, power_kw: float) -> None:
@@ -78,12 +65,6 @@ class ImportMeter:
     def _open(self, start: datetime) -> None:
         self._running = ImportSoFar(start, 0.0, 0.0)
         if self._period is None:
-            self._period = calendar_month(start, self.time_zone)
+            self._period = self._period_of(start)
         elif start >= self._period.end:
-            self._period = calendar_month(start, self.time_zone)
-            self.peak_kw = None
-
-
-def _quarter(at: datetime) -> datetime:
-    """Return the start of the quarter-hour around an instant; local quarters and UTC quarters are the same everywhere."""
-    return at - (at - at.replace(minute=0, second=0, microsecond=0)) % timedelta(minutes=15)
+            self._period, self.peak_kw = self._period_of(start), None

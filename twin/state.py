@@ -86,7 +86,6 @@ def build_snapshot(
     stored_kwh: Mapping[str, float],
     *,
     units: Mapping[str, UnitState] | None = None,
-    peak_import_kw: float | None = None,
     networks: Mapping[str, xr.Dataset] | None = None,
     tags: Mapping[tuple[str, str], TagState] | None = None,
 ) -> Snapshot:
@@ -96,9 +95,8 @@ def build_snapshot(
         layout.power_array(power_kw),
         layout.stored_array(stored_kwh),
         units or {},
-        peak_import_kw,
-        networks or {},
-        tags or {},
+        networks=networks or {},
+        tags=tags or {},
     )
 
 

@@ -160,15 +160,15 @@ class Twin:
         horizon = Horizon((snapshot.at, snapshot.at + timedelta(hours=step_h)))
         replay = self.replay(stored_of(snapshot), horizon, Moves([control_kw], [series], [tuple(out_of_service)]))
         balance = replay.balances[0]
-        return build_snapshot(
+        after = build_snapshot(
             self.layout,
             horizon.end,
             balance.power_kw,
             replay.stored_kwh[0],
             units=next_units(self.site, snapshot.units, self.running(balance), step_h),
-            peak_import_kw=snapshot.peak_import_kw,
             networks={name: state.isel(time=0, drop=True) for name, state in replay.networks.states.items()},
         )
+        return replace(after, peak_import_kw=snapshot.peak_import_kw)
 
     def observe(self, snapshot: Snapshot) -> Snapshot:
         """Return the snapshot with the network states that its powers stand for: voltages, loadings, temperatures, pressures.

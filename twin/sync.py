@@ -1,7 +1,7 @@
 """Keep the twin in step with the plant: readings become a snapshot in which every value says how far it may be trusted."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import isfinite
 
@@ -11,7 +11,8 @@ from models.ports import Quality, Reading
 from models.site import Site
 from models.state import Snapshot, TagState, UnitState
 from models.station import Port
-from twin.billing import ImportMeter, ImportSoFar
+from models.tariffs.time_of_use import PeriodFinder, monthly
+from twin.billing import ImportMeter
 from twin.implied import implied_kw, kept_kwh, missing_by_balance
 from twin.state import Layout, build_snapshot, powers_of, stored_of, unit_ids
 
@@ -47,10 +48,16 @@ class Synchroniser:
     last value. Stored energy that is lost is carried on by the store's own balance. Everything filled in is marked.
     """
 
-    def __init__(self, site: Site, peak_import_kw: float | None = None, initial: Snapshot | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        peak_import_kw: float | None = None,
+        initial: Snapshot | None = None,
+        billing_period: PeriodFinder | None = None,
+    ) -> None:
         self.site = site
         self.layout = Layout.of(site)
-        self._meter = ImportMeter(site.location.time_zone, peak_import_kw)
+        self._meter = ImportMeter(billing_period or monthly(site.location.time_zone), peak_import_kw)
         self._asset = {a.id: a for a in site.assets}
         self._of_device = {d.id: self._measured(d.asset) for d in site.devices}
         self._stale_s = {d.id: max(STALE_POLLS * d.poll_s, STALE_LEAST_S) for d in site.devices}
@@ -67,11 +74,6 @@ class Synchroniser:
         found = self._asset[asset]
         return found.asset if isinstance(found, Meter) else asset
 
-    @property
-    def import_so_far(self) -> ImportSoFar | None:
-        """The running quarter-hour at the grid connection, None before the first snapshot."""
-        return self._meter.running
-
     def snapshot(self, readings: Iterable[Reading], now: datetime) -> Snapshot:
         """Return the state of the site at ``now``; readings of unknown devices are ignored."""
         values = self._best(readings, now)
@@ -80,8 +82,10 @@ class Synchroniser:
         stored = self._contents(values, power, tags, now)
         units = self._unit_history(values, power, now)
         self._meter.observe(now, sum(power[g.id, g.control] for g in self._grids))
-        made = build_snapshot(
-            self.layout, now, power, stored, units=units, peak_import_kw=self._meter.peak_kw, tags=tags
+        made = replace(
+            build_snapshot(self.layout, now, power, stored, units=units, tags=tags),
+            peak_import_kw=self._meter.peak_kw,
+            import_so_far=self._meter.running,
         )
         self._last, self._power, self._stored, self._unit_states = made, power, stored, units
         return made

@@ -1,6 +1,6 @@
 """Two-part time-of-use tariffs: an energy price by local hour and month, and a charge on the billing period's peak."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -106,6 +106,10 @@ class BillingPeriod:
         return tariff.demand_price_per_kw_month * share
 
 
+PeriodFinder = Callable[[datetime], BillingPeriod]
+"""Tells which billing period an instant belongs to."""
+
+
 def calendar_month(instant: datetime, time_zone: str) -> BillingPeriod:
     """Return the local calendar month around ``instant`` as a billing period in UTC."""
     zone = ZoneInfo(time_zone)
@@ -114,3 +118,8 @@ def calendar_month(instant: datetime, time_zone: str) -> BillingPeriod:
     after = (first + timedelta(days=32)).replace(day=1)
     utc = ZoneInfo("UTC")
     return BillingPeriod(first.astimezone(utc), after.astimezone(utc))
+
+
+def monthly(time_zone: str) -> PeriodFinder:
+    """Return the billing by local calendar months."""
+    return lambda instant: calendar_month(instant, time_zone)

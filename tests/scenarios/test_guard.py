@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from models.carriers import Carrier
 from models.site.file import load_site
-from models.tariffs.time_of_use import BillingPeriod
-from scenarios.guard import Guard, PeakMeter, planned_peak_kw
+from models.state import ImportSoFar
+from models.tariffs.time_of_use import BillingPeriod, monthly
+from scenarios.guard import Guard, allowed_kw, planned_peak_kw, rest_of_quarter
 from scenarios.measured import Measured
 from scenarios.sites import park_path
+from twin.billing import ImportMeter
 
 START = datetime(2015, 7, 15, 2, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -89,13 +91,13 @@ def test_set_points_stay_within_what_assets_can_do(over, charge, battery):
 
 def held_peak(spike_kw, base_kw=2800.0, cap_kw=3000.0):
     """Return the 15-min mean of a quarter-hour with a spike of five minutes, guarded minute by minute with a prompt battery."""
-    guard, meter, given_kw = Guard(PARK, margin_share=0.0), PeakMeter(), 0.0
+    guard, meter, given_kw = Guard(PARK, margin_share=0.0), ImportMeter(monthly("UTC")), 0.0
     for minute in range(16):
         at = START + minute * MINUTE
         import_kw = base_kw + spike_kw * (3 <= minute < 8) - given_kw
-        meter.add(at, import_kw)
-        allowed_kw = meter.allowed_kw(at, cap_kw)
-        target = guard.adjusted({"battery": 0.0}, seen(battery=given_kw), import_kw, allowed_kw, meter.rest(at))
+        meter.observe(at, import_kw)
+        may_kw = allowed_kw(meter.running, at, cap_kw)
+        target = guard.adjusted({"battery": 0.0}, seen(battery=given_kw), import_kw, may_kw, rest_of_quarter(at))
         given_kw = target["battery"]
     return meter.peak_kw
 
@@ -105,7 +107,7 @@ def test_a_spike_inside_a_quarter_hour_does_not_raise_the_peak():
 
 
 def test_a_spike_that_the_quarter_hour_absorbs_is_let_through():
-    assert held_peak(spike_kw=350.0) == pytest.approx(2800.0 + 350.0 * 5 / 15, rel=1e-3)
+    assert held_peak(spike_kw=300.0) == pytest.approx(2800.0 + 300.0 * 5 / 15, rel=1e-6)
 
 
 def test_the_guard_waits_while_there_is_time_to_catch_up():
@@ -115,22 +117,13 @@ def test_the_guard_waits_while_there_is_time_to_catch_up():
     assert guard.adjusted(plan, seen(battery=100.0), 4000.0, 3000.0, 12 * MINUTE)["battery"] > 1000.0
 
 
-def test_the_meter_knows_what_the_rest_of_the_quarter_hour_may_import():
-    meter = PeakMeter()
-    meter.add(START, 2000.0)
-    meter.add(START + 5 * MINUTE, 2000.0)
-    assert meter.allowed_kw(START + 5 * MINUTE, 3000.0) == pytest.approx((3000.0 * 15 - 2000.0 * 5) / 10)
-    meter.add(START + 15 * MINUTE, 1000.0)
-    assert meter.peak_kw == pytest.approx(2000.0)
-    meter.new_period()
-    assert meter.peak_kw == 0.0
-
-
-def test_export_is_no_negative_import():
-    meter = PeakMeter()
-    for minute in range(16):
-        meter.add(START + minute * MINUTE, -500.0 if minute < 10 else 300.0)
-    assert meter.peak_kw == pytest.approx(300.0 * 5 / 15)
+def test_the_rest_of_a_quarter_hour_may_import_what_its_start_has_left():
+    so_far = ImportSoFar(START, covered_h=5 / 60, energy_kwh=2000.0 * 5 / 60)
+    assert allowed_kw(so_far, START + 5 * MINUTE, 3000.0) == pytest.approx((3000.0 * 15 - 2000.0 * 5) / 10)
+    late = START + timedelta(minutes=14.5)
+    assert allowed_kw(ImportSoFar(START, 14.5 / 60, energy_kwh=749.0), late, 3000.0) == pytest.approx(120.0)
+    too_much = ImportSoFar(START, 14.5 / 60, energy_kwh=751.0)
+    assert allowed_kw(too_much, late, 3000.0) == pytest.approx(-30.0)  # nothing acts faster than two minutes
 
 
 def test_steps_behind_the_billing_period_do_not_count_for_the_cap():

@@ -36,8 +36,9 @@ def stretch(hours, start_h=0.0):
     return BillingPeriod(start, start + timedelta(hours=hours))
 
 
-def synchroniser(period):
-    return Synchroniser(PARK, initial=start_snapshot(PARK, period.start))
+def synchroniser(period, period_of=None):
+    initial = start_snapshot(PARK, period.start)
+    return Synchroniser(PARK, initial=initial, billing_period=period_of or (lambda _: period))
 
 
 def rule(forecaster=None):
@@ -113,7 +114,7 @@ def test_a_new_billing_period_begins_without_the_peak_of_the_one_before():
     operator = replace(rule(), planner=Noting())
     settings = replace(operator.settings(both), billing_period=period_of)
     plant = InProcessPlant(PARK, emulated, clock)
-    asyncio.run(operate(PARK, operator, plant, clock, synchroniser(both), both, Diary(), settings))
+    asyncio.run(operate(PARK, operator, plant, clock, synchroniser(both, period_of), both, Diary(), settings))
     assert peaks[0] == peaks[30] == peaks[60] == 0.0
     assert peaks[15] > 100.0
     assert peaks[45] > 100.0

@@ -14,6 +14,7 @@ from models.components import Meter
 from models.ports import Quality, Reading
 from models.site import Device, Site
 from models.state import Snapshot
+from models.tariffs.time_of_use import monthly
 from twin.billing import ImportMeter
 from twin.state import powers_of, start_snapshot, stored_of
 from twin.step import Twin
@@ -137,27 +138,27 @@ def test_the_quarter_hours_mean_and_the_months_peak(site: Site, truth: Snapshot)
         at = NOON + timedelta(minutes=minute)
         found = sync.snapshot(readings_of(truth, at), at)
     assert found.peak_import_kw == pytest.approx(imported)
-    assert sync.import_so_far is not None
-    assert sync.import_so_far.start == NOON + timedelta(minutes=15)
-    assert sync.import_so_far.covered_h == pytest.approx(4 / 60)
+    assert found.import_so_far is not None
+    assert found.import_so_far.start == NOON + timedelta(minutes=15)
+    assert found.import_so_far.covered_h == pytest.approx(4 / 60)
 
 
 def test_the_bills_mean_of_a_ramp_and_a_new_month():
-    meter = ImportMeter("UTC")
+    meter = ImportMeter(monthly("UTC"))
     start = datetime(2015, 7, 31, 23, 30, tzinfo=UTC)
     meter.observe(start, 0.0)
     meter.observe(start + timedelta(minutes=30), 300.0)  # means 75 and 225
     assert meter.peak_kw is None  # midnight began a new month
     assert meter.running is not None
     assert meter.running.covered_h == 0.0
-    meter = ImportMeter("UTC")
+    meter = ImportMeter(monthly("UTC"))
     meter.observe(start - timedelta(hours=1), 0.0)
     meter.observe(start - timedelta(minutes=30), 300.0)
     assert meter.peak_kw == pytest.approx(225.0)
 
 
 def test_a_quarter_that_was_hardly_seen_is_no_peak():
-    meter = ImportMeter("UTC")
+    meter = ImportMeter(monthly("UTC"))
     meter.observe(NOON + timedelta(minutes=10), 5000.0)
     meter.observe(NOON + timedelta(minutes=16), 5000.0)
     assert meter.peak_kw is None
