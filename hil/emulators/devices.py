@@ -238,12 +238,13 @@ class EmulatedDevice:
         self._tables[point.table].put(point.address, encode(point, self.held[point.quantity]))
 
     def _first_value(self, point: Point) -> float:
-        """Return what a writable point shows before anybody writes it: limits stand open, everything else at 0."""
+        """Return what a writable point shows before anybody writes it: limits stand open, all else at 0 or what is nearest to it."""
         if point.quantity == SETPOINT and isinstance(self._asset, Pv | Wind):
             return self._range[1]
         if point.quantity == SETPOINT and isinstance(self._asset, EvFleet):
             return self._range[0]
-        return 0.0
+        low, high = point.range or (0.0, 0.0)
+        return min(max(0.0, low), high) if low > 0.0 or high < 0.0 else 0.0
 
     def _in_hole(self, table: Table, address: int, count: int) -> bool:
         return any(first < address + count and address <= last for first, last in self.map.holes.get(table, ()))

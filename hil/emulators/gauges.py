@@ -1,6 +1,7 @@
 """Where each quantity of a device comes from in the emulated plant: the truth that its instruments then show with their errors."""
 
 import math
+import re
 from collections.abc import Callable
 
 from hil.emulators.plant import EmulatedPlant
@@ -15,6 +16,9 @@ GAS_KWH_PER_M3 = 9.97
 """Lower heating value of natural gas H at base conditions."""
 NOMINAL_HZ = 50.0
 SWING_HZ = 0.015
+PHASE = re.compile(r"(voltage|current|power|reactive)_l[123]_(v|a|kw|kvar)")
+PHASE_V = 230.94
+"""Phase to neutral at rated voltage."""
 COUNTERS = {
     "electricity_import_kwh": (Carrier.ELECTRICITY, True),
     "electricity_export_kwh": (Carrier.ELECTRICITY, False),
@@ -38,6 +42,7 @@ def gauge(plant: EmulatedPlant, asset_id: str, quantity: str) -> Gauge | None:
         or _counter(plant, asset, quantity)
         or _content(plant, asset, quantity)
         or _electric(plant, asset, quantity)
+        or _phase(plant, asset, quantity)
         or _pipes(plant, asset, quantity)
         or _state(plant, asset, quantity)
         or _rating(plant, asset, quantity)
@@ -107,6 +112,21 @@ def _electric(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | N
             / (volts * max(plant.voltage_pu(network, node), 0.1))
         )
     return None
+
+
+def _phase(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | None:
+    """Return one phase of an asset that loads all three alike."""
+    found = PHASE.fullmatch(quantity)
+    if found is None:
+        return None
+    whole, share = {
+        "voltage": ("voltage_pu", PHASE_V),
+        "current": ("current_a", 1.0),
+        "power": ("electricity_kw", 1 / 3),
+        "reactive": ("reactive_kvar", 1 / 3),
+    }[found[1]]
+    source = _power(plant, asset, whole) or _electric(plant, asset, whole)
+    return None if source is None else lambda: share * source()
 
 
 def _pipes(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | None:

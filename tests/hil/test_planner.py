@@ -40,4 +40,4 @@ def test_the_shipped_maps_need_far_fewer_requests_than_points():
     maps = [load_map(n).for_rating(100.0) for n in shipped_maps()]
     points = sum(is_polled(p) for m in maps for p in m.points)
     requests = sum(len(plan_blocks(m)) for m in maps)
-    assert points / requests > 3.5
+    assert points / requests > 7
