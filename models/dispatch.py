@@ -129,6 +129,8 @@ class Plan:
     source: str = "optimizer"
     findings: tuple[Finding, ...] = ()
     proof: SecurityProof | None = None
+    reactive_kvar: xr.DataArray | None = None
+    """Dims (asset, time): what converters that can do so feed beside their power; None where no network asked."""
 
     @property
     def total_cost(self) -> float:

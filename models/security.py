@@ -193,6 +193,10 @@ class SecurablePlanner(Protocol):
         """Add rows and return how many are held; rows of the kinds in ``replace`` take the place of the old ones."""
         ...
 
+    def restore(self, plan: PortPlan) -> None:
+        """Make a plan that :meth:`solve` gave before the present one again."""
+        ...
+
     def slack(self) -> Floats:
         """Return how far each held row is bent in the present plan, in the unit of its kind; shape (row,)."""
         ...

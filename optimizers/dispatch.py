@@ -172,7 +172,7 @@ class Dispatcher:
         job = Job(case.compiled.key, case.program, gap_share=case.facts.problem.gap_share)
         try:
             answer = self._process.solve(job, deadline_s=deadline_s - reserve_s)
-            if not _sound(case.program, answer):
+            if not is_sound(case.program, answer):
                 answer = self._process.solve(replace(job, fresh=True), deadline_s=deadline_s - reserve_s)
         except SolverTimeoutError as late:
             return self._fall_back(case, reserve_s, str(late))
@@ -233,7 +233,7 @@ def _accepted(answer: Answer, gap_share: float, deadline_s: float) -> Solved:
     return Solved(point, bound, "gap" if gap > DUAL_TOLERANCE else "optimal")
 
 
-def _sound(program: Program, answer: Answer) -> bool:
+def is_sound(program: Program, answer: Answer) -> bool:
     """Return whether an answer passes the recheck: the relaxation by its duals, the point by rows, bounds and its duals."""
     if answer.solution.x is None:
         return True

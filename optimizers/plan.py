@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,8 @@ class Outcome:
     row_dual: Floats | None
     program: Program | None = None
     """The program whose duals ``row_dual`` are; None where it had more rows than the compiled ones."""
+    short_kw: Mapping[tuple[str, Carrier], Floats] = field(default_factory=dict)
+    """What each asset goes without by (asset, carrier), where the program chose it; otherwise a carrier's gap is shared among all."""
 
     def column(self, asset: str, quantity: str) -> Floats:
         """Return a family of columns over the steps of the horizon."""
@@ -119,14 +121,15 @@ def _powers(outcome: Outcome, running: dict[str, Floats]) -> dict[tuple[str, Car
 def _unserved(outcome: Outcome) -> dict[tuple[str, Carrier], Floats]:
     """Return what each asset is short of by (asset, carrier): all who draw from a carrier are left short by the same share."""
     found: dict[tuple[str, Carrier], Floats] = {}
+    chosen = {carrier for _, carrier in outcome.short_kw}
     for carrier in outcome.carriers:
         wanted = {d.asset: outcome.number(d.wanted) for d in outcome.book.draws if d.carrier is carrier}
-        if wanted:
+        if wanted and carrier not in chosen:
             total = np.sum(list(wanted.values()), axis=0)
             short_kw = outcome.column(carrier.value, "unserved_kw")
             share = np.divide(short_kw, total, out=np.zeros_like(total), where=total > 0)
             found |= {(asset, carrier): kw * share for asset, kw in wanted.items()}
-    return found
+    return found | dict(outcome.short_kw)
 
 
 def _fed(outcome: Outcome, feed: Feed) -> Floats:

@@ -112,8 +112,17 @@ class HighsSession:
         _check(self._highs.setOptionValue(name, value), f"option {name}")
 
     def update(self, new: Program) -> int:
-        """Change the model to the numbers of ``new``, which has the same structure; return how many numbers changed."""
+        """Change the model to the numbers of ``new`` and return how many changed.
+
+        Rows and columns behind the present ones are added and the basis is kept; a program that does not continue the present one is
+        loaded anew, without a basis.
+        """
         old, self.program = self.program, new
+        if not _continues(old, new):
+            self._load(new)
+            return len(new.coefficients)
+        if len(new.row_lower) > len(old.row_lower) or len(new.cost) > len(old.cost):
+            old = self._grow(old, new)
         changed = self._update_columns(old, new) + self._update_rows(old, new)
         changed += self._update_coefficients(old, new)
         if old.offset != new.offset:
@@ -127,8 +136,15 @@ class HighsSession:
         start_s = float(self._highs.getRunTime())
         self.set_option("time_limit", start_s + time_limit_s)
         self.set_option("mip_rel_gap", gap_share)
-        status = self._highs.run()
-        if status == highspy.HighsStatus.kError:
+        found = self._run(start_s)
+        if found.status is Status.FAILED:
+            # a kept basis can lead the simplex astray; from nothing it finds its way
+            _check(self._highs.clearSolver(), "forgetting the basis")
+            found = self._run(start_s)
+        return found
+
+    def _run(self, start_s: float) -> Solution:
+        if self._highs.run() == highspy.HighsStatus.kError:
             return Solution(Status.FAILED, "HiGHS ended with an error")
         return self._solution(float(self._highs.getRunTime()) - start_s)
 
@@ -172,6 +188,35 @@ class HighsSession:
         _check(status, "loading the model")
         if self._highs.getNumCol() != columns or self._highs.getNumRow() != rows:
             raise SolverCrashError(f"HiGHS holds {self._highs.getNumCol()} columns after loading {columns}")
+
+    def _grow(self, old: Program, new: Program) -> Program:
+        """Add the columns and rows that ``new`` has behind those of ``old``; return ``old`` with them."""
+        columns, rows, entries = len(old.cost), len(old.row_lower), len(old.coefficients)
+        nothing = np.zeros(0, dtype=np.int32)
+        more = len(new.cost) - columns
+        status = self._highs.addCols(
+            more, new.cost[columns:], new.column_lower[columns:], new.column_upper[columns:],
+            0, np.zeros(more, dtype=np.int32), nothing, np.zeros(0),
+        )  # fmt: skip
+        _check(status, "adding columns")
+        keep = np.abs(new.coefficients[entries:]) >= SMALLEST
+        starts = np.concatenate([[0], np.cumsum(keep)])[new.row_ptr[rows:] - entries].astype(np.int32)
+        status = self._highs.addRows(
+            len(new.row_lower) - rows, new.row_lower[rows:], new.row_upper[rows:],
+            int(keep.sum()), starts[:-1], new.column_index[entries:][keep], new.coefficients[entries:][keep],
+        )  # fmt: skip
+        _check(status, "adding rows")
+        return replace(
+            new,
+            coefficients=np.concatenate([old.coefficients, new.coefficients[entries:]]),
+            column_lower=np.concatenate([old.column_lower, new.column_lower[columns:]]),
+            column_upper=np.concatenate([old.column_upper, new.column_upper[columns:]]),
+            row_lower=np.concatenate([old.row_lower, new.row_lower[rows:]]),
+            row_upper=np.concatenate([old.row_upper, new.row_upper[rows:]]),
+            cost=np.concatenate([old.cost, new.cost[columns:]]),
+            offset=old.offset,
+            integrality=np.concatenate([old.integrality, np.zeros(more, dtype=old.integrality.dtype)]),
+        )
 
     def _update_columns(self, old: Program, new: Program) -> int:
         costs = _changed(old.cost, new.cost)
@@ -232,6 +277,18 @@ class HighsSession:
             return _STATUS.get(self._highs.getModelStatus(), Status.INFEASIBLE)
         finally:
             self.set_option("presolve", "choose")
+
+
+def _continues(old: Program, new: Program) -> bool:
+    """Return whether ``new`` begins with the rows, columns and pattern of ``old``."""
+    if old.column_index is new.column_index and old.row_ptr is new.row_ptr:
+        return True
+    rows, entries = len(old.row_ptr), len(old.column_index)
+    return (
+        len(new.cost) >= len(old.cost)
+        and np.array_equal(old.row_ptr, new.row_ptr[:rows])
+        and np.array_equal(old.column_index, new.column_index[:entries])
+    )
 
 
 def _changed(*pairs: Floats) -> Ints32:

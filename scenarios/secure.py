@@ -197,6 +197,7 @@ class _Loop:
         return self._result(SecureStatus.SECURE, seen)
 
     def _result(self, status: SecureStatus, seen: _Seen) -> SecureResult:
+        self.planner.restore(seen.plan)
         findings = tuple(_words(seen, self.limits.violation, status))
         losses = seen.report.losses_kw
         return SecureResult(status, seen.plan, tuple(self.rounds), findings, self.pool, losses, seen.objective)

@@ -9,7 +9,6 @@ import xarray as xr
 
 from models.carriers import Carrier
 from models.components import Consumer, GridConnection
-from models.components.demand import reactive_kvar
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.site import Site
 from models.station import Port
@@ -37,13 +36,13 @@ class SiteNetworks:
     site: Site
     ports_at: Mapping[str, Mapping[str, tuple[Port, ...]]]
     """Network id → bus or junction → ports there; the connection to the public grid is the slack and left out."""
-    power_factor: Mapping[Port, float]
+    tan_phi: Mapping[Port, float]
 
     @classmethod
     def of(cls, site: Site) -> "SiteNetworks":
         """Return the networks of a site."""
         factors: dict[Port, float] = {
-            (a.id, d.carrier): d.power_factor
+            (a.id, d.carrier): d.tan_phi
             for a in site.of_kind(Consumer)
             for d in a.demands
             if d.carrier is Carrier.ELECTRICITY and d.power_factor < 1
@@ -101,7 +100,7 @@ class SiteNetworks:
     ) -> tuple[xr.DataArray, xr.DataArray]:
         """Return what is fed into every bus of a grid for port powers over time: kW and kvar, dims (bus, time)."""
         p = self._net_power(network.id, power_kw, len(times))
-        reactive = {port: self._reactive(port, power_kw[port]) for port in self.power_factor}
+        reactive = {port: tan_phi * power_kw[port] for port, tan_phi in self.tan_phi.items()}
         q = self._net_power(network.id, reactive, len(times))
         return _table("bus", p, times), _table("bus", q, times)
 
@@ -109,9 +108,6 @@ class SiteNetworks:
         from models.networks.electricity import solve_electricity
 
         return solve_electricity(network, *self.bus_powers(network, power_kw, times))
-
-    def _reactive(self, port: Port, power_kw: FloatArray) -> FloatArray:
-        return reactive_kvar(power_kw, self.power_factor[port])
 
 
 def _table(dim: str, rows: Mapping[str, FloatArray], times: Times) -> xr.DataArray:

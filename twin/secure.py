@@ -91,10 +91,7 @@ class GridCheck:
     @cached_property
     def _tan_phi(self) -> dict[str, float]:
         return {
-            c.id: float(np.tan(np.arccos(d.power_factor)))
-            for c in self.site.of_kind(Consumer)
-            for d in c.demands
-            if d.carrier is Carrier.ELECTRICITY
+            c.id: d.tan_phi for c in self.site.of_kind(Consumer) for d in c.demands if d.carrier is Carrier.ELECTRICITY
         }
 
     def check(self, plan: PortPlan, *, gradients: bool = True) -> Report:

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from models.carriers import Carrier
 from models.components import AnyAsset, Consumer
-from models.components.demand import reactive_kvar
 from models.networks.data import ElectricNetwork
 from models.site import Site
 from models.station import Balance, Port
@@ -69,5 +68,4 @@ def tan_phi(asset: AnyAsset) -> float:
     """Return reactive over active power of an asset; only consumers draw reactive power."""
     if not isinstance(asset, Consumer):
         return 0.0
-    factor = next((d.power_factor for d in asset.demands if d.carrier is Carrier.ELECTRICITY), 1.0)
-    return float(reactive_kvar(np.array(1.0), factor))
+    return next((d.tan_phi for d in asset.demands if d.carrier is Carrier.ELECTRICITY), 0.0)

@@ -141,11 +141,6 @@ def counter_kwh(start_kwh: float, power_kw: Sequence[float] | Array, step_h: flo
     return start_kwh + np.cumsum(drawn) * step_h
 
 
-def reactive_kvar(power_kw: Array, power_factor: float) -> Array:
-    """Return the reactive power that goes with ``power_kw`` at a lagging power factor; same sign as the active power."""
-    return power_kw * float(np.tan(np.arccos(power_factor)))
-
-
 __all__ = [
     "Consumer",
     "Demand",
@@ -155,5 +150,4 @@ __all__ = [
     "Meter",
     "counter_kwh",
     "present",
-    "reactive_kvar",
 ]

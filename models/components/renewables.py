@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 
 from models.carriers import Carrier
 from models.components.base import Asset
-from models.units import Id, PositiveKw, Share
+from models.units import Id, NonNegative, PositiveKw, Share
 
 Array = npt.NDArray[np.float64]
 
@@ -27,6 +27,8 @@ class Pv(Asset):
     azimuth_deg: Annotated[float, Ge(0), Le(360)] = 180.0
     """180 faces south."""
     loss_share: Share = 0.14
+    reactive_max_kvar: NonNegative = 0.0
+    """Reactive power that its inverter can feed or draw at any output."""
 
     control: ClassVar[Carrier] = Carrier.ELECTRICITY
 

@@ -63,6 +63,8 @@ class Battery(Store):
 
     kind: Literal["battery"] = "battery"
     electricity_node: Id
+    reactive_max_kvar: NonNegative = 0.0
+    """Reactive power that its converter can feed or draw at any output."""
 
     control: ClassVar[Carrier] = Carrier.ELECTRICITY
 

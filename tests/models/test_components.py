@@ -26,7 +26,7 @@ from models.components import (
     Pv,
     Wind,
 )
-from models.components.demand import counter_kwh, reactive_kvar
+from models.components.demand import counter_kwh
 from models.components.renewables import pv_per_unit, wind_per_unit
 
 MAP = PartLoadMap(power_kw=(175.0, 350.0, 700.0), fuel_kw=(598.0, 973.0, 1750.0), heat_kw=(291.0, 411.0, 612.0))
@@ -184,7 +184,8 @@ def test_a_counter_counts_drawn_energy_only_and_never_falls():
 
 
 def test_reactive_power_follows_the_power_factor():
-    assert reactive_kvar(np.array([-80.0]), 0.8) == pytest.approx(-60.0)
+    demand = Demand(carrier=Carrier.ELECTRICITY, node="bus", profile="el_kw", power_factor=0.8)
+    assert -80.0 * demand.tan_phi == pytest.approx(-60.0)
 
 
 def test_a_consumer_has_a_port_per_demand():

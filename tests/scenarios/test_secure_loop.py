@@ -56,6 +56,7 @@ class SunPlanner:
     held: Rows = field(default_factory=Rows.empty)
     solved: np.ndarray = field(default_factory=lambda: np.zeros(0))
     objective: float = 0.0
+    restored: PortPlan | None = None
 
     def solve(self) -> PortPlan:
         rows = self.held
@@ -101,6 +102,9 @@ class SunPlanner:
         kept = self.held.select(~np.isin(self.held.kind, list(replace))) if replace else self.held
         self.held = kept + rows
         return len(self.held)
+
+    def restore(self, plan: PortPlan) -> None:
+        self.restored = plan
 
     def slack(self):
         return self.solved[2 * STEPS :] if len(self.solved) else np.zeros(0)

@@ -97,7 +97,7 @@ class Wiring:
         tan_phi: dict[str, tuple[tuple[str, float], ...]] = {}
         for asset, d in demands:
             if d.carrier is Carrier.ELECTRICITY:
-                tan_phi[d.node] = (*tan_phi.get(d.node, ()), (asset, float(np.tan(np.arccos(d.power_factor)))))
+                tan_phi[d.node] = (*tan_phi.get(d.node, ()), (asset, d.tan_phi))
         return cls(
             site,
             {c: _at_nodes(site, c) for c in Carrier},
