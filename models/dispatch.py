@@ -11,6 +11,7 @@ from models.forecast import Forecast
 from models.horizon import Horizon
 from models.site import Site
 from models.state import Snapshot
+from models.tariffs.terms import BilledSoFar
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,14 @@ class DemandTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class EmissionBudget:
+    """What may still be emitted over a horizon, and what every kilogram beyond it costs; the excess is reported, never silent."""
+
+    left_kg: float
+    over_price_per_kg: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class EndTerm:
     """How a store should stand at the end of the horizon.
 
@@ -48,6 +57,8 @@ class DispatchProblem:
 
     ``losses_kw`` has dims (carrier, time) and is drawn from each carrier's balance beside the demand; ``available_share`` has dims
     (asset, time), 1 where in service. Binary decisions hold for the first ``integer_h`` hours and are relaxed behind (None: everywhere).
+    ``demand`` is the charge on the month's peak, ``demand_windows`` those on peaks within windows of the tariff, by name; ``billed`` is
+    what the month has seen of blocks and netting.
     """
 
     site: Site
@@ -61,6 +72,9 @@ class DispatchProblem:
     integer_h: float | None = None
     unserved_price_per_kwh: float = 20.0
     co2_price_per_kg: float = 0.0
+    co2_cap: EmissionBudget | None = None
+    demand_windows: Mapping[str, DemandTerms] = field(default_factory=dict)
+    billed: BilledSoFar = field(default_factory=BilledSoFar)
     gap_share: float = 1e-3
 
 

@@ -193,12 +193,21 @@ def _missing(outcome: Outcome, unserved: dict[tuple[str, Carrier], Floats]) -> I
             gap_kw = outcome.column(carrier.value, quantity)
             if gap_kw.max() > MISSING_KW:
                 yield _gap(carrier.value, what, gap_kw, horizon, step_h)
+    yield from _overdrawn(outcome)
     for name in (c.asset for c in outcome.book.f.columns.values() if c.quantity == "late_kwh"):
         late_kwh = outcome.column(name, "late_kwh")
         if late_kwh.sum() > MISSING_KW:
             when = horizon.edges[int(np.argmax(late_kwh))]
             yield error(name, f"vehicles leave with {late_kwh.sum():.1f} kWh too little, most of it at {when:%Y-%m-%d %H:%M} UTC",
                         value=float(late_kwh.sum()))  # fmt: skip
+
+
+def _overdrawn(outcome: Outcome) -> Iterator[Finding]:
+    """Yield what the plan emits beyond its budget."""
+    cap = outcome.facts.problem.co2_cap
+    if cap is not None and (over_kg := float(outcome.column("co2", "over_kg")[0])) > MISSING_KW:
+        yield error("co2", f"the plan emits {over_kg:.1f} kg more than the {cap.left_kg:.1f} kg that are left; raise the budget or the "
+                    "price of going beyond it", value=over_kg, limit=cap.left_kg)  # fmt: skip
 
 
 def _gap(asset: str, what: str, short_kw: Floats, horizon: Horizon, step_h: Floats) -> Finding:

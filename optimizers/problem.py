@@ -26,14 +26,15 @@ from models.components import (
     Wind,
 )
 from models.dispatch import DispatchProblem
-from models.site import ElectricityContract, GasContract, Site
-from models.tariffs.time_of_use import energy_price_per_kwh
+from models.site import GasContract, Site
 from optimizers.blocks import converters, engines
 from optimizers.blocks.book import Block, Book, Facts, Values
 from optimizers.blocks.demand import ConsumerBlock, FleetBlock, FlexibleLoadBlock
+from optimizers.blocks.emissions import EmissionCap
 from optimizers.blocks.engines import EngineBlock
+from optimizers.blocks.grid import GridBlock, GridShape
 from optimizers.blocks.stores import StoreBlock
-from optimizers.blocks.supply import GasBlock, GridBlock, RenewableBlock
+from optimizers.blocks.supply import GasBlock, RenewableBlock
 from optimizers.compile.rules import Formulation
 from optimizers.compile.stencil import Stencil
 
@@ -48,8 +49,8 @@ class Structure:
     """
 
     windows: tuple[tuple[int, int, bool], ...]
-    peak: bool
-    one_way: tuple[bool, ...]
+    grids: tuple[GridShape, ...]
+    co2_cap: bool
     carriers: tuple[Carrier, ...]
 
     @classmethod
@@ -59,8 +60,8 @@ class Structure:
         groups = engines.engine_groups(site.of_kind(Chp))
         return cls(
             windows=tuple(_windows(g[0], step_h) for g in groups),
-            peak=problem.demand is not None,
-            one_way=tuple(_sells_dearer(problem, g) for g in site.of_kind(GridConnection)),
+            grids=tuple(GridShape.of(problem, g, first=k == 0) for k, g in enumerate(site.of_kind(GridConnection))),
+            co2_cap=problem.co2_cap is not None,
             carriers=tuple(c for c in ENERGY_CARRIERS if c in site.carriers),
         )
 
@@ -70,23 +71,12 @@ def _windows(unit: Chp, step_h: Floats) -> tuple[int, int, bool]:
     return engines.window(unit.min_up_h, step_h), engines.window(unit.min_down_h, step_h), slow
 
 
-def _sells_dearer(problem: DispatchProblem, grid: GridConnection) -> bool:
-    """Return whether some kWh sells for more than it costs, so that buying and selling at once would earn."""
-    tariff = _electricity_contract(problem.site, grid).tariff
-    if all(b.price_per_kwh >= tariff.export_price_per_kwh for b in tariff.bands) and problem.co2_price_per_kg >= 0:
-        return False
-    price = energy_price_per_kwh(tariff, problem.horizon, problem.site.location.time_zone)
-    price = price + problem.co2_price_per_kg * grid.co2_kg_per_kwh
-    return bool((price < tariff.export_price_per_kwh).any())
-
-
 def blocks_of(site: Site, structure: Structure) -> list[Block]:
     """Return the blocks of a site, supply first."""
-    found: list[Block] = []
-    grids = zip(site.of_kind(GridConnection), structure.one_way, strict=True)
-    for k, (grid, one_way) in enumerate(grids):
-        found.append(GridBlock(grid, _electricity_contract(site, grid), structure.peak and k == 0, one_way))
-    found += [GasBlock(g, _gas_contract(site, g)) for g in site.of_kind(GasSupply)]
+    grids, gates = site.of_kind(GridConnection), site.of_kind(GasSupply)
+    found: list[Block] = [GridBlock(g, shape) for g, shape in zip(grids, structure.grids, strict=True)]
+    found += [GasBlock(g, _gas_contract(site, g)) for g in gates]
+    found += [EmissionCap((*grids, *gates))] if structure.co2_cap else []
     found += [RenewableBlock(u) for u in site.of_kind(Pv)]
     found += [RenewableBlock(u) for u in site.of_kind(Wind)]
     groups = engines.engine_groups(site.of_kind(Chp))
@@ -199,13 +189,6 @@ def parameters_of(facts: Facts, blocks: Iterable[Block], carriers: Sequence[Carr
     for block in blocks:
         found |= block.values(facts)
     return found
-
-
-def _electricity_contract(site: Site, grid: GridConnection) -> ElectricityContract:
-    contract = site.contract(grid.contract)
-    if not isinstance(contract, ElectricityContract):
-        raise TypeError(f"{grid.id}: contract {grid.contract} is not an electricity contract")
-    return contract
 
 
 def _gas_contract(site: Site, gate: GasSupply) -> GasContract:

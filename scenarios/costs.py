@@ -8,12 +8,15 @@ import numpy.typing as npt
 import xarray as xr
 
 from models.components import Battery, Chp, GasSupply, GridConnection, Store
-from models.horizon import Horizon
-from models.site import ElectricityContract, GasContract, Site
-from models.tariffs.time_of_use import BillingPeriod, TimeOfUseTariff, energy_price_per_kwh
+from models.horizon import HOUR, Horizon
+from models.site import GasContract, Site
+from models.tariffs.terms import optimizer_terms
+from models.tariffs.time_of_use import BillingPeriod
 
 Array = npt.NDArray[np.float64]
 QUARTER_H = 0.25
+MONTHS_PEAK = "demand"
+"""Name of the charge on the highest import of the whole month."""
 RUNNING_KW = 0.1
 """An engine that gives more than this runs."""
 
@@ -39,11 +42,10 @@ def operating_cost(site: Site, powers: Powers) -> dict[str, float]:
     """Return energy purchase, sale (negative), gas, maintenance, starts and battery wear, in the site's currency."""
     parts = {"energy": 0.0, "export": 0.0, "gas": 0.0, "maintenance": 0.0, "start": 0.0, "wear": 0.0}
     for grid in site.of_kind(GridConnection):
-        tariff = electricity_tariff(site, grid)
-        price = energy_price_per_kwh(tariff, powers.horizon, site.location.time_zone)
-        power = powers.of(grid.id, "electricity")
-        parts["energy"] += powers.energy_kwh(np.clip(power, 0.0, None) * price)
-        parts["export"] -= powers.energy_kwh(np.clip(-power, 0.0, None)) * tariff.export_price_per_kwh
+        terms, power = optimizer_terms(site.tariff(grid.contract), powers.horizon), powers.of(grid.id, "electricity")
+        paid, earned = terms.energy_cost(np.clip(power, 0.0, None), np.clip(-power, 0.0, None), powers.horizon.step_h)
+        parts["energy"] += paid
+        parts["export"] -= earned
     for gate in site.of_kind(GasSupply):
         parts["gas"] += powers.energy_kwh(powers.of(gate.id, "gas")) * gas_price_per_kwh(site, gate)
     for engine in site.of_kind(Chp):
@@ -54,14 +56,6 @@ def operating_cost(site: Site, powers: Powers) -> dict[str, float]:
         discharged = np.clip(powers.of(battery.id, "electricity"), 0.0, None)
         parts["wear"] += powers.energy_kwh(discharged) * battery.wear_cost_per_kwh
     return parts
-
-
-def electricity_tariff(site: Site, grid: GridConnection) -> TimeOfUseTariff:
-    """Return the tariff that a grid connection is billed by."""
-    contract = site.contract(grid.contract)
-    if not isinstance(contract, ElectricityContract):
-        raise TypeError(f"{grid.id} is connected under {contract.id}, which is no electricity contract")
-    return contract.tariff
 
 
 def gas_price_per_kwh(site: Site, gate: GasSupply) -> float:
@@ -80,8 +74,17 @@ def starts(power_kw: Array) -> int:
 
 def demand_price_per_kw(site: Site, period: BillingPeriod) -> float:
     """Return what a kW of the period's peak import costs, over all grid connections' tariffs (the dearest where there are several)."""
-    grids = site.of_kind(GridConnection)
-    return max((period.demand_price_per_kw(electricity_tariff(site, g)) for g in grids), default=0.0)
+    return max(demand_prices_per_kw(site, period).get(MONTHS_PEAK, []), default=0.0)
+
+
+def demand_prices_per_kw(site: Site, period: BillingPeriod) -> dict[str, list[float]]:
+    """Return what a kW of the period's peak costs by the name of the charge, once per grid connection that has it."""
+    found: dict[str, list[float]] = {}
+    day = Horizon.uniform(period.start, period.start + HOUR)
+    for grid in site.of_kind(GridConnection):
+        for term in optimizer_terms(site.tariff(grid.contract), day).demand:
+            found.setdefault(term.name, []).append(period.month_share * term.price_per_kw)
+    return found
 
 
 def quarter_means(power_kw: Array, horizon: Horizon) -> Array:

@@ -236,10 +236,25 @@ def _devices(site: Site) -> Iterable[Finding]:
 
 
 def _tariffs(site: Site) -> Iterable[Finding]:
-    for contract in site.contracts:
-        if isinstance(contract, ElectricityContract) and (bare := contract.tariff.uncovered()):
+    for contract in (c for c in site.contracts if isinstance(c, ElectricityContract)):
+        place, tariff = f"contracts[{contract.id}].tariff", contract.tariff
+        if bare := tariff.uncovered():
             words = f"no price band holds at {', '.join(bare[:3])} and {max(len(bare) - 3, 0)} more quarter-hours of the year"
-            yield error(f"contracts[{contract.id}].tariff.bands", words, contract.id)
+            yield error(f"{place}.bands", words, contract.id)
+        if tariff.net_metering and tariff.blocks:
+            yield error(
+                f"{place}.net_metering", "blocks of energy and netting contradict each other; keep one", contract.id
+            )
+        for name, count in Counter(w.name for w in tariff.peak_windows).items():
+            if count > 1 or name in ("energy", "export", "demand", "standing"):
+                yield error(
+                    f"{place}.peak_windows", f"{name} names another part of the tariff too; rename it", contract.id
+                )
+        limits = [b.up_to_kwh for b in tariff.blocks]
+        if limits and (limits[-1] is not None or None in limits[:-1] or limits[:-1] != sorted(set(limits[:-1]))):  # type: ignore[type-var] # None stands before only as a finding
+            yield error(
+                f"{place}.blocks", "up_to_kwh must rise from block to block, and only the last has none", contract.id
+            )
 
 
 def _networks(site: Site) -> Iterable[Finding]:

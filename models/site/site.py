@@ -11,6 +11,8 @@ from pydantic import Field
 from models.carriers import Carrier
 from models.components import AnyAsset, Asset
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
+from models.tariffs.tariff import Tariff
+from models.tariffs.terms import from_time_of_use
 from models.tariffs.time_of_use import TimeOfUseTariff
 from models.units import Id, NonNegative
 
@@ -155,6 +157,19 @@ class Site:
             if contract.id == contract_id:
                 return contract
         raise KeyError(contract_id)
+
+    def tariff(self, contract_id: str) -> Tariff:
+        """Return the tariff that an electricity contract is billed by and planned with.
+
+        Raises
+        ------
+        TypeError
+            If the contract is not for electricity.
+        """
+        contract = self.contract(contract_id)
+        if not isinstance(contract, ElectricityContract):
+            raise TypeError(f"contract {contract_id} is no electricity contract")
+        return from_time_of_use(contract.tariff, self.location.time_zone, contract.id, self.currency)
 
     def device_of(self, asset: str) -> Device | None:
         """Return the device that serves an asset, None where nobody measures it."""

@@ -1,10 +1,14 @@
-"""What an optimizer needs of a tariff: a price per step and demand charges, equal to the bill for what a linear objective can say."""
+"""What an optimizer needs of a tariff: prices per step, blocks, netting and demand charges, equal to the bill for what a program can say."""
 
-from dataclasses import dataclass
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from models.errors import DataError
 from models.findings import Finding, error
@@ -17,16 +21,21 @@ from models.tariffs.components import (
     Energy,
     Fixed,
     NetBilling,
+    NetMetering,
+    Per,
     Percentage,
+    Scope,
     Tier,
 )
-from models.tariffs.money import MICRO, PPM, micro
+from models.tariffs.money import KILO, MICRO, PPM, micro
 from models.tariffs.tariff import Tariff, Version
-from models.tariffs.time_of_use import TimeOfUseTariff, minute_index
+from models.tariffs.time_of_use import TimeOfUseTariff, Window, minute_index
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 BEGINNING = date(1970, 1, 1)
+QUARTER_MINUTES = 15
+WHOLE_DAY = (Window(start_h=0.0, end_h=24.0),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,110 +57,280 @@ class DemandTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockTerm:
+    """Part of a month's energy, from the end of the block before up to ``up_to_kwh``, at ``adder_per_kwh`` on top of every step's price."""
+
+    adder_per_kwh: float
+    up_to_kwh: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetTerm:
+    """Energy bought less energy sent out in the steps of one period, paid at ``price_per_kwh`` where it is above 0.
+
+    ``counts`` is the share of each step that lies in the period, shape (step,); what is left over is worth ``left_per_kwh``.
+    """
+
+    name: str
+    price_per_kwh: float
+    left_per_kwh: float
+    counts: Array
+
+    def cost(self, net_kwh: float) -> float:
+        """Return what the month pays for a net energy; what is left over rolls on and costs nothing."""
+        return self.price_per_kwh * max(net_kwh, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class BilledSoFar:
+    """What the billing month has seen before a horizon, and what it expects behind it.
+
+    ``bought_kwh`` with ``rest_kwh`` say which block a kWh falls into; ``net_kwh`` is bought less sent out by net term, negative for credit.
+    """
+
+    bought_kwh: float = 0.0
+    rest_kwh: float = 0.0
+    net_kwh: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
-    """Prices per kWh of every step (shape (step,), currency), demand charges of the month, and what is owed whatever is done."""
+    """Prices per kWh of every step (shape (step,), currency), blocks, netting and demand of the month, and what is owed whatever is done.
+
+    ``blocks`` is empty where all energy of a step costs the same; ``netted`` where nothing is set off.
+    """
 
     import_per_kwh: Array
     export_per_kwh: Array
+    blocks: tuple[BlockTerm, ...]
+    netted: tuple[NetTerm, ...]
     demand: tuple[DemandTerm, ...]
     fixed_per_month: float
 
+    def marginal_per_kwh(self) -> tuple[Array, Array]:
+        """Return what one more kWh bought costs and one more sent out earns in every step, in the first block, under net purchase."""
+        netting = np.sum([n.price_per_kwh * n.counts for n in self.netted], axis=0) if self.netted else 0.0
+        return self.import_per_kwh + netting, self.export_per_kwh + netting
+
+    def energy_cost(
+        self, import_kw: Array, export_kw: Array, step_h: Array, billed: BilledSoFar | None = None
+    ) -> tuple[float, float]:
+        """Return what is paid for energy and what is earned by export, without demand; both powers are >= 0."""
+        billed = billed or BilledSoFar()
+        bought_kwh = import_kw * step_h
+        paid = float(self.import_per_kwh @ bought_kwh) + self._adders(float(bought_kwh.sum()), billed)
+        net_kwh = (import_kw - export_kw) * step_h
+        for term in self.netted:
+            before = billed.net_kwh.get(term.name, 0.0)
+            paid += term.cost(before + float(term.counts @ net_kwh)) - term.cost(before)
+        return paid, float(self.export_per_kwh @ (export_kw * step_h))
+
+    def _adders(self, bought_kwh: float, billed: BilledSoFar) -> float:
+        """Return what the blocks add to the price of the energy bought on top of what the month has otherwise."""
+        before = billed.bought_kwh + billed.rest_kwh
+        return self._block_cost(before + bought_kwh) - self._block_cost(before)
+
+    def _block_cost(self, kwh: float) -> float:
+        cost, below = 0.0, 0.0
+        for block in self.blocks:
+            cost += block.adder_per_kwh * max(min(kwh, block.up_to_kwh) - below, 0.0)
+            below = block.up_to_kwh
+        return cost
+
     def cost(self, import_kw: Array, export_kw: Array, step_h: Array) -> float:
         """Return the objective's value for powers over a whole month, in currency; both powers are >= 0."""
-        bought = float(np.sum(self.import_per_kwh * import_kw * step_h))
-        sold = float(np.sum(self.export_per_kwh * export_kw * step_h))
-        return bought - sold + sum(d.cost(import_kw) for d in self.demand) + self.fixed_per_month
+        paid, earned = self.energy_cost(import_kw, export_kw, step_h)
+        return paid - earned + sum(d.cost(import_kw) for d in self.demand) + self.fixed_per_month
 
 
 def optimizer_terms(tariff: Tariff, horizon: Horizon) -> Terms:
-    """Return the tariff as terms of a linear objective over the horizon, under the version that holds on its first day.
+    """Return the tariff as terms of a program over the horizon, under the version that holds on its first day.
 
     A step that crosses periods gets the mean price by minutes. Demand is the mean over one step, as the meter's interval in the bill.
 
     Raises
     ------
     DataError
-        If no single version holds over the horizon, or it has components that a linear objective cannot say; each is named.
+        If no single version holds over the horizon, or it has components that a program cannot say; each is named.
     """
-    minutes, step = minute_index(horizon)
-    local = tariff.calendar.local(minutes)
-    version = tariff.on(local[0].date())
-    if version is None or version is not tariff.on(local[-1].date()):
+    ends = tariff.calendar.local(pd.DatetimeIndex([horizon.times[0], horizon.times[-1]]))
+    version = tariff.on(ends[0].date())
+    if version is None or version is not tariff.on(ends[1].date()):
         raise DataError(
-            [error(tariff.id, f"no single version holds from {local[0]} to {local[-1]}; plan up to the change")]
+            [error(tariff.id, f"no single version holds from {ends[0]} to {ends[1]}; plan up to the change")]
         )
     if found := _unsaid(version):
         raise DataError(found)
-    kinds, parts = tariff.calendar.kinds(local), version.components
+    return _Reading(tariff.calendar, version.components, horizon).terms()
 
-    def by_step(schedule: Schedule, price: dict[int, float]) -> Array:
-        each = np.array([price[p] for p in schedule.periods(local, kinds).tolist()])
-        return np.bincount(step, weights=each) / np.bincount(step)
 
-    bought, sold = np.zeros(len(horizon)), np.zeros(len(horizon))
-    for c in parts:
-        factor = _with_taxes(c.name, parts) / MICRO
-        if isinstance(c, Energy):
-            months = np.bincount(step, weights=np.isin(local.month, c.months)) / np.bincount(step)
-            bought += factor * months * by_step(c.schedule, {p: float(t[0].price_micro) for p, t in c.tiers.items()})
-        if isinstance(c, NetBilling):
-            sold += factor * by_step(c.schedule, {p: float(price) for p, price in c.prices_micro.items()})
-    first = np.concatenate([[0], np.flatnonzero(np.diff(step)) + 1])
-    demand = tuple(
-        t for c in parts if isinstance(c, Demand) for t in _demand(c, parts, c.schedule.periods(local, kinds)[first])
-    )
-    return Terms(bought, sold, demand, _fixed(parts, local[0].days_in_month))
+class _Reading:
+    """One version of a tariff read over one horizon, at instants between which no period changes."""
+
+    def __init__(self, calendar: Calendar, parts: tuple[Component, ...], horizon: Horizon) -> None:
+        self.parts = parts
+        self.schedules = {c.schedule for c in parts if isinstance(c, Energy | Demand | NetBilling)}
+        instants, self.step = minute_index(horizon, _spacing(self.schedules, horizon))
+        self.local = calendar.local(instants)
+        self.kinds = calendar.kinds(self.local)
+        self.count = np.bincount(self.step)
+        self.first = np.concatenate([[0], np.flatnonzero(np.diff(self.step)) + 1])
+
+    def terms(self) -> Terms:
+        """Return the version's terms."""
+        bought, sold = np.zeros(len(self.count)), np.zeros(len(self.count))
+        energy = [c for c in self.parts if isinstance(c, Energy)]
+        net = next((c for c in self.parts if isinstance(c, NetMetering)), None)
+        for c in energy if net is None else ():
+            bought += self.factor(c.name) * self.in_months(c) * self.by_step(c.schedule, _first_prices(c))
+        for b in (c for c in self.parts if isinstance(c, NetBilling)):
+            sold += self.factor(b.name) * self.by_step(b.schedule, dict(b.prices_micro))
+        return Terms(
+            bought,
+            sold,
+            tuple(t for c in energy if net is None for t in self.blocks(c)),
+            tuple(t for c in energy if net is not None for t in self.netted(c, net)),
+            tuple(t for c in self.parts if isinstance(c, Demand) for t in self.demand(c)),
+            self.fixed(),
+        )
+
+    def factor(self, name: str) -> float:
+        """Return currency per micro-unit of a component, with all taxes and surcharges on it."""
+        return (1.0 + sum(c.share_ppm for c in self.parts if isinstance(c, Percentage) and name in c.on) / PPM) / MICRO
+
+    def by_step(self, schedule: Schedule, price: Mapping[int, float]) -> Array:
+        """Return the mean of a price by period over every step."""
+        each = np.array([price[p] for p in self.periods(schedule).tolist()], float)
+        return np.bincount(self.step, weights=each) / self.count
+
+    def periods(self, schedule: Schedule) -> Ints:
+        """Return the period at every instant."""
+        return schedule.periods(self.local, self.kinds)
+
+    def in_months(self, c: Energy) -> Array:
+        """Return the share of every step that lies in the component's months."""
+        return np.bincount(self.step, weights=np.isin(self.local.month, c.months)) / self.count
+
+    def blocks(self, c: Energy) -> list[BlockTerm]:
+        """Return the blocks of a component with tiers; every period has the same, which was asked before."""
+        tiers = next(iter(c.tiers.values()))
+        if len(tiers) == 1:
+            return []
+        days = int(self.local[0].days_in_month)
+        first = tiers[0].price_micro
+        return [BlockTerm(self.factor(c.name) * (t.price_micro - first), _limit_kwh(t, days)) for t in tiers]
+
+    def netted(self, c: Energy, net: NetMetering) -> list[NetTerm]:
+        """Return one term per period of a component under net metering."""
+        period, found = self.periods(c.schedule), []
+        left, here = net.year_end_price_micro / MICRO, self.in_months(c)
+        for p, price in sorted(_first_prices(c).items()):
+            counts = here * np.bincount(self.step, weights=period == p) / self.count
+            if counts.any():
+                found.append(NetTerm(f"{c.name}_{p}", self.factor(c.name) * price, left, counts))
+        return found
+
+    def demand(self, c: Demand) -> list[DemandTerm]:
+        """Return one term per period of a demand component that costs anything."""
+        period, floor_kw = self.periods(c.schedule)[self.first], c.rule.minimum_w / KILO
+        priced = [(p, t[0].price_micro) for p, t in sorted(c.tiers.items()) if t[0].price_micro]
+        return [DemandTerm(c.name, self.factor(c.name) * price, floor_kw, period == p) for p, price in priced]
+
+    def fixed(self) -> float:
+        """Return what the month of the first step costs whatever is done."""
+        total, days = 0.0, int(self.local[0].days_in_month)
+        for c in self.parts:
+            if isinstance(c, Fixed):
+                total += self.factor(c.name) * c.amount_micro * (days if c.daily else 1)
+            if isinstance(c, Capacity):
+                total += self.factor(c.name) * c.price_micro * c.contracted_va / KILO
+        return total
+
+
+def _spacing(schedules: set[Schedule], horizon: Horizon) -> int:
+    """Return the longest spacing in minutes, up to a quarter-hour, at which neither steps nor periods change in between."""
+    slots = {24 * 60 // len(row) for s in schedules for rows in s.tables for row in rows}
+    offsets = {(edge.hour * 60 + edge.minute) if not edge.second else 1 for edge in horizon.edges}
+    return math.gcd(QUARTER_MINUTES, *slots, *offsets)
+
+
+def _first_prices(c: Energy) -> dict[int, float]:
+    return {p: float(t[0].price_micro) for p, t in c.tiers.items()}
+
+
+def _limit_kwh(tier: Tier, days: int) -> float:
+    if tier.up_to is None:
+        return math.inf
+    return tier.up_to * (days if tier.per is Per.KWH_PER_DAY else 1) / KILO
 
 
 def _unsaid(version: Version) -> list[Finding]:
-    """Name the components that a linear objective cannot say."""
+    """Name the components that a program over one horizon cannot say."""
+    netted = any(isinstance(c, NetMetering) for c in version.components)
     return [
         error(
             f"{version.id}.{c.name}",
-            f"a {type(c).__name__} of this form is no linear term; plan with a tariff without it",
+            f"a {type(c).__name__} of this form is no term of a plan; plan with a tariff without it",
             c.name,
         )
         for c in version.components
-        if not _is_linear(c)
+        if not _is_said(c, netted=netted)
     ]
 
 
-def _is_linear(c: Component) -> bool:
-    if isinstance(c, Energy | Demand):
-        return all(len(t) == 1 for t in c.tiers.values()) and not (isinstance(c, Demand) and c.rule.lookback_months)
-    return isinstance(c, Fixed | Capacity | NetBilling | Percentage)
+def _is_said(c: Component, *, netted: bool) -> bool:
+    if isinstance(c, Energy):
+        return all(len(t) == 1 for t in c.tiers.values()) or (not netted and _has_plain_blocks(c))
+    if isinstance(c, Demand):
+        return all(len(t) == 1 for t in c.tiers.values()) and not c.rule.lookback_months
+    return isinstance(c, Fixed | Capacity | NetBilling | NetMetering | Percentage)
 
 
-def _with_taxes(name: str, parts: tuple[Component, ...]) -> float:
-    """Return 1 plus the shares of all taxes and surcharges on a component."""
-    return 1.0 + sum(c.share_ppm for c in parts if isinstance(c, Percentage) and name in c.on) / PPM
+def _has_plain_blocks(c: Energy) -> bool:
+    """Return whether tiers are the same steps of price and energy in every period, so that the month's total says which one holds."""
+    shapes = {
+        tuple((t.price_micro - tiers[0].price_micro, t.up_to, t.per) for t in tiers) for tiers in c.tiers.values()
+    }
+    alone = c.scope is Scope.TOTAL or len(c.tiers) == 1
+    plain = all(t.per in (Per.KWH, Per.KWH_PER_DAY) for tiers in c.tiers.values() for t in tiers)
+    return len(shapes) == 1 and alone and plain and len(c.months) == 12
 
 
-def _demand(c: Demand, parts: tuple[Component, ...], period: Ints) -> list[DemandTerm]:
-    factor, floor_kw = _with_taxes(c.name, parts) / MICRO, c.rule.minimum_w / 1e3
-    return [DemandTerm(c.name, factor * t[0].price_micro, floor_kw, period == p) for p, t in sorted(c.tiers.items())]
-
-
-def _fixed(parts: tuple[Component, ...], days: int) -> float:
-    total = 0.0
-    for c in parts:
-        if isinstance(c, Fixed):
-            total += _with_taxes(c.name, parts) * c.amount_micro * (days if c.daily else 1) / MICRO
-        if isinstance(c, Capacity):
-            total += _with_taxes(c.name, parts) * c.price_micro * c.contracted_va / 1e3 / MICRO
-    return total
-
-
+@functools.lru_cache(maxsize=64)
 def from_time_of_use(
     tariff: TimeOfUseTariff, time_zone: str, name: str = "electricity", currency: str = "CNY"
 ) -> Tariff:
-    """Return a site file's two-part tariff as a tariff that bills: ``energy`` per band, ``export``, ``demand``."""
-    windows = [(k, w) for k, band in enumerate(tariff.bands) for w in band.windows]
-    slots = 96 if all((h * 4).is_integer() for _, w in windows for h in (float(w.start_h), float(w.end_h))) else 1440
-    bands = {k: (Tier(micro(b.price_per_kwh)),) for k, b in enumerate(tariff.bands)}
-    parts: list[Component] = [Energy("energy", bands, from_windows(windows, slots))]
-    if tariff.export_price_per_kwh:
+    """Return a site file's tariff as a tariff that bills.
+
+    Its components are ``energy`` per band, ``export``, ``demand``, one per peak window, and ``standing``.
+    """
+    bands = {k: _tiers(tariff, micro(b.price_per_kwh)) for k, b in enumerate(tariff.bands)}
+    parts: list[Component] = [Energy("energy", bands, _schedule([(k, b.windows) for k, b in enumerate(tariff.bands)]))]
+    if tariff.net_metering:
+        parts.append(NetMetering("export", micro(tariff.export_price_per_kwh)))
+    elif tariff.export_price_per_kwh:
         parts.append(NetBilling("export", {0: micro(tariff.export_price_per_kwh)}))
     if tariff.demand_price_per_kw_month:
         parts.append(Demand("demand", {0: (Tier(micro(tariff.demand_price_per_kw_month)),)}))
+    for window in tariff.peak_windows:
+        prices = {0: (Tier(0),), 1: (Tier(micro(window.price_per_kw_month)),)}
+        parts.append(Demand(window.name, prices, _schedule([(0, WHOLE_DAY), (1, window.windows)])))
+    if tariff.fixed_per_month:
+        parts.append(Fixed("standing", micro(tariff.fixed_per_month)))
     return Tariff(name, currency, Calendar(time_zone), (Version("1", BEGINNING, tuple(parts)),))
+
+
+def _tiers(tariff: TimeOfUseTariff, price_micro: int) -> tuple[Tier, ...]:
+    """Return a band's price in every block of the month's energy."""
+    if not tariff.blocks:
+        return (Tier(price_micro),)
+    limits = [None if b.up_to_kwh is None else round(b.up_to_kwh * KILO) for b in tariff.blocks]
+    adders = [micro(b.adder_per_kwh) for b in tariff.blocks]
+    return tuple(Tier(price_micro + adder, limit) for adder, limit in zip(adders, limits, strict=True))
+
+
+def _schedule(periods: list[tuple[int, tuple[Window, ...]]]) -> Schedule:
+    """Return the schedule of windows by period, in quarter-hours where they fit, in minutes elsewhere."""
+    windows = [(period, w) for period, several in periods for w in several]
+    fits = all((h * 4).is_integer() for _, w in windows for h in (float(w.start_h), float(w.end_h)))
+    return from_windows(windows, 96 if fits else 1440)

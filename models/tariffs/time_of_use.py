@@ -1,7 +1,10 @@
-"""Two-part time-of-use tariffs: an energy price by local hour and month, and a charge on the billing period's peak."""
+"""Electricity tariffs as a site file writes them: prices by local hour and month, blocks of energy, charges on peaks, and how export is settled.
+
+What they bill, and what a planner counts, is worked out from one :class:`models.tariffs.tariff.Tariff`.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -12,7 +15,7 @@ import pandas as pd
 from annotated_types import Ge, Le, MinLen
 
 from models.horizon import Horizon
-from models.units import LocalHour, NonNegative, Price
+from models.units import LocalHour, NonNegative, PositiveKwh, Price
 
 Array = npt.NDArray[np.float64]
 Month = Annotated[int, Ge(1), Le(12)]
@@ -48,13 +51,38 @@ class PriceBand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyBlock:
+    """What a kWh costs on top of its band's price while the month's energy is below ``up_to_kwh``; the last block is open."""
+
+    adder_per_kwh: Price
+    up_to_kwh: PositiveKwh | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeakWindow:
+    """A charge per kW of the month's highest 15-min mean import within some windows, beside the one on the whole month."""
+
+    name: str
+    price_per_kw_month: NonNegative
+    windows: Annotated[tuple[Window, ...], MinLen(1)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TimeOfUseTariff:
-    """An energy price per band, a price for export, and a demand charge per kW of the month's highest 15-min mean import."""
+    """An energy price per band, a price for export, and a demand charge per kW of the month's highest 15-min mean import.
+
+    With ``net_metering`` what is sent out is set against what is bought in the same band and month, and ``export_price_per_kwh`` is paid
+    for what is left at the end of the year.
+    """
 
     bands: Annotated[tuple[PriceBand, ...], MinLen(1)]
+    blocks: tuple[EnergyBlock, ...] = ()
     export_price_per_kwh: Price = 0.0
+    net_metering: bool = False
     demand_price_per_kw_month: NonNegative = 0.0
-    sources: Mapping[str, str] | None = None
+    peak_windows: tuple[PeakWindow, ...] = ()
+    fixed_per_month: NonNegative = 0.0
+    sources: Mapping[str, str] | None = field(default=None, hash=False)
 
     def band_names(self, times_local: pd.DatetimeIndex) -> list[str]:
         """Return the name of the band that holds at each local time, "" where none does."""
@@ -73,23 +101,12 @@ class TimeOfUseTariff:
         return sorted({f"month {t.month} {t.hour:02d}:{t.minute:02d}" for t in bare})
 
 
-def minute_index(horizon: Horizon) -> tuple[pd.DatetimeIndex, npt.NDArray[np.int64]]:
-    """Return every minute of the horizon (naive UTC) and the step that it belongs to."""
-    minutes = pd.date_range(horizon.times[0], periods=round((horizon.end - horizon.start) / MINUTE), freq="1min")
-    step = np.repeat(np.arange(len(horizon)), np.round(horizon.step_h * 60).astype(int))
+def minute_index(horizon: Horizon, every: int = 1) -> tuple[pd.DatetimeIndex, npt.NDArray[np.int64]]:
+    """Return every minute of the horizon (naive UTC), or every so many, and the step that each belongs to."""
+    count = round((horizon.end - horizon.start) / (every * MINUTE))
+    minutes = pd.date_range(horizon.times[0], periods=count, freq=f"{every}min")
+    step = np.repeat(np.arange(len(horizon)), np.round(horizon.step_h * 60 / every).astype(int))
     return minutes, step
-
-
-def energy_price_per_kwh(tariff: TimeOfUseTariff, horizon: Horizon, time_zone: str) -> Array:
-    """Return the mean import price of every step; shape (step,), currency per kWh.
-
-    A step that crosses from one band into another gets the mean by minutes, which is what constant power in that step would pay.
-    """
-    minutes, step = minute_index(horizon)
-    local = minutes.tz_localize("UTC").tz_convert(ZoneInfo(time_zone)).tz_localize(None)
-    price = {b.name: b.price_per_kwh for b in tariff.bands}
-    by_minute = np.array([price[name] for name in tariff.band_names(local)])
-    return np.bincount(step, weights=by_minute) / np.bincount(step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +116,11 @@ class BillingPeriod:
     start: datetime
     end: datetime
 
-    def demand_price_per_kw(self, tariff: TimeOfUseTariff) -> float:
-        """Return the charge per kW of this period's peak: the monthly price, pro rata by days for less than a month."""
+    @property
+    def month_share(self) -> float:
+        """The share of a monthly price that this period pays: all of it, pro rata by days for less than a month."""
         days = (self.end - self.start) / timedelta(days=1)
-        share = 1.0 if days >= SHORTEST_MONTH_DAYS else days / MEAN_MONTH_DAYS
-        return tariff.demand_price_per_kw_month * share
+        return 1.0 if days >= SHORTEST_MONTH_DAYS else days / MEAN_MONTH_DAYS
 
 
 PeriodFinder = Callable[[datetime], BillingPeriod]

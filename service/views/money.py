@@ -11,7 +11,7 @@ from models.carriers import Carrier
 from models.components import GasSupply, GridConnection
 from models.horizon import QUARTER, Horizon
 from models.site import ElectricityContract, GasContract, Site
-from models.tariffs.time_of_use import energy_price_per_kwh
+from models.tariffs.terms import optimizer_terms
 from service.history import EPOCH, History, Span
 
 Array = npt.NDArray[np.float64]
@@ -25,32 +25,42 @@ class Rate:
     co2_kg: float
 
 
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a kWh costs when bought and earns when sent out, in the site's currency."""
+
+    bought: float
+    sent_out: float
+
+
 class Prices:
-    """Import prices of a site's electricity contracts by quarter-hour, worked out once each."""
+    """Prices of a site's electricity contracts by quarter-hour, worked out once each."""
 
     def __init__(self, site: Site) -> None:
-        self._contracts = [c for c in site.contracts if isinstance(c, ElectricityContract)]
-        self._time_zone = site.location.time_zone
-        self._known: dict[int, Mapping[str, float]] = {}
+        self._site = site
+        self._contracts = [c.id for c in site.contracts if isinstance(c, ElectricityContract)]
+        self._known: dict[int, Mapping[str, Price]] = {}
 
-    def at(self, instant: datetime) -> Mapping[str, float]:
-        """Return each contract's price in the quarter-hour around an instant, by contract id."""
+    def at(self, instant: datetime) -> Mapping[str, Price]:
+        """Return each contract's prices in the quarter-hour around an instant, by contract id."""
         number = (instant - EPOCH) // QUARTER
         if number not in self._known:
             start = EPOCH + number * QUARTER
             quarter = Horizon.uniform(start, start + QUARTER)
-            zone = self._time_zone
-            self._known[number] = {
-                c.id: float(energy_price_per_kwh(c.tariff, quarter, zone)[0]) for c in self._contracts
-            }
+            self._known[number] = {c: self._priced(c, quarter) for c in self._contracts}
             self._known.pop(number - KEPT_QUARTERS, None)
         return self._known[number]
 
+    def _priced(self, contract: str, quarter: Horizon) -> Price:
+        bought, sent_out = optimizer_terms(self._site.tariff(contract), quarter).marginal_per_kwh()
+        return Price(float(bought[0]), float(sent_out[0]))
 
+
+NO_PRICE = Price(0.0, 0.0)
 KEPT_QUARTERS = 400
 
 
-def rate_now(site: Site, history: History, power_kw: Array, price_per_kwh: Mapping[str, float]) -> Rate:
+def rate_now(site: Site, history: History, power_kw: Array, price_per_kwh: Mapping[str, Price]) -> Rate:
     """Return what one hour like this instant would cost and emit; ``power_kw`` is (asset, carrier), prices are by contract."""
     return _summed(site, history, np.clip(power_kw, 0.0, None), np.clip(-power_kw, 0.0, None), price_per_kwh)
 
@@ -67,15 +77,14 @@ def spent(site: Site, history: History, span: Span, prices: Prices) -> Rate:
     return Rate(cost, co2)
 
 
-def _summed(site: Site, history: History, fed: Array, drawn: Array, price: Mapping[str, float]) -> Rate:
+def _summed(site: Site, history: History, fed: Array, drawn: Array, price: Mapping[str, Price]) -> Rate:
     row = {name: i for i, name in enumerate(history.assets)}
     power, gas = history.carriers.index(Carrier.ELECTRICITY), history.carriers.index(Carrier.GAS)
     cost = co2 = 0.0
     for grid in site.of_kind(GridConnection):
-        contract = site.contract(grid.contract)
         imported, exported = float(fed[row[grid.id], power]), float(drawn[row[grid.id], power])
-        sale = contract.tariff.export_price_per_kwh if isinstance(contract, ElectricityContract) else 0.0
-        cost += imported * price.get(grid.contract, 0.0) - exported * sale
+        here = price.get(grid.contract, NO_PRICE)
+        cost += imported * here.bought - exported * here.sent_out
         co2 += imported * grid.co2_kg_per_kwh
     for gate in site.of_kind(GasSupply):
         contract = site.contract(gate.contract)

@@ -14,7 +14,7 @@ from models.site import Site
 from models.state import Snapshot
 from service.history import History
 from service.memory import MadePlan, Memory
-from service.views.money import Rate, rate_now, spent
+from service.views.money import NO_PRICE, Rate, rate_now, spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def key_figures(memory: Memory, snapshot: Snapshot) -> KeyFigures:
         at=snapshot.at,
         currency=site.currency,
         now=rate_now(site, history, power, prices),
-        price_per_kwh=next(iter(prices.values()), 0.0),
+        price_per_kwh=next(iter(prices.values()), NO_PRICE).bought,
         today=today(memory, snapshot),
         import_kw=import_kw,
         peak_import_kw=snapshot.peak_import_kw,

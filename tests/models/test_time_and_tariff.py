@@ -8,13 +8,13 @@ import pytest
 from models.errors import ForecastError
 from models.forecast import Forecast
 from models.horizon import Horizon, from_index, to_index
+from models.tariffs.terms import from_time_of_use, optimizer_terms
 from models.tariffs.time_of_use import (
     BillingPeriod,
     PriceBand,
     TimeOfUseTariff,
     Window,
     calendar_month,
-    energy_price_per_kwh,
 )
 
 MIDNIGHT_CN = datetime(2015, 7, 14, 16, tzinfo=UTC)
@@ -27,6 +27,10 @@ TARIFF = TimeOfUseTariff(
     ),
     demand_price_per_kw_month=36.5,
 )
+
+
+def prices(horizon):
+    return optimizer_terms(from_time_of_use(TARIFF, "Asia/Shanghai"), horizon).import_per_kwh
 
 
 def test_two_days_join_without_an_overlap():
@@ -62,7 +66,7 @@ def test_edges_in_local_time_are_kept_in_utc():
 
 
 def test_a_july_day_has_its_bands_at_local_hours():
-    price = energy_price_per_kwh(TARIFF, Horizon.uniform(MIDNIGHT_CN, MIDNIGHT_CN + timedelta(days=1)), "Asia/Shanghai")
+    price = prices(Horizon.uniform(MIDNIGHT_CN, MIDNIGHT_CN + timedelta(days=1)))
     by_hour = price.reshape(24, 4).mean(axis=1)
     assert by_hour[[0, 6, 7, 10, 11, 12, 13, 17, 22, 23]].tolist() == pytest.approx(
         [0.4, 0.4, 0.6, 0.9, 1.1, 1.1, 0.6, 0.9, 0.6, 0.4]
@@ -71,16 +75,16 @@ def test_a_july_day_has_its_bands_at_local_hours():
 
 def test_an_hour_across_two_bands_pays_the_mean_by_minutes():
     start = MIDNIGHT_CN + timedelta(hours=6, minutes=15)
-    price = energy_price_per_kwh(TARIFF, Horizon((start, start + timedelta(hours=1))), "Asia/Shanghai")
+    price = prices(Horizon((start, start + timedelta(hours=1))))
     assert price == pytest.approx([0.75 * 0.4 + 0.25 * 0.6])
 
 
 def test_a_short_billing_period_pays_its_share_of_the_month():
     day = BillingPeriod(MIDNIGHT_CN, MIDNIGHT_CN + timedelta(days=1))
-    assert day.demand_price_per_kw(TARIFF) == pytest.approx(36.5 * 12 / 365)
+    assert day.month_share == pytest.approx(12 / 365)
     month = calendar_month(MIDNIGHT_CN, "Asia/Shanghai")
     assert (month.start, month.end) == (datetime(2015, 6, 30, 16, tzinfo=UTC), datetime(2015, 7, 31, 16, tzinfo=UTC))
-    assert month.demand_price_per_kw(TARIFF) == pytest.approx(36.5)
+    assert month.month_share == 1.0
 
 
 def test_a_forecast_names_every_series_it_lacks():

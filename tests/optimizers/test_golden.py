@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from models.dispatch import DemandTerms
+from models.dispatch import DemandTerms, EmissionBudget
+from models.tariffs.terms import BilledSoFar
 from optimizers.blocks.book import Book
 from optimizers.compile.template import read
 from optimizers.compile.text import to_text
@@ -53,7 +54,24 @@ CASES = {
         "groups": [{"vehicles": 10, "arrive_h": 7.5, "depart_h": 9, "energy_kwh": 20}],
     },
     "consumer": consumer("electricity", "heat"),
+    "grid_blocks": grid(),
+    "grid_netted": grid(),
+    "co2_cap": grid(co2_kg_per_kwh=0.5),
 }  # fmt: skip
+EVENING = {"name": "evening", "price_per_kw_month": 9.0, "windows": [{"start_h": 8, "end_h": 9}]}
+PRICES = {
+    "grid_blocks": {
+        "blocks": [{"adder_per_kwh": 0.1, "up_to_kwh": 500}, {"adder_per_kwh": 0.0}],
+        "peak_windows": [EVENING],
+    },
+    "grid_netted": {"net_metering": True},
+}
+MORE = {
+    "grid_blocks": {"demand_windows": {"evening": DemandTerms(9.0, 40.0)}, "billed": BilledSoFar(bought_kwh=100.0)},
+    "grid_netted": {"billed": BilledSoFar(net_kwh={"energy_0": -25.0})},
+    "co2_cap": {"co2_cap": EmissionBudget(400.0, 2.0)},
+}
+WITH_OTHERS = ("co2_cap",)
 SERIES = {"sun_pu": [0.1, 0.2, 0.3], "wind_pu": [0.9, 0.8, 0.7], "air_degc": [0.0, 7.0, 10.0], "flex_kw": 40.0}
 DEMAND = {f"mill_{c}_kw": [10.0, 20.0, 30.0] for c in ("electricity", "heat", "gas", "cold", "hydrogen")}
 
@@ -62,12 +80,18 @@ def written(name: str) -> str:
     """The program of one block alone: its columns, rows and costs, without balances."""
     asset = CASES[name]
     others = [grid(id="other"), gas(id="other_gas")]
-    site = site_of([asset, *(o for o in others if o["kind"] != asset["kind"])])
+    site = site_of([asset, *(o for o in others if o["kind"] != asset["kind"])], prices=PRICES.get(name))
     problem = problem_of(
-        site, hours(3, START + timedelta(hours=7)), SERIES | DEMAND, demand=DemandTerms(7.0, 100.0, 80.0)
+        site,
+        hours(3, START + timedelta(hours=7)),
+        SERIES | DEMAND,
+        demand=DemandTerms(7.0, 100.0, 80.0),
+        **MORE.get(name, {}),
     )
     structure = Structure.of(problem)
-    blocks = [b for b in blocks_of(site, structure) if "other" not in str(getattr(b, "unit", ""))]
+    blocks = [
+        b for b in blocks_of(site, structure) if name in WITH_OTHERS or "other" not in str(getattr(b, "unit", ""))
+    ]
     book = Book()
     for block in blocks:
         block.declare(book)

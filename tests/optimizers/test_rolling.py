@@ -9,7 +9,7 @@ from benchmarks.day_ahead import park_problem
 from models.dispatch import DemandTerms, EndTerm
 from models.horizon import Horizon
 from models.state import UnitState
-from models.tariffs.time_of_use import energy_price_per_kwh
+from models.tariffs.terms import optimizer_terms
 from optimizers.units import shares, split_count
 from tests.optimizers.problems import START, battery, consumer, grid, hours, problem_of, site_of
 
@@ -17,7 +17,7 @@ from tests.optimizers.problems import START, battery, consumer, grid, hours, pro
 def test_rolling_to_a_fixed_end_costs_what_one_plan_costs(dispatcher):
     site = site_of([grid(), consumer("electricity"), battery(loss_share_per_h=0.01)])
     whole, load = hours(6, START + timedelta(hours=5)), [80.0, 120.0, 60.0, 150.0, 90.0, 30.0]
-    price = energy_price_per_kwh(site.contracts[0].tariff, whole, "Asia/Shanghai")
+    price = optimizer_terms(site.tariff("power"), whole).import_per_kwh
     ends = {"battery": EndTerm(50.0, short_price_per_kwh=100.0)}
     stored, peak, paid, first = 50.0, 0.0, 0.0, None
     for k in range(6):

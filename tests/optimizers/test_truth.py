@@ -14,7 +14,7 @@ from models.components import Chp, ElectricChiller, GasBoiler, HeatPump
 from models.dispatch import DemandTerms, EndTerm
 from models.horizon import Horizon
 from models.state import UnitState
-from models.tariffs.time_of_use import energy_price_per_kwh
+from models.tariffs.terms import optimizer_terms
 from optimizers.dispatch import Dispatcher
 from tests.optimizers.problems import (
     START,
@@ -63,7 +63,7 @@ def best_by_levels(price, load, *, level_kwh=10, capacity=100, power=50, start=5
 def test_a_battery_does_what_dynamic_programming_finds(dispatcher, load, shift):
     site = site_of([grid(), consumer("electricity"), battery(charge_efficiency=1, discharge_efficiency=1)])
     horizon = hours(len(load), START + timedelta(hours=shift))
-    price = energy_price_per_kwh(site.contracts[0].tariff, horizon, "Asia/Shanghai")
+    price = optimizer_terms(site.tariff("power"), horizon).import_per_kwh
     ends = {"battery": EndTerm(50.0, short_price_per_kwh=100.0)}
     plan = dispatcher.dispatch(problem_of(site, horizon, {"mill_electricity_kw": load}, ends=ends))
     assert plan.total_cost == pytest.approx(best_by_levels(price, load), abs=1e-6)
@@ -126,7 +126,7 @@ def test_commitment_is_the_best_of_all_patterns(dispatcher, seed, equal):
     series = {"mill_electricity_kw": load, "mill_heat_kw": heat}
     plan = dispatcher.dispatch(problem_of(site, horizon, series, units=states, gap_share=1e-9))
     units: list[Chp] = [site.asset("chp"), site.asset("more")]
-    price = energy_price_per_kwh(site.contracts[0].tariff, horizon, "Asia/Shanghai")
+    price = optimizer_terms(site.tariff("power"), horizon).import_per_kwh
     by_hour = [
         {on: hour_cost(units, on, price[t], load[t], heat[t]) for on in itertools.product((False, True), repeat=2)}
         for t in range(5)
@@ -232,9 +232,9 @@ def day(site, seed, **more):
 def test_the_objective_is_what_the_models_say_the_plan_costs(dispatcher, hub, seed):
     problem = day(hub, seed, co2_price_per_kg=0.05)
     plan = dispatcher.dispatch(problem)
-    step_h, tariff = problem.horizon.step_h, hub.contracts[0].tariff
+    step_h = problem.horizon.step_h
     kw = lambda a, c="electricity": plan.power_kw.sel(asset=a, carrier=c).values  # noqa: E731
-    price = energy_price_per_kwh(tariff, problem.horizon, "Asia/Shanghai")
+    price = optimizer_terms(hub.tariff("power"), problem.horizon).import_per_kwh
     bought, sold, burnt = np.maximum(kw("grid"), 0), np.maximum(-kw("grid"), 0), kw("gas", "gas")
     running = plan.running.sel(asset="chp").values
     starts = np.maximum(np.diff(running, prepend=0.0), 0).sum()

@@ -10,7 +10,7 @@ from models.components import Asset, Consumer, HeatPump, Pv
 from models.horizon import HOUR, Horizon, from_index
 from models.site.file import load_site, read_site
 from models.site.profiles import load_profiles
-from models.tariffs.time_of_use import energy_price_per_kwh
+from models.tariffs.terms import optimizer_terms
 from scenarios.sites import park_path
 
 STRUCTURE = {"id", "title", "sources", "kind", "contract", "asset", "carrier", "demands"}
@@ -78,11 +78,10 @@ def test_the_sun_is_highest_at_local_noon(park):
 
 
 def test_sharp_hours_cost_a_fifth_more_than_peak_hours(park):
-    tariff = park.contract("power").tariff
     table = load_profiles(park)
     year = Horizon.uniform(from_index(table.index[0]), from_index(table.index[-1]) + HOUR, HOUR)
-    price = energy_price_per_kwh(tariff, year, park.location.time_zone)
-    assert price.max() / 0.88707675 == pytest.approx(1.2)
+    price = optimizer_terms(park.tariff("power"), year).import_per_kwh
+    assert price.max() / 0.887077 == pytest.approx(1.2)
     # 3 h on 62 days of July and August, 3 h on 62 days of December and January
     assert int(np.isclose(price, price.max()).sum()) == 3 * 62 + 3 * 62
 

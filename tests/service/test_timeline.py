@@ -58,8 +58,9 @@ def test_cost_now_is_import_times_price_plus_gas(running):
     rate = rate_now(memory.site, memory.history, power, memory.prices.at(snapshot.at))
     grid_kw = float(snapshot.power_kw.sel(asset="grid", carrier="electricity"))
     gas_kw = float(snapshot.power_kw.sel(asset="gas", carrier="gas"))
-    tariff = memory.site.contract("power").tariff
-    price = memory.prices.at(snapshot.at)["power"] if grid_kw > 0 else tariff.export_price_per_kwh
+    here = memory.prices.at(snapshot.at)["power"]
+    assert here.sent_out == pytest.approx(memory.site.contract("power").tariff.export_price_per_kwh)
+    price = here.bought if grid_kw > 0 else here.sent_out
     gas = memory.site.contract("natural_gas").price_per_kwh
     assert rate.cost == pytest.approx(grid_kw * price + gas_kw * gas)
 

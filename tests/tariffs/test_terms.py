@@ -1,5 +1,6 @@
 """The bill of any load is what the optimizer's terms say it costs, to the cent."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -22,18 +23,20 @@ from models.tariffs.components import (
     NetBilling,
     NetMetering,
     Percentage,
+    Spot,
     Tier,
 )
 from models.tariffs.money import micro
 from models.tariffs.tariff import Tariff, Version
-from models.tariffs.terms import from_time_of_use, optimizer_terms
+from models.tariffs.terms import BilledSoFar, from_time_of_use, optimizer_terms
 from models.tariffs.time_of_use import (
     BillingPeriod,
+    EnergyBlock,
+    PeakWindow,
     PriceBand,
     TimeOfUseTariff,
     Window,
     calendar_month,
-    energy_price_per_kwh,
 )
 
 NIGHT = Window(start_h=22, end_h=6.5)
@@ -68,21 +71,39 @@ def quarters(period):
     return Horizon.uniform(period.start, period.end)
 
 
-@settings(max_examples=25, deadline=None)
-@given(MONTHS, ZONES, st.integers(0, 2**32 - 1))
-def test_a_sites_tariff_bills_what_the_planner_counts(when, zone, seed):
-    period = month_in(*when, zone)
+STEPPED = replace(
+    SITE_TARIFF,
+    blocks=(
+        EnergyBlock(adder_per_kwh=0.0, up_to_kwh=90_000),
+        EnergyBlock(adder_per_kwh=0.11, up_to_kwh=150_000),
+        EnergyBlock(adder_per_kwh=-0.05),
+    ),
+    peak_windows=(PeakWindow(name="evening", price_per_kw_month=9.5, windows=(Window(start_h=17, end_h=21),)),),
+    fixed_per_month=120,
+)
+NETTED = replace(SITE_TARIFF, net_metering=True, export_price_per_kwh=0.0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(MONTHS, ZONES, st.integers(0, 2**32 - 1), st.sampled_from([SITE_TARIFF, STEPPED, NETTED]))
+def test_a_sites_tariff_bills_what_the_planner_counts(when, zone, seed, written):
+    period, tariff = month_in(*when, zone), from_time_of_use(written, zone)
     horizon = quarters(period)
     wh = random_load(seed, len(horizon))
-    bought, sold = np.clip(wh, 0, None) / 1e3, np.clip(-wh, 0, None) / 1e3
-    counted = (
-        float(energy_price_per_kwh(SITE_TARIFF, horizon, zone) @ bought)
-        - SITE_TARIFF.export_price_per_kwh * float(sold.sum())
-        + period.demand_price_per_kw(SITE_TARIFF) * float(bought.max()) * 4
-    )
-    assert bill_of(from_time_of_use(SITE_TARIFF, zone), period, wh) == pytest.approx(
-        counted, abs=0.03
-    )  # five lines, each to the cent
+    bought, sold = np.clip(wh, 0, None) / 250, np.clip(-wh, 0, None) / 250
+    counted = optimizer_terms(tariff, horizon).cost(bought, sold, horizon.step_h)
+    # each line of the bill is rounded to the cent, blocks are cut at whole watt-hours
+    assert bill_of(tariff, period, wh) == pytest.approx(counted, abs=0.08)
+
+
+def test_blocks_count_on_from_what_the_month_has_bought():
+    day = Horizon.uniform(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 1, 4, tzinfo=UTC))
+    terms = optimizer_terms(from_time_of_use(STEPPED, "UTC"), day)
+    power, nothing = np.full(16, 100.0), np.zeros(16)
+    plain = float(terms.import_per_kwh @ power) * 0.25
+    for before, adder in ((0.0, 0.0), (100_000.0, 0.11), (200_000.0, -0.05)):
+        billed = BilledSoFar(bought_kwh=before / 2, rest_kwh=before / 2)
+        assert terms.energy_cost(power, nothing, day.step_h, billed)[0] == pytest.approx(plain + 400 * adder)
 
 
 @settings(max_examples=25, deadline=None)
@@ -119,13 +140,13 @@ def test_a_peak_that_is_owed_already_costs_nothing_more():
     )
 
 
-def test_what_no_linear_term_can_say_is_named():
-    parts = (Energy("steps", {0: (Tier(1, 100), Tier(2))}), NetMetering("net"))
+def test_what_no_plan_can_count_is_named():
+    parts = (Energy("steps", {0: (Tier(1, 100), Tier(2))}), NetMetering("net"), Spot("market", "index"))
     tariff = Tariff("t", "CNY", Calendar("UTC"), (Version("1", date(2000, 1, 1), parts),))
     day = Horizon.uniform(datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC))
     with pytest.raises(DataError, match="steps") as raised:
         optimizer_terms(tariff, day)
-    assert [f.ids for f in raised.value.findings] == [("steps",), ("net",)]
+    assert [f.ids for f in raised.value.findings] == [("steps",), ("market",)]
     changing = Tariff("t", "CNY", Calendar("UTC"), (Version("1", date(2000, 1, 1), (), date(2026, 5, 1)),))
     with pytest.raises(DataError, match="no single version"):
         optimizer_terms(changing, day)
@@ -134,6 +155,6 @@ def test_what_no_linear_term_can_say_is_named():
 def test_every_calendar_month_pays_its_demand_price_once():
     for month in range(1, 13):
         period = month_in(2026, month, "Europe/Berlin")
-        assert period.demand_price_per_kw(SITE_TARIFF) == SITE_TARIFF.demand_price_per_kw_month
+        assert period.month_share == 1.0
     week = BillingPeriod(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC) + timedelta(days=7))
-    assert week.demand_price_per_kw(SITE_TARIFF) == pytest.approx(36.1 * 7 * 12 / 365)
+    assert week.month_share == pytest.approx(7 * 12 / 365)
