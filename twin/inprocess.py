@@ -1,6 +1,6 @@
 """The twin as a plant: read and commanded like any other, for what-if days without a device in the room."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -24,16 +24,18 @@ from models.ports import Clock, Command, Outcome, Quality, Reading, Receipt
 from models.site import Site
 from models.state import Snapshot
 from models.station import Balance, Port, resolve
+from models.truth import TruthLog
 from twin.networks import NetworkStates
-from twin.simulate import Event, Reliability, Simulation
+from twin.simulate import Event, Outage, Reliability, Simulation
 from twin.state import build_snapshot, next_units, start_snapshot, stored_of
 from twin.step import Twin
 
 SETPOINT = "setpoint_kw"
 RUNNING = "running"
-NETWORKS_EVERY = 15
-"""Steps between two solutions of the networks: losses and voltages move with the quarter-hours, not with the minutes."""
+NETWORKS_EVERY_S = 900.0
+"""Between two solutions of the networks: losses and voltages move with the quarter-hours, not with the minutes."""
 SAME_KW = 1e-6
+DAYS_LOGGED = 366.0
 UNTOLD = (GridConnection, GasSupply, HotTank, ColdStore, Consumer, Meter)
 """What takes no set-point: it floats, or it does as its people like."""
 
@@ -62,7 +64,7 @@ class TwinPlant:
         Where the present comes from.
     initial
         Where the day starts; a site at rest with half-full stores when it is left out.
-    seed, reliability, arrival_spread_h
+    seed, reliability, outages, arrival_spread_h
         See :class:`twin.simulate.Simulation`; without reliability nothing fails, without spread vehicles come on the stroke.
     step_s
         Length of a step in seconds.
@@ -77,13 +79,17 @@ class TwinPlant:
         *,
         seed: int = 0,
         reliability: Mapping[str, Reliability] | None = None,
+        outages: Iterable[Outage] = (),
         arrival_spread_h: float = 0.0,
         step_s: float = 60.0,
     ) -> None:
         self.site, self.source, self.clock, self.step_s = site, source, clock, step_s
         self.twin = Twin(site)
         start = initial or start_snapshot(site, clock.now())
-        self.simulation = Simulation(site, start.at, seed, reliability=reliability, arrival_spread_h=arrival_spread_h)
+        self.simulation = Simulation(
+            site, start.at, seed, reliability=reliability, outages=outages, arrival_spread_h=arrival_spread_h
+        )
+        self.log = TruthLog(site, start.at, step_s, days_kept=DAYS_LOGGED)
         self._asset: dict[str, AnyAsset] = {a.id: a for a in site.assets}
         self._fleets = site.of_kind(EvFleet)
         self._told: dict[str, float] = {}
@@ -177,7 +183,7 @@ class TwinPlant:
             self._book(self._balance)
         self._series = self.source.at(self.simulation.now)
         self._balance = self._resolve()
-        if self._beats % NETWORKS_EVERY == 0:
+        if self._beats % max(round(NETWORKS_EVERY_S / self.step_s), 1) == 0:
             self._solve_networks()
             self._balance = self._resolve()
         self._beats += 1
@@ -221,7 +227,8 @@ class TwinPlant:
             self._voltage_pu.update(zip(buses, state["vm_pu"].to_numpy()[:, 0].tolist(), strict=True))
 
     def _book(self, balance: Balance) -> None:
-        """Carry a finished step into stores, vehicles, counters and units."""
+        """Carry a finished step into the log, stores, vehicles, counters and units."""
+        self.log.append(balance)
         step_h = self.step_s / 3600.0
         for fleet in self._fleets:
             self.simulation.charged(fleet.id, self._charged_kwh(fleet))

@@ -5,14 +5,15 @@ Everything is drawn from a seed, each process from its own stream, so adding an 
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from models.components import Chp, EvFleet, EvGroup
@@ -22,7 +23,6 @@ from models.site import Site
 from twin.state import unit_ids
 
 Life = Generator[Any, None, None]
-FloatArray = npt.NDArray[np.float64]
 
 
 class Happening(StrEnum):
@@ -50,6 +50,15 @@ class Reliability:
 
     mean_up_h: float = 400.0
     mean_repair_h: float = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """An asset that stands from ``start`` until ``end``, whatever it is told: a repair, a tripped line, an island."""
+
+    asset: str
+    start: datetime
+    end: datetime
 
 
 @dataclass(slots=True)
@@ -94,6 +103,8 @@ class Simulation:
         Decides every draw.
     reliability
         Which assets may fail, and how often; nothing fails where it is left out. :func:`usual_reliability` gives a usual set.
+    outages
+        Assets that stand at known times, beside those that fail by chance.
     arrival_spread_h
         One standard deviation of a vehicle's arrival around its group's hour; 0 lets all come on the stroke.
     vehicles
@@ -107,6 +118,7 @@ class Simulation:
         seed: int,
         *,
         reliability: Mapping[str, Reliability] | None = None,
+        outages: Iterable[Outage] = (),
         arrival_spread_h: float = 0.25,
         vehicles: bool = True,
     ) -> None:
@@ -114,15 +126,22 @@ class Simulation:
 
         self.site, self.start, self.seed = site, require_utc(start), seed
         self.arrival_spread_h = arrival_spread_h
-        self.out_of_service: set[str] = set()
+        self._standing: Counter[str] = Counter()
         self.parks = {f.id: Park() for f in site.of_kind(EvFleet)}
         self.controllers = {c.id: Controller(c.ramp_kw_per_min, c.power_min_kw) for c in site.of_kind(Chp)}
         self.events: list[Event] = []
         self._env = simpy.Environment()
         for asset, habits in (reliability or {}).items():
             self._env.process(self._fail_and_return(asset, habits))
+        for outage in outages:
+            self._env.process(self._stand(outage))
         for fleet in site.of_kind(EvFleet) if vehicles else ():
             self._env.process(self._days(fleet))
+
+    @property
+    def out_of_service(self) -> frozenset[str]:
+        """The assets that can do nothing now."""
+        return frozenset(+self._standing)
 
     @property
     def now(self) -> datetime:
@@ -161,11 +180,22 @@ class Simulation:
         rng = self._rng(asset, "outages")
         while True:
             yield self._env.timeout(rng.exponential(habits.mean_up_h * 3600.0))
-            self.out_of_service.add(asset)
-            self._note(asset, Happening.FAILS)
-            yield self._env.timeout(rng.exponential(habits.mean_repair_h * 3600.0))
-            self.out_of_service.discard(asset)
-            self._note(asset, Happening.RETURNS)
+            yield from self._off(asset, rng.exponential(habits.mean_repair_h * 3600.0))
+
+    def _stand(self, outage: Outage) -> Life:
+        """Take an asset off at a known time; what began before the first instant has its rest left."""
+        begin_s, end_s = ((t - self.start).total_seconds() for t in (outage.start, outage.end))
+        if end_s <= 0.0:
+            return
+        yield self._env.timeout(max(begin_s, 0.0))
+        yield from self._off(outage.asset, end_s - max(begin_s, 0.0))
+
+    def _off(self, asset: str, seconds: float) -> Life:
+        self._standing[asset] += 1
+        self._note(asset, Happening.FAILS)
+        yield self._env.timeout(seconds)
+        self._standing[asset] -= 1
+        self._note(asset, Happening.RETURNS)
 
     def _days(self, fleet: EvFleet) -> Life:
         """Send out each day's vehicles at the day's beginning; whoever came before the start is not there."""
@@ -206,35 +236,30 @@ def usual_reliability(site: Site) -> dict[str, Reliability]:
     return {u: Reliability() for u in unit_ids(site)}
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What happens to a site's assets over a horizon.
-
-    ``available_share`` has dims (asset, time): the share of each step in which an asset is in service, over the assets that may fail.
-    """
-
-    events: tuple[Event, ...]
-    available_share: xr.DataArray
-
-
-def draw_outages(site: Site, horizon: Horizon, seed: int, reliability: Mapping[str, Reliability] | None = None) -> Fate:
-    """Return one seeded fate of the units over a horizon; everything works at its start."""
+def draw_outages(
+    site: Site, start: datetime, end: datetime, seed: int, reliability: Mapping[str, Reliability] | None = None
+) -> tuple[Outage, ...]:
+    """Return one seeded fate of the units between two instants; everything works at its start, and a last repair may end behind."""
     habits = usual_reliability(site) if reliability is None else reliability
-    simulation = Simulation(site, horizon.start, seed, reliability=habits, vehicles=False)
-    simulation.run(horizon.end)
-    outages = tuple(e for e in simulation.events if e.what in (Happening.FAILS, Happening.RETURNS))
+    simulation = Simulation(site, start, seed, reliability=habits, vehicles=False)
+    simulation.run(end)
+    found: list[Outage] = []
+    for asset in habits:
+        turns = [e.at for e in simulation.events if e.asset == asset]
+        found += (Outage(asset, off, on) for off, on in zip_longest(turns[::2], turns[1::2], fillvalue=end))
+    return tuple(sorted(found, key=lambda o: (o.start, o.asset)))
+
+
+def available_share(outages: Iterable[Outage], horizon: Horizon) -> xr.DataArray:
+    """Return the share of each step in which assets with outages are in service; dims (asset, time)."""
+    known = tuple(outages)
+    assets = sorted({o.asset for o in known})
     edges_s = np.array([(e - horizon.start).total_seconds() for e in horizon.edges])
-    share = [_in_service([e for e in outages if e.asset == a], horizon.start, edges_s) for a in habits]
-    values = np.array(share).reshape(len(share), len(horizon))
-    coords = {"asset": list(habits), "time": horizon.times}
-    return Fate(outages, xr.DataArray(values, coords, ("asset", "time"), "available_share"))
-
-
-def _in_service(events: list[Event], start: datetime, edges_s: FloatArray) -> FloatArray:
-    """Return the share of each step in which an asset works, from its failures and returns in order; shape (step,)."""
-    lost_s = np.zeros(len(edges_s))
-    for k, event in enumerate(events):
-        # time out of service up to every edge grows from each failure and stops growing at each return
-        since = np.clip(edges_s - (event.at - start).total_seconds(), 0.0, None)
-        lost_s += since if k % 2 == 0 else -since
-    return np.clip(1.0 - np.diff(lost_s) / np.diff(edges_s), 0.0, 1.0)
+    lost_s = {a: np.zeros(len(edges_s)) for a in assets}
+    for outage in known:
+        # time out of service up to every edge grows from the outage's start and stops growing at its end
+        for at, sign in ((outage.start, 1.0), (outage.end, -1.0)):
+            lost_s[outage.asset] += sign * np.clip(edges_s - (at - horizon.start).total_seconds(), 0.0, None)
+    share = [np.clip(1.0 - np.diff(lost_s[a]) / np.diff(edges_s), 0.0, 1.0) for a in assets]
+    values = np.array(share).reshape(len(assets), len(horizon))
+    return xr.DataArray(values, {"asset": assets, "time": horizon.times}, ("asset", "time"), "available_share")

@@ -10,7 +10,6 @@ import numpy as np
 from hil.emulators.deviations import deviated
 from hil.emulators.flows import NOMINAL_PU, Grid, GridState, tan_phi
 from hil.emulators.pipes import Pipes
-from hil.emulators.truth import TruthLog
 from hil.emulators.units import Controllable, Unit, follow
 from hil.emulators.vehicles import Park, come_and_go
 from models.actuals import Actuals
@@ -19,6 +18,7 @@ from models.components import Chp, FlexibleLoad, Store
 from models.horizon import require_utc
 from models.site import Site
 from models.station import Balance, Conditions, Port, Station, resolve
+from models.truth import TruthLog
 
 STEP_RANGE_S = (1.0, 300.0)
 MEAN_UP_H = 400.0

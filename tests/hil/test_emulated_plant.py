@@ -14,9 +14,8 @@ from hil.emulators.deviations import deviated
 from hil.emulators.pipes import pipe_loss_kw
 from hil.emulators.plant import EmulatedPlant
 from hil.emulators.sensors import Sensors
-from hil.emulators.truth import energy_kwh, imbalance_kw
 from hil.emulators.units import Unit
-from models.carriers import Carrier
+from models.carriers import ENERGY_CARRIERS, Carrier
 from models.components import Chp, EvFleet
 from models.horizon import Horizon
 from models.networks.electricity import solve_electricity
@@ -32,6 +31,18 @@ HOUR = timedelta(hours=1)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return emulated_site(tmp_path_factory.mktemp("emulated"))
+
+
+def imbalance_kw(truth: xr.Dataset) -> xr.DataArray:
+    """Return what is left of each carrier's balance at every step: feeds and draws less losses; dims (carrier, time)."""
+    rest = truth.power_kw.sum("asset") - truth.losses_kw
+    return rest.sel(carrier=[c.value for c in ENERGY_CARRIERS])
+
+
+def energy_kwh(truth: xr.Dataset) -> dict[str, float]:
+    """Return the energy fed into each carrier over a log of minutes, in kWh."""
+    fed = truth.power_kw.clip(min=0.0).sum(("asset", "time")) * (MINUTE / HOUR)
+    return {c.value: float(fed.sel(carrier=c.value)) for c in ENERGY_CARRIERS}
 
 
 def commanded(plant: EmulatedPlant, hours: int, seed: int) -> None:

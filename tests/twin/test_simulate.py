@@ -7,38 +7,57 @@ import pytest
 
 from models.horizon import HOUR, Horizon
 from models.site import Site
-from twin.simulate import Controller, Happening, Reliability, Simulation, draw_outages, usual_reliability
+from twin.simulate import (
+    Controller,
+    Happening,
+    Outage,
+    Reliability,
+    Simulation,
+    available_share,
+    draw_outages,
+    usual_reliability,
+)
 
 MONDAY = datetime(2015, 7, 13, tzinfo=UTC)
 YEAR = Horizon.uniform(MONDAY, MONDAY + timedelta(days=364), HOUR)
 
 
+def year_of(site: Site, seed: int, habits: dict[str, Reliability] | None = None) -> tuple[Outage, ...]:
+    return draw_outages(site, YEAR.start, YEAR.end, seed, habits)
+
+
 def test_the_same_seed_is_the_same_fate(site: Site):
-    one, again, other = (draw_outages(site, YEAR, seed) for seed in (7, 7, 8))
-    assert one.events == again.events
-    np.testing.assert_array_equal(one.available_share, again.available_share)
-    assert one.events != other.events
+    one, again, other = (year_of(site, seed) for seed in (7, 7, 8))
+    assert one == again
+    assert one != other
 
 
 def test_one_assets_fate_does_not_depend_on_the_others(site: Site):
-    alone = draw_outages(site, YEAR, 7, {"chp": Reliability()})
-    together = draw_outages(site, YEAR, 7)
-    assert [e for e in together.events if e.asset == "chp"] == list(alone.events)
+    alone, together = year_of(site, 7, {"chp": Reliability()}), year_of(site, 7)
+    assert [o for o in together if o.asset == "chp"] == list(alone)
 
 
 def test_outages_come_as_often_and_last_as_long_as_said(site: Site):
-    habits = {"chp": Reliability(mean_up_h=40.0, mean_repair_h=10.0)}
-    fate = draw_outages(site, YEAR, 1, habits)
-    assert float(fate.available_share.mean()) == pytest.approx(0.8, abs=0.06)
-    failures = [e for e in fate.events if e.what is Happening.FAILS]
-    assert len(failures) == pytest.approx(364 * 24 / 50.0, rel=0.25)
+    outages = year_of(site, 1, {"chp": Reliability(mean_up_h=40.0, mean_repair_h=10.0)})
+    assert float(available_share(outages, YEAR).mean()) == pytest.approx(0.8, abs=0.06)
+    assert len(outages) == pytest.approx(364 * 24 / 50.0, rel=0.25)
 
 
-def test_a_step_in_which_a_unit_fails_is_available_in_part(site: Site):
-    fate = draw_outages(site, YEAR, 3, {"chp": Reliability(mean_up_h=100.0)})
-    first = next(e for e in fate.events if e.what is Happening.FAILS)
-    at = float(fate.available_share.sel(asset="chp", time=first.at.replace(tzinfo=None), method="ffill"))
-    assert 0.0 <= at < 1.0
+def test_a_step_in_which_a_unit_stands_for_a_while_is_available_in_part():
+    outages = [Outage("chp", MONDAY + 0.25 * HOUR, MONDAY + 2.5 * HOUR), Outage("pump", MONDAY - HOUR, MONDAY + HOUR)]
+    share = available_share(outages, Horizon.uniform(MONDAY, MONDAY + 4 * HOUR, HOUR))
+    assert share.sel(asset="chp").to_numpy() == pytest.approx([0.25, 0.0, 0.5, 1.0])
+    assert share.sel(asset="pump").to_numpy() == pytest.approx([0.0, 1.0, 1.0, 1.0])
+
+
+def test_known_outages_and_chance_ones_end_when_the_last_of_them_ends(site: Site):
+    twice = [Outage("chp", MONDAY - HOUR, MONDAY + HOUR), Outage("chp", MONDAY + 0.5 * HOUR, MONDAY + 2 * HOUR)]
+    simulation = Simulation(site, MONDAY, 1, outages=[*twice, Outage("boiler", MONDAY - 2 * HOUR, MONDAY - HOUR)])
+    standing = []
+    for minutes in (1, 61, 121):
+        simulation.run(MONDAY + timedelta(minutes=minutes))
+        standing.append(set(simulation.out_of_service))
+    assert standing == [{"chp"}, {"chp"}, set()]
 
 
 def test_everything_that_converts_may_fail(site: Site):

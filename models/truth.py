@@ -1,7 +1,6 @@
-"""The plant's own log: what really happened, step by step, for judging the day afterwards."""
+"""A plant's own log: what really happened, step by step, for judging a run afterwards."""
 
 from collections import deque
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,15 +18,15 @@ DAYS_KEPT = 31
 
 
 class TruthLog:
-    """Every balance of an emulated plant over the last ``DAYS_KEPT`` days."""
+    """Every balance of a plant in equal steps, over the last ``days_kept`` days."""
 
-    def __init__(self, site: Site, start: datetime, step_s: float) -> None:
+    def __init__(self, site: Site, start: datetime, step_s: float, *, days_kept: float = DAYS_KEPT) -> None:
         self.step_s = step_s
         self._first = start
         self._assets = [a.id for a in site.assets]
         self._ports: list[Port] = [(a.id, c) for a in site.assets for c in a.ports()]
         self._kept: list[str] = []
-        self._rows: deque[Array] = deque(maxlen=round(DAYS_KEPT * 86400 / step_s))
+        self._rows: deque[Array] = deque(maxlen=round(days_kept * 86400 / step_s))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -74,16 +73,3 @@ class TruthLog:
         for (asset, carrier), row in zip(self._ports, values, strict=True):
             cube[self._assets.index(asset), carriers.index(carrier)] = row
         return cube
-
-
-def imbalance_kw(truth: xr.Dataset) -> xr.DataArray:
-    """Return what is left of each carrier's balance at every step: feeds and draws less losses; dims (carrier, time)."""
-    rest: xr.DataArray = truth.power_kw.sum("asset") - truth.losses_kw
-    return rest.sel(carrier=[c.value for c in ENERGY_CARRIERS]).rename("imbalance_kw")
-
-
-def energy_kwh(truth: xr.Dataset) -> Mapping[str, float]:
-    """Return the energy fed into each carrier over the log, in kWh: the size to compare an imbalance with."""
-    step_h = float(np.diff(truth.time.values[:2]).astype("timedelta64[s]").astype(float)[0]) / 3600.0
-    fed = truth.power_kw.clip(min=0.0).sum(("asset", "time")) * step_h
-    return {c.value: float(fed.sel(carrier=c.value)) for c in ENERGY_CARRIERS}
