@@ -11,7 +11,6 @@ from models.components import Consumer, GridConnection
 from models.dispatch import DispatchProblem
 from models.forecast import Forecast
 from models.horizon import Horizon
-from models.site import ElectricityContract, Site
 from models.tariffs.terms import optimizer_terms
 
 Floats = npt.NDArray[np.float64]
@@ -133,9 +132,3 @@ def local_months(problem: DispatchProblem) -> list[int]:
     zone = problem.site.location.time_zone
     local = problem.horizon.times.tz_localize("UTC").tz_convert(zone)
     return [int(m) - 1 for m in local.month]
-
-
-def demand_price_per_kw_month(site: Site, grid: GridConnection) -> float:
-    """Return what a kW of the month's peak import costs at a grid connection."""
-    contract = site.contract(grid.contract)
-    return contract.tariff.demand_price_per_kw_month if isinstance(contract, ElectricityContract) else 0.0

@@ -8,12 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from models.components import GridConnection, Store
+from models.errors import ProblemError
 from models.finance import present_value
+from models.findings import error
 from models.site import Site
+from models.tariffs.terms import Terms, optimizer_terms
 from optimizers.compile.program import Family
 from optimizers.dispatch import Case, Dispatcher
 from optimizers.outlook import Outlook, grown, kept_share, once, payments
-from optimizers.periods import Period, TypicalYear, demand_price_per_kw_month
+from optimizers.periods import Period, TypicalYear
 from optimizers.problem import facts_of, parameters_of
 from optimizers.session import Program
 from optimizers.sizes import Lever, Measurer, Sized, SizeOption, levers_of
@@ -245,22 +248,28 @@ class _Builder:
 
     def _add_peaks(self, stage: int, grid: GridConnection, blocks: Sequence[Block]) -> None:
         """Charge each month's highest import: every step counts for the months that its period stands in."""
-        price = demand_price_per_kw_month(self.problem.site, grid)
-        if not price:
-            return
         months = sorted({m for b in blocks for at in b.period.months for m in at})
-        first = self.stack.column(cost=price * self.outlook.weight(stage, DEMAND), count=len(months))
-        self.peaks += [Peak(stage, first + k, price) for k in range(len(months))]
-        column_of = {m: first + k for k, m in enumerate(months)}
-        for block in blocks:
-            imported = (
-                block.sized.case.compiled.model.column(grid.id, "import_kw").steps.start + block.part.columns.start
-            )
-            for here in sorted(set(block.period.months), key=sorted):
+        terms = [_terms(b, grid) for b in blocks]
+        for term in terms[0].demand:
+            weight = self.outlook.weight(stage, DEMAND)
+            first = self.stack.column(cost=term.price_per_kw * weight, lower=term.floor_kw, count=len(months))
+            self.peaks += [Peak(stage, first + k, term.price_per_kw) for k in range(len(months))]
+            column_of = {m: first + k for k, m in enumerate(months)}
+            for block, here in zip(blocks, terms, strict=True):
+                counts = next(d.counts for d in here.demand if d.name == term.name)
+                self._add_peak(block, grid, counts, column_of)
+
+    def _add_peak(
+        self, block: Block, grid: GridConnection, counts: npt.NDArray[np.bool_], column_of: Mapping[int, int]
+    ) -> None:
+        """Put the import of a period's counting steps below the peaks of the months that they stand in."""
+        imported = block.sized.case.compiled.model.column(grid.id, "import_kw").steps.start + block.part.columns.start
+        for months in sorted(set(block.period.months), key=sorted):
+            steps = np.array([k for k, m in enumerate(block.period.months) if m == months and counts[k]], np.int64)
+            if len(steps):
                 highest = self.stack.column()
-                steps = np.array([k for k, m in enumerate(block.period.months) if m == here])
                 self.stack.tie([imported + steps, highest], [1.0, -1.0], upper=0.0)
-                self.stack.tie([highest, np.array([column_of[m] for m in sorted(here)])], [1.0, -1.0], upper=0.0)
+                self.stack.tie([highest, np.array([column_of[m] for m in sorted(months)])], [1.0, -1.0], upper=0.0)
 
     def _link(self, stage: int, store: Store, blocks: Sequence[Block]) -> None:
         """Carry a store's energy through the year: level at the start of each period, plus what the period does inside.
@@ -314,6 +323,22 @@ class _Builder:
             share = len(self.outlook.years_of(block.stage)) / self.outlook.years
             found[block.part.columns] = share * block.period.count * block.co2_kg
         return found
+
+
+def _terms(block: Block, grid: GridConnection) -> Terms:
+    """Return what a connection's tariff means for a period.
+
+    Raises
+    ------
+    ProblemError
+        If it counts energy over the month: a typical day belongs to several.
+    """
+    problem = block.period.problem
+    terms = optimizer_terms(problem.site.tariff(grid.contract), problem.horizon)
+    if terms.blocks or terms.netted:
+        words = "its tariff counts energy by the month (blocks or net metering), which typical days cannot; size under a tariff without"
+        raise ProblemError([error(grid.id, words)])
+    return terms
 
 
 def _room(lever: Lever) -> float:
