@@ -12,12 +12,14 @@ from optimizers.dispatch import DUAL_TOLERANCE, Dispatcher
 from optimizers.outlook import Outlook, once, payments
 from optimizers.session import Program, Solution, Status
 from optimizers.sizes import SizeOption
-from optimizers.sizing_program import DEMAND, SizingProblem, SizingProgram, sizing_program
+from optimizers.sizing_program import DEMAND, SHORT, SizingProblem, SizingProgram, sizing_program
+from optimizers.stack import with_row
 from optimizers.worker import Answer, Job
 
 Floats = npt.NDArray[np.float64]
 BUILT = 1e-6
 """Smaller sizes are rounding of the solver."""
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,16 @@ class Sizing:
         return max(self.present_cost - self.bound, 0.0) / max(abs(self.present_cost), 1.0)
 
     @property
+    def mean_operation(self) -> dict[str, float]:
+        """Cost of a mean year by part, at the prices of year 0."""
+        parts = {p for stage in self.operation for p in stage}
+        shares = [len(self.outlook.years_of(k)) / self.outlook.years for k in range(len(self.operation))]
+        return {
+            p: sum(w * stage.get(p, 0.0) for w, stage in zip(shares, self.operation, strict=True))
+            for p in sorted(parts)
+        }
+
+    @property
     def sizes(self) -> dict[str, float]:
         """Total size by the option's name."""
         return {c.option.name: c.size for c in self.choices}
@@ -78,6 +90,11 @@ class Planner:
     def cheapest(self) -> Sizing:
         """Return the plan of least present cost; raises what :meth:`solve` raises."""
         return self.sizing(self.built.program, *self.solve(self.built.program, "sizes"))
+
+    def serving(self, plan: Sizing) -> Program:
+        """Return the program in which demand may not go short of more than in ``plan``: less cost or emission must not come from that."""
+        short = sum(plan.mean_operation.get(part, 0.0) for part in SHORT)
+        return with_row(self.built.program, self.built.shortfall, short + ROUNDING * (1.0 + abs(plan.present_cost)))
 
     def unbuilt(self) -> Sizing:
         """Return what there is, run at its best, with nothing new built and no cap on emissions."""

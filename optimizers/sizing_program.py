@@ -24,7 +24,7 @@ from optimizers.stack import Part, Stack
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-CO2, DEMAND = "co2", "demand"
+CO2, DEMAND, SHORT = "co2", "demand", ("unserved", "late")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,8 @@ class SizingProgram:
     peaks: tuple[Peak, ...]
     co2_kg: Floats
     """Mean emission per year as weights on the columns."""
+    shortfall: Floats
+    """What demand that is not met, or met late, counts per mean year, as weights on the columns."""
 
     def size_weights(self, option: SizeOption, stage: int) -> Floats:
         """Return the size of an option in a stage, what exists left out, as weights on the columns; aged as it then is."""
@@ -125,12 +127,12 @@ class _Builder:
             for store in self.problem.site.of_kind(Store):
                 self._link(stage, store, here)
             blocks += here
-        co2_kg = self._co2(blocks)
+        co2_kg = self._yearly(blocks, [b.co2_kg for b in blocks])
+        short = [sum((b.cost[p][:-1] for p in SHORT if p in b.cost), 0.0 * b.co2_kg) for b in blocks]
         if self.problem.co2_cap_kg is not None:
             self.stack.bind(np.arange(self.stack.width), co2_kg, upper=self.problem.co2_cap_kg)
-        return SizingProgram(
-            self.problem, self.stack.program(), tuple(self.builds), tuple(blocks), tuple(self.peaks), co2_kg
-        )
+        program, builds, peaks = self.stack.program(), tuple(self.builds), tuple(self.peaks)
+        return SizingProgram(self.problem, program, builds, tuple(blocks), peaks, co2_kg, self._yearly(blocks, short))
 
     def _add_builds(self) -> None:
         rate, stages = self.outlook.discount_rate, self.outlook.stages
@@ -317,11 +319,12 @@ class _Builder:
             found += [(column, count * slope) for column, count in terms if slope]
         return bound, found
 
-    def _co2(self, blocks: Sequence[Block]) -> Floats:
+    def _yearly(self, blocks: Sequence[Block], weights: Sequence[Floats]) -> Floats:
+        """Return what each block counts of its columns as a sum over a mean year, on all columns."""
         found = np.zeros(self.stack.width)
-        for block in blocks:
+        for block, own in zip(blocks, weights, strict=True):
             share = len(self.outlook.years_of(block.stage)) / self.outlook.years
-            found[block.part.columns] = share * block.period.count * block.co2_kg
+            found[block.part.columns] = share * block.period.count * own
         return found
 
 

@@ -14,7 +14,7 @@ from models.components import AnyAsset
 from models.errors import SiteError
 from models.findings import Finding, error, errors_in
 from models.site.check import check_site
-from models.site.places import line_of, place_of, words_for
+from models.site.documents import finding_of, read_yaml, repeated_keys
 from models.site.profiles import read_profiles
 from models.site.salvage import not_consequences, salvaged
 from models.site.site import FORMAT, AnyContract, Customer, Device, Location, Networks, Node, ProfileFile, Site
@@ -63,14 +63,9 @@ def read_site(path: Path | str, *also: Check) -> tuple[Site | None, list[Finding
     ``also`` are further checks to run with ours. Where parts of the document are malformed, the others are checked all the same.
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        document = yaml.load(text, Loader=yaml.CSafeLoader)
-    except OSError as fault:
-        return None, [error(str(path), f"the file cannot be read ({fault.strerror})")]
-    except (yaml.YAMLError, UnicodeDecodeError) as fault:
-        return None, [error(str(path), f"the file is not YAML: {' '.join(str(fault).split())}")]
+    document, root, unreadable = read_yaml(path)
+    if unreadable:
+        return None, unreadable
     return parse_site(document, path.resolve().parent, root, *also)
 
 
@@ -78,14 +73,14 @@ def parse_site(
     document: Any, folder: Path, root: yaml.Node | None = None, *also: Check
 ) -> tuple[Site | None, list[Finding]]:
     """Return the site in a parsed document and its findings; ``folder`` is where relative paths start, ``root`` gives line numbers."""
-    repeated = _repeated_keys(root)
+    repeated = repeated_keys(root)
     if not isinstance(document, dict):
         return None, [error("the file", f"holds no mapping; begin with 'format: {FORMAT}'")]
     try:
         site = _site_of(document, folder)
     except ValidationError as fault:
         problems = fault.errors(include_url=False)
-        found = repeated + [_finding(p, document, root) for p in problems]
+        found = repeated + [finding_of(p, document, root, SiteDocument) for p in problems]
         return None, found + _in_the_rest(document, folder, problems, found, also)
     return site, repeated + _findings_of(site, also)
 
@@ -120,30 +115,3 @@ def _in_the_rest(
 def site_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the site format."""
     return SiteDocument.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
-
-
-def _finding(problem: Any, document: Any, root: yaml.Node | None) -> Finding:
-    line = line_of(problem["loc"], root)
-    where = f" (line {line})" if line else ""
-    return error(place_of(problem["loc"], document), words_for(problem, SiteDocument) + where)
-
-
-def _repeated_keys(node: yaml.Node | None) -> list[Finding]:
-    """Return one finding per key that stands twice in a mapping, which YAML would silently let the last one win."""
-    found: list[Finding] = []
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if str(key.value) in seen:
-                found.append(
-                    error(
-                        str(key.value),
-                        f"this key stands twice in one mapping (line {key.start_mark.line + 1}); keep one",
-                    )
-                )
-            seen.add(str(key.value))
-            found += _repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            found += _repeated_keys(value)
-    return found

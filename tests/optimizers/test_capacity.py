@@ -138,5 +138,7 @@ def test_what_moves_more_than_limits_is_refused_by_name(dispatcher):
     site = site_of([grid(), gas(), {**BOILER, "min_load_share": 0.2}, consumer("heat")])
     problem = problem_of(site, hours(2), {"mill_heat_kw": 100.0})
     option = SizeOption(asset="boiler", unit="kW", most=1000, reference=400, fields=("heat_max_kw",))
-    with pytest.raises(ProblemError, match=r"boiler: its size in kW changes more than limits.*give the option as units"):
+    with pytest.raises(
+        ProblemError, match=r"boiler: its size in kW changes more than limits.*give the option as units"
+    ):
         size(sizing(problem, option), dispatcher)
