@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.dispatch import Plan, PlanCheck
+from models.findings import Finding
 from models.forecast import Forecast
 from models.ports import Reading, Receipt
 from models.state import Snapshot
+from twin.track import ReplanRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,16 @@ class Fault:
     message: str
 
 
-Event = SnapshotTaken | PlanMade | CommandsSent | GuardActed | Fault
+@dataclass(frozen=True, slots=True)
+class PlantTracked:
+    """What has parted from the plan at a turn, empty while the plant follows; ``request`` says why a new plan is made before its time."""
+
+    at: datetime
+    apart: Sequence[Finding]
+    request: ReplanRequest | None
+
+
+Event = SnapshotTaken | PlanMade | CommandsSent | GuardActed | PlantTracked | Fault
 Listener = Callable[[Event], None]
 
 

@@ -27,6 +27,7 @@ from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod, PeriodFinder, monthly
 from scenarios.events import CommandsSent, Fault, GuardActed, Listener, PlanMade, SnapshotTaken, nobody
 from scenarios.floor import import_by_step, period_floor_kw
+from scenarios.following import Following
 from scenarios.guard import Guard, allowed_kw, planned_peak_kw, rest_of_quarter
 from scenarios.measured import Measured
 from scenarios.problem import Checker, Horizons, Planner, demand_terms, losses_on, mean_series
@@ -39,6 +40,8 @@ TRUSTED = timedelta(hours=1)
 """So long an accepted plan goes on in place of newer ones that the twin objects to; what is older knows the present too little."""
 DEADBAND_KW = 2.0
 """Between two plans a set-point is sent again only when it has moved by more."""
+BROKEN_TURNS = 10
+"""So many turns in a row that break off are no accident any more."""
 PLAN_ID_NONE = "none"
 NOT_TAKEN = ("unreachable", "refused_stale", "refused_journal")
 """Why a command did not even leave: what passes by itself, so it is given again at the next turn."""
@@ -63,7 +66,8 @@ class LoopSettings:
 
     ``billing_period`` gives the period whose peak is charged, the calendar month by default; the synchroniser needs the same, since
     it follows that peak. ``floor_kw`` is the peak that it is taken to need anyway where no floor
-    planner finds one. ``in_background`` runs a planner so that the loop's thread stays free.
+    planner finds one. ``in_background`` runs a planner so that the loop's thread stays free. ``tracked`` plans anew, before its time,
+    when the plant does not do what the plan counts on.
     """
 
     poll: timedelta = timedelta(minutes=1)
@@ -72,6 +76,7 @@ class LoopSettings:
     billing_period: PeriodFinder | None = None
     in_background: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread
     guarded: bool = True
+    tracked: bool = True
     floor_kw: float = 0.0
 
 
@@ -120,6 +125,7 @@ class OperatingLoop:
         self.settings = settings or LoopSettings()
         self.guard = guard or Guard(site)
         self.floor_planner = floor_planner
+        self.following = Following(site)
         self.course = Course(floor_kw=self.settings.floor_kw)
         self._present: deque[tuple[datetime, Mapping[str, float]]] = deque()
         self._seen: Measured
@@ -128,9 +134,22 @@ class OperatingLoop:
         self._device = {d.asset: d.id for d in site.devices}
 
     async def run(self, until: datetime | None = None) -> None:
-        """Turn after turn, on whole polls of the clock, until ``until`` (not included) or for ever."""
+        """Turn after turn, on whole polls of the clock, until ``until`` (not included) or for ever.
+
+        A turn that breaks off is told, and the next one begins afresh; only when none gets through any more is the problem raised.
+        """
+        broken = 0
         while until is None or self.clock.now() < until:
-            await self.turn()
+            try:
+                await self.turn()
+                broken = 0
+            except (
+                Exception
+            ) as problem:  # whatever it is, a plant that is operated must not be left alone because of it
+                broken += 1
+                if broken >= BROKEN_TURNS:
+                    raise
+                self._fault("loop", f"the turn broke off ({problem!r}); set-points stay, the next turn begins afresh")
             await self._wait_for_next_poll()
 
     async def turn(self) -> None:
@@ -138,11 +157,19 @@ class OperatingLoop:
         snapshot = await self._measure()
         if snapshot is None:
             return
-        if self._plan_is_due(snapshot.at):
+        if self._has_parted(snapshot) or self._plan_is_due(snapshot.at):
             await self._plan(snapshot)
             await self._send(self._target(self._seen), everything=True)
         elif self.course.planned_kw:
             await self._send(self._target(self._seen), everything=False)
+
+    def _has_parted(self, snapshot: Snapshot) -> bool:
+        """Return whether the plant does something else than the plan counts on, so that a new plan is due before its time."""
+        if not self.settings.tracked:
+            return False
+        tracked = self.following.observe(snapshot, self.course.planned_at)
+        self.listener(tracked)
+        return tracked.request is not None
 
     async def _wait_for_next_poll(self) -> None:
         now, poll_s = self.clock.now(), self.settings.poll.total_seconds()
@@ -264,6 +291,7 @@ class OperatingLoop:
             demand=demand,
             ends=horizons.ends.terms(self.site),
             losses_kw=losses_on(self.course.check, horizon),
+            available_share=self.following.available_share(horizon),
             integer_h=horizons.integer_h,
         )
 
@@ -283,6 +311,7 @@ class OperatingLoop:
     def _adopt(self, plan: Plan, check: PlanCheck | None, problem: DispatchProblem) -> None:
         course, at = self.course, problem.initial.at
         course.plan, course.forecast = plan, problem.forecast
+        self.following.plan(plan)
         course.check = check or course.check
         course.planned_kw = setpoints_kw(self.site, plan, problem.forecast, at)
         if course.period is not None and problem.demand is not None:
@@ -321,6 +350,7 @@ class OperatingLoop:
         }
         receipts = await asyncio.gather(*(self._write(asset, value) for asset, value in due.items()))
         if receipts:
+            self.following.receipts(receipts)
             self.listener(CommandsSent(self.clock.now(), receipts))
         course.in_force_kw |= due
         course.doubtful -= due.keys()

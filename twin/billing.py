@@ -1,5 +1,6 @@
 """Import as the bill sees it: means over quarter-hours and the highest of the billing period."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from models.horizon import HOUR, QUARTER, quarter_start, require_utc
@@ -8,6 +9,17 @@ from models.tariffs.time_of_use import BillingPeriod, PeriodFinder
 
 COVERED_SHARE = 0.8
 """A quarter-hour of which less was seen says nothing about its mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterMemory:
+    """What an import meter carries from one observation to the next."""
+
+    peak_kw: float | None = None
+    last_at: datetime | None = None
+    last_kw: float = 0.0
+    running: ImportSoFar | None = None
+    period: BillingPeriod | None = None
 
 
 class ImportMeter:
@@ -23,6 +35,17 @@ class ImportMeter:
         self._last: tuple[datetime, float] | None = None
         self._running: ImportSoFar | None = None
         self._period: BillingPeriod | None = None
+
+    @property
+    def memory(self) -> MeterMemory:
+        """What has to be known to go on from here."""
+        at, kw = self._last or (None, 0.0)
+        return MeterMemory(self.peak_kw, at, kw, self._running, self._period)
+
+    def recall(self, memory: MeterMemory) -> None:
+        """Go on from where another meter stood."""
+        self.peak_kw, self._running, self._period = memory.peak_kw, memory.running, memory.period
+        self._last = None if memory.last_at is None else (memory.last_at, memory.last_kw)
 
     @property
     def running(self) -> ImportSoFar | None:

@@ -12,7 +12,7 @@ from models.site import Site
 from models.state import Snapshot, TagState, UnitState
 from models.station import Port
 from models.tariffs.time_of_use import PeriodFinder, monthly
-from twin.billing import ImportMeter
+from twin.billing import ImportMeter, MeterMemory
 from twin.implied import implied_kw, kept_kwh, missing_by_balance
 from twin.state import Layout, build_snapshot, powers_of, stored_of, unit_ids
 
@@ -41,6 +41,20 @@ class Value:
         return self.quality is not Quality.BAD
 
 
+@dataclass(frozen=True, slots=True)
+class SyncMemory:
+    """What a synchroniser carries from one snapshot to the next; ``at`` is None before the first."""
+
+    at: datetime | None
+    meter: MeterMemory
+    powers: tuple[tuple[str, Carrier, float], ...]
+    """(asset, carrier, kW) of the last snapshot."""
+    stored_kwh: dict[str, float]
+    units: dict[str, UnitState]
+    seen: tuple[tuple[str, str, datetime], ...]
+    """(asset, quantity) and when it was measured last."""
+
+
 class Synchroniser:
     """Turns readings into snapshots; remembers what readings do not say: hours in state, the billing peak, the last good values.
 
@@ -64,10 +78,30 @@ class Synchroniser:
         self._units = unit_ids(site)
         self._grids = site.of_kind(GridConnection)
         self._seen: dict[Key, datetime] = {}
-        self._last = initial
+        self._at = initial.at if initial else None
         self._power: dict[Port, float] = powers_of(initial) if initial else {}
         self._stored: dict[str, float] = stored_of(initial) if initial else {}
         self._unit_states: dict[str, UnitState] = dict(initial.units) if initial else {}
+
+    @property
+    def memory(self) -> SyncMemory:
+        """What has to be known to go on from here, exactly as this one would."""
+        return SyncMemory(
+            self._at,
+            self._meter.memory,
+            tuple((asset, carrier, kw) for (asset, carrier), kw in self._power.items()),
+            dict(self._stored),
+            dict(self._unit_states),
+            tuple((asset, quantity, at) for (asset, quantity), at in self._seen.items()),
+        )
+
+    def recall(self, memory: SyncMemory) -> None:
+        """Go on from where another synchroniser of the same site stood."""
+        self._at = memory.at
+        self._meter.recall(memory.meter)
+        self._power = {(asset, carrier): kw for asset, carrier, kw in memory.powers}
+        self._stored, self._unit_states = dict(memory.stored_kwh), dict(memory.units)
+        self._seen = {(asset, quantity): at for asset, quantity, at in memory.seen}
 
     def _measured(self, asset: str) -> str:
         """Return whose figures a device reads: a meter reads those of the asset that it is mounted on."""
@@ -87,7 +121,7 @@ class Synchroniser:
             peak_import_kw=self._meter.peak_kw,
             import_so_far=self._meter.running,
         )
-        self._last, self._power, self._stored, self._unit_states = made, power, stored, units
+        self._at, self._power, self._stored, self._unit_states = now, power, stored, units
         return made
 
     def _best(self, readings: Iterable[Reading], now: datetime) -> dict[Key, Value]:
@@ -190,7 +224,7 @@ class Synchroniser:
         """Return what a keeper must hold now, from the last snapshot and the mean power since."""
         asset = self._asset[keeper]
         before = self._stored.get(keeper)
-        if before is None or self._last is None:
+        if before is None or self._at is None:
             # nothing is known: a store half full is off by least at worst
             return asset.energy_kwh / 2.0 if isinstance(asset, Store) else 0.0
         port = keeper, asset.control
@@ -198,14 +232,14 @@ class Synchroniser:
         baseline = values.get((keeper, "baseline_kw"))
         known = baseline is not None and baseline.usable
         baseline_kw = -baseline.value if baseline is not None and known else -mean_kw
-        span = self._last.at, now
+        span = self._at, now
         return kept_kwh(asset, before, mean_kw, span, baseline_kw, self.site.location.time_zone)
 
     def _unit_history(
         self, values: Mapping[Key, Value], power: Mapping[Port, float], now: datetime
     ) -> dict[str, UnitState]:
         """Return whether units run and for how long; a unit seen for the first time counts from now."""
-        hours = 0.0 if self._last is None else _age_s(self._last.at, now) / 3600.0
+        hours = 0.0 if self._at is None else _age_s(self._at, now) / 3600.0
         states = {}
         for unit in self._units:
             told = values.get((unit, "running"))

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from models.components import AnyAsset, Chp, EvFleet, GridConnection, Pv, Store, Wind
+from models.components import AnyAsset, Engine, EvFleet, GridConnection, Pv, Store, Wind
 from models.dispatch import Plan
 from models.findings import Finding, Severity
 from models.horizon import to_index
@@ -20,9 +20,9 @@ from twin.words import clock
 SETPOINT = "setpoint_kw"
 SETTLE = timedelta(minutes=5)
 """How long a unit may take to do what it is told, ramps apart."""
-APART_SHARE = 0.05
+APART_SHARE = 0.2
 APART_KW = 20.0
-"""A unit is apart from its command by more than 5 % of its size and 20 kW."""
+"""A unit is apart from its command by more than 20 % of it and 20 kW: less is what a rating is off by on a warm day."""
 STORED_SHARE = 0.1
 """A store that is further from its plan than this share of its size makes the plan stale."""
 IMPORT_SHARE = 0.1
@@ -72,11 +72,16 @@ class Tracker:
         self._plan: Plan | None = None
         self._snapshot: Snapshot | None = None
         self._given: dict[str, datetime] = {}
+        self.apart: tuple[Finding, ...] = ()
+        """Everything that has parted from the plan at the last look, said before or not."""
+
+    def commanded(self, asset: str) -> bool:
+        """Return whether the asset has been told something."""
+        return asset in self._receipts
 
     def plan(self, plan: Plan) -> None:
-        """Take a new plan; old reasons do not hold against it."""
+        """Take a new plan."""
         self._plan = plan
-        self._given.clear()
 
     def receipts(self, receipts: Iterable[Receipt]) -> None:
         """Take what became of commands; other quantities than set-points are passed over."""
@@ -94,7 +99,8 @@ class Tracker:
         self._snapshot = snapshot
         if self._plan is None:
             return None
-        fresh = [f for f in self._reasons(snapshot) if self._is_new(f.place, snapshot.at)]
+        self.apart = tuple(self._reasons(snapshot))
+        fresh = [f for f in self.apart if self._is_new(f.place, snapshot.at)]
         if not fresh:
             return None
         self._given.update({f.place: snapshot.at for f in fresh})
@@ -165,7 +171,7 @@ class Tracker:
         if at - track.commanded_at < SETTLE + _ramp_time(asset, abs(told - done)):
             return
         apart = abs(done) - abs(told) if isinstance(asset, LIMITS) else abs(done - told)
-        if apart > max(APART_KW, APART_SHARE * _size_kw(asset)):
+        if apart > max(APART_KW, APART_SHARE * max(abs(told), abs(done))):
             since = clock(track.commanded_at)
             words = f"told {told:g} kW since {since} and does {done:.0f} kW. Plan with what it does, or see why."
             yield Finding(Severity.WARNING, asset.id, words, (asset.id,), done, told)
@@ -206,12 +212,11 @@ class Tracker:
             yield Finding(Severity.WARNING, grid.id, words, (grid.id,), done, planned)
 
 
-def _size_kw(asset: AnyAsset) -> float:
-    """Return the largest power an asset can have either way; 0 where it has no limit."""
-    finite = [abs(x) for x in power_range_kw(asset) or () if np.isfinite(x)]
-    return max(finite, default=0.0)
+def size_kw(limits_kw: tuple[float, float] | None) -> float:
+    """Return the largest power within limits either way; 0 where there is no limit."""
+    return max((abs(x) for x in limits_kw or () if np.isfinite(x)), default=0.0)
 
 
 def _ramp_time(asset: AnyAsset, change_kw: float) -> timedelta:
     """Return how long an engine needs for a change of power."""
-    return timedelta(minutes=change_kw / asset.ramp_kw_per_min) if isinstance(asset, Chp) else timedelta(0)
+    return timedelta(minutes=change_kw / asset.ramp_kw_per_min) if isinstance(asset, Engine) else timedelta(0)

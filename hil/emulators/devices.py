@@ -243,8 +243,8 @@ class EmulatedDevice:
             return self._range[1]
         if point.quantity == SETPOINT and isinstance(self._asset, EvFleet):
             return self._range[0]
-        low, high = point.range or (0.0, 0.0)
-        return min(max(0.0, low), high) if low > 0.0 or high < 0.0 else 0.0
+        low, high = point.range or (-inf, inf)
+        return min(max(0.0, low), high)
 
     def _in_hole(self, table: Table, address: int, count: int) -> bool:
         return any(first < address + count and address <= last for first, last in self.map.holes.get(table, ()))

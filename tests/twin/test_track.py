@@ -74,12 +74,14 @@ def test_a_device_that_clamps(site: Site, plan, tracker: Tracker):
     assert "battery: 500 kW was asked and the device shows 300 kW" in found.reason
 
 
-def test_a_reason_is_given_once_until_a_new_plan(site: Site, plan, tracker: Tracker):
+def test_a_reason_is_given_once_a_quarter_hour_also_against_a_new_plan(site: Site, plan, tracker: Tracker):
     tracker.receipts([receipt("battery", 500.0, "unreachable")])
     assert tracker.observe(as_planned(site, plan, 16)) is not None
     assert tracker.observe(as_planned(site, plan, 17)) is None
     tracker.plan(plan)
-    assert tracker.observe(as_planned(site, plan, 18)) is not None
+    assert tracker.observe(as_planned(site, plan, 18)) is None
+    assert [f.place for f in tracker.apart] == ["battery"]
+    assert tracker.observe(as_planned(site, plan, 31)) is not None
 
 
 def test_sun_below_its_limit_is_no_disobedience(site: Site, plan, tracker: Tracker):
