@@ -28,8 +28,6 @@ FAST = 1
 """Compression level: a log is written once a turn and read now and then."""
 QUALITIES = tuple(Quality)
 MICROSECOND = timedelta(microseconds=1)
-ARRAYS = ("power_kw", "stored_kwh", "running", "unserved_kw", "price_per_kwh")
-"""The labelled arrays of a plan."""
 Column = tuple[str, str]
 """Device and quantity of a reading."""
 Thing = TypeVar("Thing")
@@ -167,13 +165,10 @@ def digest(snapshot: Snapshot) -> str:
 
 def pack_plan(plan: Plan) -> bytes:
     """Return a plan with all its arrays."""
-    rest = {f.name: getattr(plan, f.name) for f in fields(plan) if f.name not in ARRAYS}
-    return pack(
-        {
-            "arrays": {name: _labelled(getattr(plan, name)) for name in ARRAYS},
-            "rest": {k: _adapter(_type_of(k)).dump_python(v, mode="json") for k, v in rest.items()},
-        }
-    )
+    values = {f.name: getattr(plan, f.name) for f in fields(plan) if getattr(plan, f.name) is not None}
+    arrays = {name: _labelled(v) for name, v in values.items() if isinstance(v, xr.DataArray)}
+    rest = {k: plain(_type_of(k), v) for k, v in values.items() if k not in arrays}
+    return pack({"arrays": arrays, "rest": rest})
 
 
 def unpack_plan(body: bytes) -> Plan:
@@ -181,11 +176,11 @@ def unpack_plan(body: bytes) -> Plan:
     found = unpack(body)
     values: dict[str, Any] = {k: _adapter(_type_of(k)).validate_python(v) for k, v in found["rest"].items()}
     times = values["horizon"].times
-    values |= {name: _relabelled(found["arrays"][name], times) for name in ARRAYS}
+    values |= {name: _relabelled(array, times) for name, array in found["arrays"].items()}
     return Plan(**values)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=32)
 def _type_of(field_name: str) -> Any:
     return next(f.type for f in fields(Plan) if f.name == field_name)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from models.errors import SetupError
 from models.ports import Reading
@@ -14,6 +14,7 @@ from twin.packing import Column, digest, made, unpack, unpack_readings, unpack_s
 from twin.sync import Synchroniser, SyncMemory
 from twin.watch import Verdict, marked
 
+LAST = datetime(9999, 1, 1, tzinfo=UTC)
 REBUILDING = (Kind.MEMORY, Kind.COLUMNS, Kind.VERDICT, Kind.READINGS, Kind.SNAPSHOT)
 
 
@@ -49,6 +50,23 @@ def replay(
             yield found
 
 
+def memory_at_end(log: RecordLog, site: Site, billing_period: PeriodFinder | None = None) -> SyncMemory | None:
+    """Return what a synchroniser knew at the end of the log, so that a new one can go on; None for a log without a memory.
+
+    Raises
+    ------
+    SetupError
+        If the log belongs to another site.
+    """
+    memory = log.last(Kind.MEMORY, LAST)
+    if memory is None:
+        return None
+    rebuilding = _Rebuilding(site, billing_period)
+    for record in log.read(memory.at, LAST, REBUILDING, after=memory.seq - 1):
+        rebuilding.take(record)
+    return rebuilding.memory
+
+
 def _first_memory(log: RecordLog, start: datetime, end: datetime) -> Record | None:
     return next(iter(log.read(start, end, (Kind.MEMORY,))), None)
 
@@ -63,6 +81,11 @@ class _Rebuilding:
         self._verdict: Verdict | None = None
         self._readings: tuple[Reading, ...] = ()
         self._snapshot: Snapshot | None = None
+
+    @property
+    def memory(self) -> SyncMemory:
+        """What the synchroniser remembers by now."""
+        return self._synchroniser.memory
 
     def take(self, record: Record) -> Moment | None:
         """Take the next record; return the turn that it completes."""
