@@ -37,7 +37,7 @@ Json = Annotated[
 SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
 
 NOON = "2015-07-15T12:00+08:00"
-STATES = ".nc, .csv or .json by its ending"
+STATES = ".zarr, .nc, .parquet, .csv or .json by its ending"
 
 
 @app.command()
@@ -93,13 +93,24 @@ def flow(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="draw them: single line and profiles, .png or .svg")
     ] = None,
+    linear: Annotated[
+        bool, typer.Option("--linear", help="of a grid: how far the linear model of planning studies is off")
+    ] = False,
 ) -> None:
     """Solve all networks at one instant: AC power flow, heat, cold and gas, with the balance of every carrier.
 
     With --year: every hour of a year as the common operator would run the site; exit 1 when one has no solution.
+    In place of a site: a grid, as pandapower .json, MATPOWER .m, or simbench:CODE with the year of its profiles.
     """
     from service.commands.flow import show_flow, show_year
+    from service.commands.grids import is_grid, show_grid, show_grid_year
 
+    if is_grid(site) and year is not None:
+        raise typer.Exit(show_grid_year(site, year, out=out))
+    if is_grid(site):
+        raise typer.Exit(show_grid(site, required(at), full=full, linear=linear, out=out, plot=plot))
+    if linear:
+        raise typer.BadParameter("is for a grid: .json, .m or simbench:CODE", param_hint="--linear")
     if year is not None:
         raise typer.Exit(show_year(site, year, seed=seed, out=out))
     show_flow(site, required(at), seed=seed, full=full, out=out, plot=plot)
@@ -112,9 +123,16 @@ def n1(
     seed: Seed = 1,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"write the table: {STATES}")] = None,
 ) -> None:
-    """Take out every line and transformer in turn: voltages, loadings, and who is left without supply."""
+    """Take out every line and transformer in turn: voltages, loadings, and who is left without supply.
+
+    In place of a site: a grid, as for flow.
+    """
+    from service.commands.grids import is_grid, show_grid_outages
     from service.commands.n1 import show_outages
 
+    if is_grid(site):
+        show_grid_outages(site, required(at), out=out)
+        return
     show_outages(site, required(at), seed=seed, out=out)
 
 

@@ -22,13 +22,14 @@ def require_writable(path: Path | None, endings: Iterable[str] = (), *, option: 
     known = tuple(endings)
     if known and path.suffix.lower() not in known:
         raise SetupError(f"{path}: no format for this ending; use one of {', '.join(known)}")
-    there = path.exists()
+    probe = path / ".probe" if path.is_dir() and path.suffix == ".zarr" else path  # a zarr store is a folder
+    there = probe.exists()
     try:
-        path.open("ab").close()
+        probe.open("ab").close()
     except OSError as fault:
         raise SetupError(f"{path} cannot be written: {fault.strerror}. Choose another place with {option}.") from None
     if not there:
-        path.unlink()
+        probe.unlink()
 
 
 def write_as(writers: Mapping[str, Callable[[T, Path], None]], content: T, path: Path) -> None:

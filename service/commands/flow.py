@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 from rich.table import Table
 
 from models.actuals import Actuals
@@ -20,22 +19,14 @@ from scenarios.rules import Rule, RulePlanner
 from scenarios.setpoints import setpoints_kw
 from service.commands.files import require_writable
 from service.commands.network_files import WRITERS, write_states
+from service.commands.network_tables import element_tables, extremes, year_table
 from service.commands.screen import console
-from service.commands.year import year_states, year_table
+from service.commands.year import year_states
 from service.console.figures import grouped, local_time
 from service.history import EPOCH, History
 from service.views.flows import CarrierBalance, flow_now
 from twin.state import start_snapshot
 from twin.step import Twin
-
-UNITS = {
-    "vm_pu": ("voltage", "pu", 4),
-    "loading_share": ("loading", "share", 3),
-    "supply_degc": ("supply", "degC", 1),
-    "return_degc": ("return", "degC", 1),
-    "pressure_kpa": ("pressure", "kPa", 1),
-    "loss_kw": ("losses", "kW", 1),
-}
 
 
 def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path | None, plot: Path | None) -> None:
@@ -48,12 +39,11 @@ def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path
     start = snapshot.at - QUARTER
     title = f"{site.title}, {local_time(start, site.location.time_zone, '%Y-%m-%d %H:%M')} local"
     console.print(balance_table(view.balances, f"{title}: balance, kW"))
-    console.print(extremes(snapshot))
+    console.print(extremes(snapshot.networks))
     if full:
         for name, state in snapshot.networks.items():
-            for dim in ("bus", "branch", "junction", "pipe"):
-                if dim in state.dims:
-                    console.print(element_table(f"{name}, {dim}", state, dim))
+            for table in element_tables(name, state):
+                console.print(table)
     step = np.datetime64(start.replace(tzinfo=None), "ns")
     states = {name: state.expand_dims(time=[step]) for name, state in snapshot.networks.items()}
     if out is not None:
@@ -61,7 +51,7 @@ def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path
     if plot is not None:
         from service.pictures.sheet import write_sheet  # matplotlib takes a second to import
 
-        write_sheet(site, snapshot.networks, title, plot)
+        write_sheet([n for _, n in site.networks], snapshot.networks, title, plot)
 
 
 def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int:
@@ -95,41 +85,3 @@ def state_at(site: Site, at: datetime, seed: int) -> Snapshot:
     plan = RulePlanner(site, Rule()).plan(DispatchProblem(site, horizon, forecast, initial))
     series = {str(s): float(forecast.values.sel(series=s).values[0]) for s in forecast.values["series"].values}
     return Twin(site).step(initial, setpoints_kw(site, plan, forecast, start), series, QUARTER / timedelta(hours=1))
-
-
-def extremes(snapshot: Snapshot) -> Table:
-    """Return the lowest and highest value of every quantity in every network, with the element that has it."""
-    table = Table(title="Networks", title_justify="left", header_style="bold")
-    for name in ("network", "quantity", "lowest", "at", "highest", "at"):
-        table.add_column(name, justify="right" if name in ("lowest", "highest") else "left", overflow="fold")
-    for network, state in snapshot.networks.items():
-        for name, (title, unit, digits) in UNITS.items():
-            if name not in state:
-                continue
-            values, places = _by_element(state[name])
-            if not np.isfinite(values).any():
-                continue
-            low, high = int(np.nanargmin(values)), int(np.nanargmax(values))
-            single = ("", "", grouped(values[high], digits), places[high])
-            row = single if len(values) == 1 else (grouped(values[low], digits), places[low], *single[2:])
-            table.add_row(network, f"{title}, {unit}", *row)
-    return table
-
-
-def element_table(title: str, state: xr.Dataset, dim: str) -> Table:
-    """Return every element of one kind with all its quantities."""
-    names = [n for n in state.data_vars if state[n].dims == (dim,) and np.issubdtype(state[n].dtype, np.floating)]
-    table = Table(title=title, title_justify="left", header_style="bold")
-    table.add_column(dim)
-    for name in names:
-        table.add_column(str(name), justify="right")
-    for index, element in enumerate(state[dim].values):
-        table.add_row(str(element), *(grouped(float(state[n].values[index]), 4) for n in names))
-    return table
-
-
-def _by_element(array: xr.DataArray) -> tuple[np.ndarray, list[str]]:
-    values = np.atleast_1d(np.asarray(array.values, dtype=float)).ravel()
-    if array.ndim == 1:
-        return values, [str(p) for p in array[array.dims[0]].values]
-    return values, [""] * len(values)

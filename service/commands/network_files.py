@@ -1,4 +1,4 @@
-"""States of networks as files: netCDF for arrays, CSV for spreadsheets, JSON for programs."""
+"""States of networks as files: zarr and netCDF for arrays, Parquet and CSV for tables, JSON for programs."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -15,7 +15,7 @@ States = Mapping[str, xr.Dataset]
 
 
 def write_states(states: States, path: Path) -> None:
-    """Write network states in the format that the file's ending names: ``.nc``, ``.csv`` or ``.json``.
+    """Write network states in the format that the file's ending names: ``.zarr`` (a folder), ``.nc``, ``.parquet``, ``.csv`` or ``.json``.
 
     Raises
     ------
@@ -58,6 +58,16 @@ def _netcdf(states: States, path: Path) -> None:
     one_dataset(states).to_netcdf(path, engine="scipy")
 
 
+def _zarr(states: States, path: Path) -> None:
+    data = one_dataset(states)
+    words = {n: v.astype(str) for n, v in data.variables.items() if v.dtype == object}  # zarr keeps text of fixed width
+    data.assign(words).to_zarr(path, mode="w", zarr_format=2)
+
+
+def _parquet(states: States, path: Path) -> None:
+    one_table(states).to_parquet(path)
+
+
 def _csv(states: States, path: Path) -> None:
     one_table(states).to_csv(path, float_format="%.6g")
 
@@ -77,4 +87,10 @@ def _plain(value: object) -> object:
     return number if np.isfinite(number) else None
 
 
-WRITERS: Mapping[str, Callable[[States, Path], None]] = {".nc": _netcdf, ".csv": _csv, ".json": _json}
+WRITERS: Mapping[str, Callable[[States, Path], None]] = {
+    ".zarr": _zarr,
+    ".nc": _netcdf,
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".json": _json,
+}

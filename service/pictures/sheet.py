@@ -1,6 +1,6 @@
-"""One sheet with all networks of a site at one instant, as PNG or SVG."""
+"""One sheet with all networks at one instant, as PNG or SVG."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -8,16 +8,16 @@ from matplotlib.figure import Figure, SubFigure
 
 from models.errors import SetupError
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
-from models.site import Site
 
+Network = ElectricNetwork | PipeNetwork | GasNetwork
 ENDINGS = (".png", ".svg")
 WIDTH_IN = 11.7
 GRID_IN, PIPES_IN = 6.2, 3.4
 DPI = 150
 
 
-def write_sheet(site: Site, states: Mapping[str, xr.Dataset], title: str, path: Path) -> None:
-    """Draw every network of a site and write the sheet; ``states`` by network id, at one instant.
+def write_sheet(networks: Sequence[Network], states: Mapping[str, xr.Dataset], title: str, path: Path) -> None:
+    """Draw networks and write the sheet; ``states`` by network id, at one instant.
 
     Raises
     ------
@@ -27,14 +27,14 @@ def write_sheet(site: Site, states: Mapping[str, xr.Dataset], title: str, path: 
     if path.suffix.lower() not in ENDINGS:
         raise SetupError(f"{path}: no picture format for this ending; use one of {', '.join(ENDINGS)}")
     try:
-        draw_sheet(site, states, title).savefig(path, dpi=DPI)
+        draw_sheet(networks, states, title).savefig(path, dpi=DPI)
     except OSError as fault:
         raise SetupError(f"{path} cannot be written: {fault.strerror or fault}") from None
 
 
-def draw_sheet(site: Site, states: Mapping[str, xr.Dataset], title: str) -> Figure:
+def draw_sheet(networks: Sequence[Network], states: Mapping[str, xr.Dataset], title: str) -> Figure:
     """Return the sheet: one strip per network, grids as single lines, pipes as profiles to their worst consumer."""
-    networks = [n for _, n in site.networks if n.id in states]
+    networks = [n for n in networks if n.id in states]
     heights = [GRID_IN if isinstance(n, ElectricNetwork) else PIPES_IN for n in networks]
     figure = Figure(figsize=(WIDTH_IN, sum(heights) + 0.5), layout="constrained")
     figure.suptitle(title, fontsize=11)
@@ -44,7 +44,7 @@ def draw_sheet(site: Site, states: Mapping[str, xr.Dataset], title: str) -> Figu
     return figure
 
 
-def _draw(strip: SubFigure, network: ElectricNetwork | PipeNetwork | GasNetwork, state: xr.Dataset) -> None:
+def _draw(strip: SubFigure, network: Network, state: xr.Dataset) -> None:
     from service.pictures.grid import draw_grid
     from service.pictures.profile import draw_gas, draw_pressures, draw_temperatures, worst_consumer
 

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from sample_networks import ring
@@ -8,7 +9,8 @@ from models.findings import Severity
 from models.networks.electricity import solve_electricity
 from models.networks.electricity.importers import from_pandapower, read_pandapower
 from models.networks.electricity.matpower import read_matpower
-from models.networks.electricity.reference import to_pandapower
+from models.networks.electricity.reference import set_power, to_pandapower
+from models.networks.electricity.simbench import from_simbench
 from models.networks.status import Status
 
 THREE_BUSES = """
@@ -53,7 +55,9 @@ def test_a_pandapower_file_with_gaps_and_unknown_parts_says_so(tmp_path):
     pp.to_json(net, str(path))
     grid = read_pandapower(path)
     assert grid.network.lines[0].current_max_ka == pytest.approx(0.3)
-    assert [(f.severity, f.place) for f in grid.findings] == [(Severity.ERROR, "ward")]
+    said = [(f.severity, f.place) for f in grid.findings]
+    assert said == [(Severity.WARNING, "line.df"), (Severity.ERROR, "ward")]
+    assert "empty in 4 of 4 rows; 1 is taken" in grid.findings[0].message
 
 
 def test_a_matpower_case_solves_as_its_author_means(tmp_path):
@@ -85,3 +89,30 @@ def test_a_case_without_reference_or_branches_is_refused_at_once(tmp_path):
     with pytest.raises(DataError) as caught:
         read_matpower(path)
     assert len(caught.value.findings) == 2
+
+
+def test_a_simbench_grid_brings_its_year_and_says_what_was_empty():
+    net = to_pandapower(ring())
+    set_power(net, ring(), {"a": -100.0, "c": -200.0}, {"a": -10.0})
+    net.load = net.sgen.rename_axis(None).assign(p_mw=-net.sgen["p_mw"], q_mvar=-net.sgen["q_mvar"])
+    net.load["const_z_p_percent"], net.load.loc[1, "scaling"] = np.nan, 0.5
+    net.sgen = net.sgen.iloc[:0]
+    net.profiles = {"load": pd.DataFrame({"time": ["31.12.2016 23:30", "31.12.2016 23:45"]})}
+    found = from_simbench(net, {("load", "p_mw"): pd.DataFrame({0: [0.05, 0.2], 1: [0.1, 0.4]})}, "small")
+    assert found.p_kw.sel(bus="a").to_numpy().tolist() == pytest.approx([-50.0, -200.0])
+    assert found.p_kw.sel(bus="c").to_numpy().tolist() == pytest.approx([-50.0, -200.0])
+    assert found.q_kvar.sel(bus="a").to_numpy().tolist() == pytest.approx([-10.0, -10.0])
+    assert found.p_kw["time"].to_numpy()[-1] == np.datetime64("2016-12-31T23:45")
+    assert [f.place for f in found.grid.findings] == ["load.const_z_p_percent"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pandapower's own, of its older cases
+def test_a_grid_of_high_voltage_is_solved_in_stages():
+    import pandapower as pp
+    import pandapower.networks as pn
+
+    net = pn.case300()
+    flow = solve(from_pandapower(net))
+    pp.runpp(net, calculate_voltage_angles=True, tolerance_mva=1e-9)
+    assert flow.status == Status.OK
+    assert flow.vm_pu.to_numpy() == pytest.approx(net.res_bus.vm_pu.to_numpy(), abs=1e-8)

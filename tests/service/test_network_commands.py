@@ -12,7 +12,8 @@ from models.networks.status import Status
 from models.site.file import load_site
 from service.cli import app
 from service.commands.network_files import write_states
-from service.commands.year import year_states, year_table
+from service.commands.network_tables import year_table
+from service.commands.year import year_states
 from service.places import PARK
 
 
@@ -46,7 +47,7 @@ def test_extremes_of_a_week_name_element_and_hour(week):
 
 
 def test_states_are_written_with_network_element_and_unit_in_their_names(week, tmp_path):
-    for name in ("week.csv", "week.nc", "week.json"):
+    for name in ("week.csv", "week.nc", "week.json", "week.parquet", "week.zarr"):
         write_states(week, tmp_path / name)
     table = pd.read_csv(tmp_path / "week.csv", index_col="start_utc", parse_dates=True)
     assert len(table) == 168
@@ -55,6 +56,9 @@ def test_states_are_written_with_network_element_and_unit_in_their_names(week, t
     with xr.open_dataset(tmp_path / "week.nc", engine="scipy") as found:
         assert found["park_20kv.vm_pu"].dims == ("park_20kv.bus", "time")
         assert np.array_equal(found["park_20kv.loss_kw"], losses)
+    with xr.open_zarr(tmp_path / "week.zarr") as found:
+        assert np.array_equal(found["park_20kv.loss_kw"], losses)
+    assert np.array_equal(pd.read_parquet(tmp_path / "week.parquet")["park_20kv.loss_kw"], losses)
     body = json.loads((tmp_path / "week.json").read_text())
     assert len(body["start_utc"]) == len(body["park_20kv.loss_kw"]) == 168
 
@@ -70,7 +74,7 @@ def test_flow_at_an_instant_writes_one_step(tmp_path):
 def test_an_unknown_ending_is_refused_in_words(week, tmp_path):
     done = run("flow", "-o", str(tmp_path / "now.xlsx"))
     assert done.exit_code != 0
-    assert "use one of .nc, .csv, .json" in done.output
+    assert "use one of .zarr, .nc, .parquet, .csv, .json" in done.output
 
 
 def test_outages_name_who_is_left_without_supply(tmp_path):

@@ -52,12 +52,16 @@ def test_a_path_takes_the_shortest_open_way():
 @pytest.fixture(scope="module")
 def park():
     site = load_site(PARK)
-    return site, {n: s.isel(time=0) for n, s in year_states(site, 2015, seed=1, hours=1).items()}
+    return (
+        site,
+        [n for _, n in site.networks],
+        {n: s.isel(time=0) for n, s in year_states(site, 2015, seed=1, hours=1).items()},
+    )
 
 
 def test_a_sheet_names_every_network_bus_and_unit(park, tmp_path):
-    site, states = park
-    write_sheet(site, states, "the park", tmp_path / "sheet.svg")
+    site, networks, states = park
+    write_sheet(networks, states, "the park", tmp_path / "sheet.svg")
     text = (tmp_path / "sheet.svg").read_text()
     said = {part.strip() for part in text.replace("-->", "<!--").split("<!--")[1::2]}
     assert {b.id for n in site.networks.electricity for b in n.buses} <= said
@@ -66,14 +70,14 @@ def test_a_sheet_names_every_network_bus_and_unit(park, tmp_path):
 
 
 def test_a_sheet_shows_a_dead_bus_and_is_a_picture(park, tmp_path):
-    site, states = park
+    _, networks, states = park
     dark = states["park_20kv"].copy(deep=True)
     dark["vm_pu"] = xr.where(dark["bus"] == "bus_14", np.nan, dark["vm_pu"])
-    write_sheet(site, {"park_20kv": dark}, "one bus dead", tmp_path / "sheet.png")
+    write_sheet(networks, {"park_20kv": dark}, "one bus dead", tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_an_unknown_picture_format_is_refused_in_words(park, tmp_path):
-    site, states = park
+    _, networks, states = park
     with pytest.raises(SetupError, match=r"use one of \.png, \.svg"):
-        write_sheet(site, states, "x", tmp_path / "sheet.gif")
+        write_sheet(networks, states, "x", tmp_path / "sheet.gif")

@@ -7,6 +7,7 @@ errors, so nothing disappears silently.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ from models.networks.data import (
     Transformer,
     VoltageControl,
 )
+from models.networks.electricity.gaps import fill_gaps
 
 KIND = {"b": "bus", "l": "line", "t": "transformer"}
 UNKNOWN_TABLES = ("trafo3w", "xward", "ward", "motor", "dcline", "asymmetric_load", "asymmetric_sgen", "tcsc", "svc")
@@ -46,8 +48,10 @@ def read_pandapower(path: Path) -> ImportedGrid:
 
 def from_pandapower(net: Any, name: str = "grid") -> ImportedGrid:
     """Return the grid of a pandapower net, ids made from names and made unique by the row number where needed."""
-    findings = [*_unknown_parts(net), *_unknown_loads(net)]
-    bus = _ids(net.bus, "bus")
+    tables, gaps = fill_gaps(net)
+    net = SimpleNamespace(**tables)
+    findings = [*gaps, *_unknown_parts(net), *_unknown_loads(net)]
+    bus = bus_names(net)
     line, transformer = _ids(net.line, "line"), _ids(net.trafo, "transformer")
     network = ElectricNetwork(
         id=name,
@@ -55,7 +59,7 @@ def from_pandapower(net: Any, name: str = "grid") -> ImportedGrid:
         lines=tuple(_line(i, row, bus, line) for i, row in _rows(net.line)) + _impedances(net, bus),
         transformers=tuple(_transformer(i, row, bus, transformer, findings) for i, row in _rows(net.trafo)),
         switches=(*_switches(net, bus, line, transformer, findings), *_joined_grids(net, bus)),
-        shunts=tuple(_shunt(i, row, bus) for i, row in _rows(net.shunt) if row["in_service"]),
+        shunts=tuple(_shunt(i, row, bus, net.bus.vn_kv) for i, row in _rows(net.shunt) if row["in_service"]),
         voltage_controls=tuple(
             VoltageControl(id=f"generator {i}", bus=bus[row["bus"]], vm_pu=float(row["vm_pu"]))
             for i, row in _rows(net.gen)
@@ -67,6 +71,11 @@ def from_pandapower(net: Any, name: str = "grid") -> ImportedGrid:
         frequency_hz=float(net.f_hz),
     )
     return ImportedGrid(network, _power(net, bus, "p_mw"), _power(net, bus, "q_mvar"), tuple(findings))
+
+
+def bus_names(net: Any) -> dict[Any, str]:
+    """Return the id that every bus of a pandapower net gets, by its row number."""
+    return _ids(net.bus, "bus")
 
 
 def _rows(table: pd.DataFrame) -> list[tuple[Any, Mapping[str, Any]]]:
@@ -86,9 +95,9 @@ def _ids(table: pd.DataFrame, kind: str) -> dict[Any, str]:
 def _unknown_parts(net: Any) -> list[Finding]:
     """Return an error for every table with rows that the model cannot hold."""
     found = [
-        error(table, f"holds {len(net[table])} elements of a kind that is not supported; model them by lines and buses")
-        for table in UNKNOWN_TABLES
-        if table in net and len(net[table])
+        error(name, f"holds {len(table)} elements of a kind that is not supported; model them by lines and buses")
+        for name in UNKNOWN_TABLES
+        if (table := getattr(net, name, None)) is not None and len(table)
     ]
     if len(net.ext_grid[["vm_pu", "va_degree"]].drop_duplicates()) > 1:
         found.append(error("ext_grid", "holds grids of different voltage; keep one and model the others as generators"))
@@ -103,7 +112,7 @@ def _joined_grids(net: Any, bus: Mapping[Any, str]) -> tuple[Switch, ...]:
 
 def _unknown_loads(net: Any) -> list[Finding]:
     shares = [c for c in net.load.columns if str(c).startswith("const_")]
-    used = [c for c in shares if net.load[c].fillna(0).ne(0).any()]
+    used = [c for c in shares if net.load[c].ne(0).any()]
     return [warning("load", f"{c} is not zero; loads are taken as constant power", str(c)) for c in used]
 
 
@@ -166,6 +175,10 @@ def _transformer(
         findings.append(
             error(f"transformer.{ids[i]}", "has a phase-shifting tap; only ratio taps are supported", ids[i])
         )
+    if row["vk_percent"] <= 0:
+        findings.append(
+            error(f"transformer.{ids[i]}", f"has a short-circuit voltage of {row['vk_percent']:g} %; expected above 0")
+        )
     active = changer == "Ratio" or "tap_changer_type" not in row
     return Transformer(
         id=ids[i],
@@ -209,8 +222,10 @@ def _switches(
     return switches
 
 
-def _shunt(i: Any, row: Mapping[str, Any], bus: Mapping[Any, str]) -> Shunt:
-    scale = -1e3 * _number(row, "step", 1.0)
+def _shunt(i: Any, row: Mapping[str, Any], bus: Mapping[Any, str], vn_kv: Mapping[Any, float]) -> Shunt:
+    """Return a shunt with its power at the bus's rated voltage, which need not be its own."""
+    at_kv = vn_kv[row["bus"]]
+    scale = -1e3 * _number(row, "step", 1.0) * (at_kv / _number(row, "vn_kv", at_kv)) ** 2
     return Shunt(id=f"shunt {i}", bus=bus[row["bus"]], p_kw=row["p_mw"] * scale, q_kvar=row["q_mvar"] * scale)
 
 
@@ -218,7 +233,7 @@ def _power(net: Any, bus: Mapping[Any, str], column: str) -> dict[str, float]:
     """Return the sum of loads (negative), static and voltage-holding generators per bus in kW or kvar."""
     total: dict[str, float] = {}
     for table, sign in (("load", -1e3), ("sgen", 1e3), ("gen", 1e3), ("storage", -1e3)):
-        for _, row in _rows(net[table]):
+        for _, row in _rows(getattr(net, table)):
             if row["in_service"] and column in row:
                 at = bus[row["bus"]]
                 total[at] = total.get(at, 0.0) + sign * float(row[column]) * _number(row, "scaling", 1.0)
