@@ -6,10 +6,10 @@ from models.components import (
     AbsorptionChiller,
     Asset,
     Battery,
-    Chp,
     ElectricBoiler,
     ElectricChiller,
     Electrolyser,
+    Engine,
     EvFleet,
     FlexibleLoad,
     GasBoiler,
@@ -39,7 +39,7 @@ def power_range_kw(asset: Asset) -> tuple[float, float] | None:
             return 0.0, BRIGHTEST_SHARE * asset.peak_kw
         case Wind():
             return 0.0, asset.rated_kw
-        case Chp():
+        case Engine():
             return 0.0, asset.power_max_kw
         case GasBoiler() | HeatPump() | ElectricBoiler():
             return 0.0, asset.heat_max_kw
@@ -73,7 +73,7 @@ def setpoint_range_kw(asset: Asset) -> tuple[float, float] | None:
 def smallest_kw(asset: Asset) -> float:
     """Return the smallest power on the control carrier, other than 0, that an asset can run at; 0 where it can run at any."""
     match asset:
-        case Chp():
+        case Engine():
             return asset.power_min_kw
         case GasBoiler():
             return asset.min_load_share * asset.heat_max_kw

@@ -18,6 +18,7 @@ from models.components import (
     ElectricChiller,
     Electrolyser,
     EvFleet,
+    ExtractionChp,
     FlexibleLoad,
     GasBoiler,
     GasSupply,
@@ -81,6 +82,7 @@ class Station:
     pvs: tuple[Pv, ...]
     winds: tuple[Wind, ...]
     chps: tuple[Chp, ...]
+    turbines: tuple[ExtractionChp, ...]
     gas_boilers: tuple[GasBoiler, ...]
     heat_pumps: tuple[HeatPump, ...]
     electric_boilers: tuple[ElectricBoiler, ...]
@@ -97,8 +99,18 @@ class Station:
     @classmethod
     def of(cls, site: Site) -> "Station":
         """Return the station of a site."""
-        kinds = (GridConnection, GasSupply, Pv, Wind, Chp, GasBoiler, HeatPump, ElectricBoiler, ElectricChiller)
-        more = (AbsorptionChiller, Electrolyser, Battery, HotTank, ColdStore, EvFleet, FlexibleLoad, Consumer)
+        kinds = (GridConnection, GasSupply, Pv, Wind, Chp, ExtractionChp, GasBoiler, HeatPump, ElectricBoiler)
+        more = (
+            ElectricChiller,
+            AbsorptionChiller,
+            Electrolyser,
+            Battery,
+            HotTank,
+            ColdStore,
+            EvFleet,
+            FlexibleLoad,
+            Consumer,
+        )
         return cls(site, *(site.of_kind(k) for k in (*kinds, *more)))  # type: ignore[arg-type] # one tuple per kind, in field order
 
     def conditions(

@@ -18,6 +18,7 @@ from models.components import (
     ElectricBoiler,
     ElectricChiller,
     EvFleet,
+    ExtractionChp,
     FlexibleLoad,
     GasBoiler,
     HeatPump,
@@ -44,6 +45,7 @@ def resolve(
     losses_kw: Mapping[Carrier, float] = MappingProxyType({}),
     out_of_service: Iterable[str] = (),
     duty_share: Mapping[str, float] = MappingProxyType({}),
+    asked_kw: Mapping[Port, float] = MappingProxyType({}),
 ) -> Balance:
     """Close every carrier's balance at one instant and return what every asset does.
 
@@ -68,10 +70,13 @@ def resolve(
     duty_share
         For engines and electric chillers whose power is a mean over a long step: the share of it in which they run. Elsewhere they run
         all the time, or below their lowest load part of it.
+    asked_kw
+        Powers asked of other ports than the control one, by (asset, carrier): heat of turbines, which otherwise follows the demand for
+        it, and what consumers still draw that have agreed to shed.
     """
     blocked = set(out_of_service)
     while True:
-        attempt = _Pass(station, conditions, control_kw, stored_kwh, step_h, losses_kw, blocked, duty_share)
+        attempt = _Pass(station, conditions, control_kw, stored_kwh, step_h, losses_kw, blocked, duty_share, asked_kw)
         tripped = attempt.run() - blocked
         if not tripped:
             return attempt.balance()
@@ -91,6 +96,7 @@ class _Pass:
         losses_kw: Mapping[Carrier, float],
         off: set[str],
         duty_share: Mapping[str, float],
+        asked_kw: Mapping[Port, float],
     ) -> None:
         self.station, self.conditions, self.control_kw, self.step_h, self.off = (
             station,
@@ -99,7 +105,7 @@ class _Pass:
             step_h,
             off,
         )
-        self.stored, self.duty = stored_kwh, duty_share
+        self.stored, self.duty, self.asked = stored_kwh, duty_share, asked_kw
         self.power: dict[Port, float] = {}
         self.unserved: dict[Port, float] = {}
         self.dumped: dict[Port, float] = {}
@@ -145,7 +151,8 @@ class _Pass:
                 if demand.carrier is Carrier.WATER:
                     self.power[consumer.id, Carrier.WATER] = -asked
                 else:
-                    self._put(consumer.id, demand.carrier, -asked)
+                    agreed = self.asked.get((consumer.id, demand.carrier), -asked)
+                    self._put(consumer.id, demand.carrier, min(max(agreed, -asked), -float(demand.least_kw(asked))))
 
     def _gas_units(self) -> None:
         """Set engines and gas boilers to what is wanted, as far as the gate can bring the gas after the consumers'."""
@@ -158,8 +165,22 @@ class _Pass:
             self._put(chp.id, E, power)
             self._put(chp.id, G, -fuel)
             self._put(chp.id, H, self._part_time(chp.id, chp.heat_kw, power, chp.power_max_kw))
+        for turbine in self.station.turbines:
+            self._run_turbine(turbine)
         for boiler in self.station.gas_boilers:
             self._fire(boiler, self._wanted(boiler.id, 0.0, boiler.heat_max_kw))
+
+    def _run_turbine(self, turbine: ExtractionChp) -> None:
+        """Set a turbine's power, and the heat that is asked of it within its region; without gas for both it stands."""
+        power = self._wanted(turbine.id, 0.0, turbine.power_max_kw)
+        share = max(self.duty.get(turbine.id, 1.0), power / turbine.power_max_kw)
+        least, most = (share * kw for kw in turbine.heat_range_kw(power / share))
+        heat = min(max(self.asked.get((turbine.id, H), -self.net[H]), least), most)
+        fuel = share * float(turbine.fuel_kw(scalar(power / share), scalar(heat / share)))
+        runs = fuel <= self.gas_left_kw + NOTHING_KW
+        self.gas_left_kw -= fuel * runs
+        for carrier, kw in ((E, power), (G, -fuel), (H, heat)):
+            self._put(turbine.id, carrier, kw * runs)
 
     def _part_time(self, asset: str, equation: Equation, power_kw: float, highest_kw: float) -> float:
         """Return what an equation gives on average for a unit that holds ``power_kw`` on average by running part of the time."""
@@ -237,7 +258,7 @@ class _Pass:
 
     def _blow_off(self) -> None:
         """Send surplus heat of engines with a radiator into the air."""
-        for chp in self.station.chps:
+        for chp in self.station.site.engines:
             surplus = min(self.net[H], self.power[chp.id, H])
             if chp.heat_can_be_dumped and surplus > 0:
                 self.dumped[chp.id, H] = surplus
@@ -254,7 +275,7 @@ class _Pass:
     def _heat_trips(self) -> set[str]:
         """Return engines that must stop for want of a radiator, or absorption chillers that must stop for want of heat."""
         if self.net[H] > NOTHING_KW:
-            return {c.id for c in self.station.chps if self.power[c.id, H] > 0 and not c.heat_can_be_dumped}
+            return {c.id for c in self.station.site.engines if self.power[c.id, H] > 0 and not c.heat_can_be_dumped}
         if self.net[H] < -NOTHING_KW:
             return {a.id for a in self.station.absorption_chillers if self.power[a.id, H] < 0}
         return set()
@@ -319,7 +340,7 @@ class _Pass:
             cut = min(surplus_kw, max(self.power[unit.id, E], 0.0))
             self._put(unit.id, E, self.power[unit.id, E] - cut)
             surplus_kw -= cut
-        return {c.id for c in station.chps if self.power[c.id, E] > 0} if surplus_kw > NOTHING_KW else set()
+        return {c.id for c in station.site.engines if self.power[c.id, E] > 0} if surplus_kw > NOTHING_KW else set()
 
     def _gas(self) -> None:
         gate_kw = sum(g.import_max_kw for g in self.station.gates if g.id not in self.off)

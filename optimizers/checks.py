@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from models.components import Chp, EvFleet, FlexibleLoad, Store
+from models.components import Chp, Engine, EvFleet, FlexibleLoad, Store
 from models.dispatch import DispatchProblem
 from models.errors import ProblemError
 from models.findings import Finding, error, errors_in, warning
@@ -39,7 +39,7 @@ def _findings(problem: DispatchProblem) -> Iterator[Finding]:
         yield from _check_start(problem, load.id, -load.shiftable_kwh, load.shiftable_kwh)
     for fleet in problem.site.of_kind(EvFleet):
         yield from _check_start(problem, fleet.id, 0.0, np.inf)
-    for engine in problem.site.of_kind(Chp):
+    for engine in problem.site.engines:
         yield from _check_engine(problem, engine)
 
 
@@ -118,11 +118,11 @@ def _check_start(problem: DispatchProblem, asset: str, least_kwh: float, most_kw
                       value=start_kwh)  # fmt: skip
 
 
-def _check_engine(problem: DispatchProblem, engine: Chp) -> Iterator[Finding]:
-    points = engine.part_load
-    if not len(points.power_kw) == len(points.fuel_kw) == len(points.heat_kw):
+def _check_engine(problem: DispatchProblem, engine: Engine) -> Iterator[Finding]:
+    points = engine.part_load if isinstance(engine, Chp) else None
+    if points and not len(points.power_kw) == len(points.fuel_kw) == len(points.heat_kw):
         yield error(engine.id, "its part-load map has lists of different lengths")
-    elif any(b <= a for a, b in zip(points.power_kw, points.power_kw[1:], strict=False)):
+    elif points and any(b <= a for a, b in zip(points.power_kw, points.power_kw[1:], strict=False)):
         yield error(engine.id, "the powers of its part-load map must rise from the lowest load to the highest")
     state = problem.initial.units.get(engine.id)
     if state and not state.hours_in_state >= 0:

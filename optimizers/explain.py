@@ -21,9 +21,9 @@ ROW_WORDS = {
     "balance": "its balance", "min_up": "its minimum up time", "min_down": "its minimum down time", "switch": "its starts and stops",
     "point": "its operating points", "ramp_up": "its ramp upwards", "ramp_down": "its ramp downwards", "maximum": "its maximum",
     "minimum": "its minimum load", "peak": "the agreed peak", "departure": "the departure of its vehicles", "end": "its end level",
-    "radiator": "its radiator", "buy": "its one-way rule", "sell": "its one-way rule", "vent": "its vent", "power": "its power",
+    "radiator": "its radiator", "warm_starts": "its warm starts", "buy": "its one-way rule", "sell": "its one-way rule", "vent": "its vent", "power": "its power",
 }  # fmt: skip
-DEFINITIONS = frozenset({"point", "switch", "power", "radiator", "vent", "neighbour", "one"})
+DEFINITIONS = frozenset({"point", "switch", "power", "radiator", "vent", "neighbour", "one", "warm"})
 """First words of rows that define a quantity rather than limit it."""
 
 

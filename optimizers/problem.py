@@ -10,7 +10,6 @@ import numpy.typing as npt
 from models.carriers import ENERGY_CARRIERS, Carrier
 from models.components import (
     AbsorptionChiller,
-    Chp,
     Consumer,
     ElectricBoiler,
     ElectricChiller,
@@ -31,7 +30,7 @@ from optimizers.blocks import converters, engines
 from optimizers.blocks.book import Block, Book, Facts, Values
 from optimizers.blocks.demand import ConsumerBlock, FleetBlock, FlexibleLoadBlock
 from optimizers.blocks.emissions import EmissionCap
-from optimizers.blocks.engines import EngineBlock
+from optimizers.blocks.engines import EngineBlock, EngineShape
 from optimizers.blocks.grid import GridBlock, GridShape
 from optimizers.blocks.stores import StoreBlock
 from optimizers.blocks.supply import GasBlock, RenewableBlock
@@ -45,10 +44,10 @@ Floats = npt.NDArray[np.float64]
 class Structure:
     """What fixes the shape of a problem, so that problems of one structure share a compiled program.
 
-    Windows are per group of equal engines: how many steps back a start or a stop can still bind.
+    Engines are per group of equal ones, grids per connection.
     """
 
-    windows: tuple[tuple[int, int, bool], ...]
+    engines: tuple[EngineShape, ...]
     grids: tuple[GridShape, ...]
     co2_cap: bool
     carriers: tuple[Carrier, ...]
@@ -57,18 +56,13 @@ class Structure:
     def of(cls, problem: DispatchProblem) -> "Structure":
         """Return the structure of ``problem``."""
         site, step_h = problem.site, problem.horizon.step_h
-        groups = engines.engine_groups(site.of_kind(Chp))
+        groups = engines.engine_groups(site.engines)
         return cls(
-            windows=tuple(_windows(g[0], step_h) for g in groups),
+            engines=tuple(EngineShape.of(g[0], step_h) for g in groups),
             grids=tuple(GridShape.of(problem, g, first=k == 0) for k, g in enumerate(site.of_kind(GridConnection))),
             co2_cap=problem.co2_cap is not None,
             carriers=tuple(c for c in ENERGY_CARRIERS if c in site.carriers),
         )
-
-
-def _windows(unit: Chp, step_h: Floats) -> tuple[int, int, bool]:
-    slow = unit.ramp_kw_per_min * 60.0 * float(step_h.min()) < unit.power_max_kw
-    return engines.window(unit.min_up_h, step_h), engines.window(unit.min_down_h, step_h), slow
 
 
 def blocks_of(site: Site, structure: Structure) -> list[Block]:
@@ -79,8 +73,8 @@ def blocks_of(site: Site, structure: Structure) -> list[Block]:
     found += [EmissionCap((*grids, *gates))] if structure.co2_cap else []
     found += [RenewableBlock(u) for u in site.of_kind(Pv)]
     found += [RenewableBlock(u) for u in site.of_kind(Wind)]
-    groups = engines.engine_groups(site.of_kind(Chp))
-    found += [EngineBlock(g, *w) for g, w in zip(groups, structure.windows, strict=True)]
+    groups = engines.engine_groups(site.engines)
+    found += [EngineBlock(g, shape) for g, shape in zip(groups, structure.engines, strict=True)]
     found += [converters.gas_boiler(u) for u in site.of_kind(GasBoiler)]
     found += [converters.HeatPumpBlock(u) for u in site.of_kind(HeatPump)]
     found += [converters.electric_boiler(u) for u in site.of_kind(ElectricBoiler)]

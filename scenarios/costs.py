@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from models.components import Battery, Chp, GasSupply, GridConnection, Store
+from models.components import Battery, Engine, GasSupply, GridConnection, Store
 from models.horizon import HOUR, Horizon
 from models.site import GasContract, Site
 from models.tariffs.terms import optimizer_terms
@@ -48,10 +48,10 @@ def operating_cost(site: Site, powers: Powers) -> dict[str, float]:
         parts["export"] -= earned
     for gate in site.of_kind(GasSupply):
         parts["gas"] += powers.energy_kwh(powers.of(gate.id, "gas")) * gas_price_per_kwh(site, gate)
-    for engine in site.of_kind(Chp):
+    for engine in site.engines:
         power = powers.of(engine.id, "electricity")
         parts["maintenance"] += powers.energy_kwh(power) * engine.om_cost_per_kwh
-        parts["start"] += starts(power) * engine.start_cost
+        parts["start"] += start_cost(engine, power, powers.horizon.step_h)
     for battery in site.of_kind(Battery):
         discharged = np.clip(powers.of(battery.id, "electricity"), 0.0, None)
         parts["wear"] += powers.energy_kwh(discharged) * battery.wear_cost_per_kwh
@@ -66,10 +66,17 @@ def gas_price_per_kwh(site: Site, gate: GasSupply) -> float:
     return contract.price_per_kwh
 
 
-def starts(power_kw: Array) -> int:
-    """Return how often a unit goes from standing to running; a run that was on before the first step counts none."""
-    running = power_kw > RUNNING_KW
-    return int(np.sum(running[1:] & ~running[:-1]))
+def start_cost(engine: Engine, power_kw: Array, step_h: Array) -> float:
+    """Return what the starts cost by how long the engine stood before each; a run that was on before the first step counts none.
+
+    An engine that stands from the first step on is taken to be cold.
+    """
+    cost, off_h = 0.0, np.inf
+    for k, runs in enumerate((power_kw > RUNNING_KW).tolist()):
+        if runs and off_h > 0.0 and k > 0:
+            cost += engine.start_cost_after(off_h)
+        off_h = 0.0 if runs else off_h + float(step_h[k])
+    return cost
 
 
 def demand_price_per_kw(site: Site, period: BillingPeriod) -> float:

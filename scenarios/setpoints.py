@@ -9,10 +9,10 @@ from models.components import (
     AbsorptionChiller,
     Asset,
     Battery,
-    Chp,
     ElectricBoiler,
     ElectricChiller,
     Electrolyser,
+    Engine,
     EvFleet,
     FlexibleLoad,
     GasBoiler,
@@ -27,7 +27,7 @@ from models.limits import smallest_kw
 from models.site import Site
 
 COMMANDED = (
-    Chp,
+    Engine,
     GasBoiler,
     HeatPump,
     ElectricBoiler,
@@ -82,7 +82,7 @@ def _within(asset: Asset, planned_kw: float, expected: Mapping[str, float]) -> f
     if abs(planned_kw) <= STANDING_KW:
         return 0.0
     least = smallest_kw(asset)
-    if isinstance(asset, Chp):
+    if isinstance(asset, Engine):
         return min(max(planned_kw, least), asset.power_max_kw)
     if abs(planned_kw) < least:
         return float(np.copysign(least, planned_kw)) if abs(planned_kw) > least / 2.0 else 0.0

@@ -14,6 +14,7 @@ from models.components import (
     ElectricChiller,
     Electrolyser,
     EvFleet,
+    ExtractionChp,
     FlexibleLoad,
     GasBoiler,
     HeatPump,
@@ -33,6 +34,11 @@ def implied_kw(asset: AnyAsset, control_kw: float, air_degc: float | None) -> di
     match asset:
         case Chp():
             return {H: float(asset.heat_kw(size)), G: -float(asset.fuel_kw(size))}
+        case ExtractionChp():
+            # power alone leaves the heat open: the middle of what the region allows is the least wrong
+            least, most = asset.heat_range_kw(float(size))
+            heat = (least + most) / 2.0
+            return {H: heat, G: -float(asset.fuel_kw(size, np.array(heat)))}
         case GasBoiler():
             return {G: -float(asset.gas_kw(size))}
         case HeatPump():

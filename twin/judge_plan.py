@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
-from models.components import AnyAsset, Chp, Store
+from models.components import AnyAsset, Engine, Store
 from models.dispatch import Plan
 from models.findings import Finding, Severity
 from models.limits import power_range_kw, smallest_kw
@@ -65,7 +65,7 @@ def judge_plan(plan: Plan, site: Site, initial: Snapshot) -> list[Finding]:
             continue
         open_ended = planned.undecided.get(asset.id, np.zeros(len(power), dtype=bool))
         findings += _limits(asset, power, open_ended, speaker)
-        if isinstance(asset, Chp):
+        if isinstance(asset, Engine):
             decided = int(np.argmax(open_ended)) if open_ended.any() else len(power)
             findings += _ramp(asset, power[:decided], initial, speaker)
             findings += _minimum_times(asset, power[:decided], initial.units.get(asset.id), speaker)
@@ -99,7 +99,7 @@ def _limits(
         yield from speaker.finding(Severity.ERROR, asset.id, worst_below(size, running, slack), below, way_on)
 
 
-def _ramp(chp: Chp, power: FloatArray, initial: Snapshot, speaker: Speaker) -> Iterator[Finding]:
+def _ramp(chp: Engine, power: FloatArray, initial: Snapshot, speaker: Speaker) -> Iterator[Finding]:
     """Yield the worst jump: an engine may start into its lowest load and stop from anywhere, between it keeps its ramp."""
     before = float(np.nan_to_num(initial.power_kw.sel(asset=chp.id, carrier=Carrier.ELECTRICITY.value)))
     earlier = np.concatenate([[before], power])[:-1]
@@ -115,7 +115,7 @@ def _ramp(chp: Chp, power: FloatArray, initial: Snapshot, speaker: Speaker) -> I
     yield from speaker.finding(Severity.ERROR, chp.id, worst, fact, way_on)
 
 
-def _minimum_times(chp: Chp, power: FloatArray, state: UnitState | None, speaker: Speaker) -> Iterator[Finding]:
+def _minimum_times(chp: Engine, power: FloatArray, state: UnitState | None, speaker: Speaker) -> Iterator[Finding]:
     """Yield a finding for every run or rest that ends too early; the last one may go on behind the horizon."""
     if state is None:
         return  # nothing is known of the past, so nothing binds yet
@@ -127,7 +127,7 @@ def _minimum_times(chp: Chp, power: FloatArray, state: UnitState | None, speaker
         hours += step_h
 
 
-def _too_early(chp: Chp, ran: bool, hours: float, step: int, speaker: Speaker) -> Iterator[Finding]:
+def _too_early(chp: Engine, ran: bool, hours: float, step: int, speaker: Speaker) -> Iterator[Finding]:
     needed = chp.min_up_h if ran else chp.min_down_h
     if hours < needed - 1e-6:
         words = ("stopped", "running") if ran else ("started", "standing")

@@ -23,13 +23,15 @@ FloatArray = npt.NDArray[np.float64]
 class Moves:
     """What is done and what happens in every step: control powers, profile values, assets out of service.
 
-    ``duty_share`` names, per step, units that run only part of it (see :func:`models.station.resolve`); empty: nobody does.
+    ``duty_share`` names, per step, units that run only part of it, ``asked_kw`` what is asked of further ports (see
+    :func:`models.station.resolve`); empty: nothing of the kind.
     """
 
     control_kw: Sequence[Mapping[str, float]]
     series: Sequence[Mapping[str, float]]
     out_of_service: Sequence[Iterable[str]]
     duty_share: Sequence[Mapping[str, float]] = ()
+    asked_kw: Sequence[Mapping[Port, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Twin:
             start, end = horizon.edges[k], horizon.edges[k + 1]
             here = self._arrived(stored, start, end)
             duty = moves.duty_share[k] if moves.duty_share else {}
-            balances.append(resolve(self.station, world[k], control, here, step_h, lost, out, duty))
+            asked = moves.asked_kw[k] if moves.asked_kw else {}
+            balances.append(resolve(self.station, world[k], control, here, step_h, lost, out, duty, asked))
             stored = self._left(balances[-1].stored_kwh, end)
             after.append(stored)
         return balances, after

@@ -9,6 +9,7 @@ import xarray as xr
 from models.carriers import Carrier
 from models.dispatch import Plan, PlanCheck
 from models.forecast import Forecast
+from models.roster import Port
 from models.site import Site
 from models.state import Snapshot
 from twin.judge_plan import PlannedUnits, judge_plan
@@ -82,7 +83,18 @@ class Verifier:
             [dict(zip(names, row, strict=True)) for row in columns],
             _out_of_service(available_share, len(columns)),
             _duty(plan, planned),
+            self._asked(plan),
         )
+
+    def _asked(self, plan: Plan) -> Sequence[Mapping[Port, float]]:
+        """Return, per step, the heat that turbines are to give and what consumers still draw that have agreed to shed."""
+        ports = [(t.id, Carrier.HEAT) for t in self.twin.station.turbines]
+        for consumer in self.twin.station.consumers:
+            ports += [(consumer.id, d.carrier) for d in consumer.demands if d.shed_price_per_kwh is not None]
+        if not ports:
+            return ()
+        power = {p: plan.power_kw.sel(asset=p[0], carrier=p[1].value).to_numpy().tolist() for p in ports}
+        return [{p: values[k] for p, values in power.items()} for k in range(len(plan.horizon))]
 
     def _stored(self, plan: Plan, replay: Replay) -> xr.DataArray:
         keepers = self.twin.layout.keepers

@@ -7,15 +7,14 @@ from pydantic import Field
 from models.components.base import Asset
 from models.components.converters import (
     AbsorptionChiller,
-    Chp,
     ElectricBoiler,
     ElectricChiller,
     Electrolyser,
     GasBoiler,
     HeatPump,
-    PartLoadMap,
 )
 from models.components.demand import Consumer, Demand, EvFleet, EvGroup, FlexibleLoad, Meter
+from models.components.engines import Chp, Engine, ExtractionChp, HeatRegion, PartLoadMap, WarmStart
 from models.components.renewables import Pv, Wind
 from models.components.stores import Battery, ColdStore, HotTank, Store
 from models.components.supply import GasSupply, GridConnection
@@ -26,6 +25,7 @@ AnyAsset = Annotated[
     | Pv
     | Wind
     | Chp
+    | ExtractionChp
     | GasBoiler
     | HeatPump
     | ElectricBoiler
@@ -55,17 +55,21 @@ __all__ = [
     "ElectricBoiler",
     "ElectricChiller",
     "Electrolyser",
+    "Engine",
     "EvFleet",
     "EvGroup",
+    "ExtractionChp",
     "FlexibleLoad",
     "GasBoiler",
     "GasSupply",
     "GridConnection",
     "HeatPump",
+    "HeatRegion",
     "HotTank",
     "Meter",
     "PartLoadMap",
     "Pv",
     "Store",
+    "WarmStart",
     "Wind",
 ]

@@ -4,69 +4,17 @@ Every equation maps the output of the control carrier (kW, never negative) to th
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
-from annotated_types import Gt, MinLen
 
 from models.carriers import Carrier
 from models.components.base import Asset
-from models.units import Cop, Degc, Efficiency, Hours, Id, Money, PositiveKw, Price, Share
+from models.units import Cop, Degc, Efficiency, Id, PositiveKw, Share
 
 Array = npt.NDArray[np.float64]
 KELVIN = 273.15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartLoadMap:
-    """Operating points of an engine, from the lowest load to the highest; between two points the engine runs on the straight line."""
-
-    power_kw: Annotated[tuple[PositiveKw, ...], MinLen(2)]
-    fuel_kw: Annotated[tuple[PositiveKw, ...], MinLen(2)]
-    heat_kw: Annotated[tuple[PositiveKw, ...], MinLen(2)]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chp(Asset):
-    """A gas engine with heat recovery: electricity leads, fuel and heat follow the part-load map."""
-
-    kind: Literal["chp"] = "chp"
-    electricity_node: Id
-    heat_node: Id
-    gas_node: Id
-    part_load: PartLoadMap
-    min_up_h: Hours = 0.0
-    min_down_h: Hours = 0.0
-    start_cost: Money = 0.0
-    om_cost_per_kwh: Price = 0.0
-    """Operation and maintenance per kWh of electricity."""
-    ramp_kw_per_min: Annotated[float, Gt(0)] = 1e6
-    heat_can_be_dumped: bool = True
-    """The engine has a radiator, so heat beyond the demand does not stop it."""
-
-    control: ClassVar[Carrier] = Carrier.ELECTRICITY
-
-    @property
-    def power_min_kw(self) -> float:
-        """Lowest electric power while running."""
-        return self.part_load.power_kw[0]
-
-    @property
-    def power_max_kw(self) -> float:
-        """Highest electric power."""
-        return self.part_load.power_kw[-1]
-
-    def fuel_kw(self, power_kw: Array) -> Array:
-        """Return the fuel (lower heating value) burnt at ``power_kw``; 0 when the engine stands.
-
-        A mean power below the lowest load is an engine that runs at its lowest load for part of the time.
-        """
-        return np.interp(power_kw, (0.0, *self.part_load.power_kw), (0.0, *self.part_load.fuel_kw))
-
-    def heat_kw(self, power_kw: Array) -> Array:
-        """Return the heat recovered at ``power_kw``; 0 when the engine stands, below the lowest load in proportion."""
-        return np.interp(power_kw, (0.0, *self.part_load.power_kw), (0.0, *self.part_load.heat_kw))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,14 @@ class Demand:
     scale: NonNegative = 1.0
     power_factor: Annotated[float, Gt(0), Le(1)] = 1.0
     """Electricity only; lagging."""
+    shed_price_per_kwh: NonNegative | None = None
+    """What the consumer is paid for a kWh that it goes without on call; none where that was not agreed."""
+    shed_max_share: Share = 1.0
+    """Share of its present demand that it goes without at most."""
+
+    def least_kw(self, asked_kw: Array | float) -> Array | float:
+        """Return the least that it draws when all that was agreed is shed, from what it would draw."""
+        return asked_kw if self.shed_price_per_kwh is None else asked_kw * (1.0 - self.shed_max_share)
 
     @property
     def tan_phi(self) -> float:

@@ -13,6 +13,7 @@ from models.site.site import (
     Node,
     ProfileFile,
     Site,
+    Tls,
 )
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Node",
     "ProfileFile",
     "Site",
+    "Tls",
     "load_profiles",
     "load_site",
     "parse_site",

@@ -11,7 +11,9 @@ from models.components import (
     Chp,
     Consumer,
     ElectricChiller,
+    Engine,
     EvFleet,
+    ExtractionChp,
     FlexibleLoad,
     GasSupply,
     GridConnection,
@@ -134,6 +136,10 @@ def _asset_figures(site: Site) -> Iterable[Finding]:
         place = f"assets[{asset.id}]"
         if isinstance(asset, Chp):
             yield from _part_load_map(place, asset)
+        if isinstance(asset, ExtractionChp):
+            yield from _region(place, asset)
+        if isinstance(asset, Engine):
+            yield from _warm_starts(place, asset)
         if isinstance(asset, ElectricChiller):
             if abs(sum(asset.part_load) - 1.0) > 1e-3:
                 yield error(
@@ -163,6 +169,31 @@ def _part_load_map(place: str, asset: Chp) -> Iterable[Finding]:
         if power + heat > fuel:
             words = f"at {power:g} kW the engine gives {power + heat:g} kW from {fuel:g} kW of fuel; check the units"
             yield error(f"{place}.part_load", words, asset.id, value=power + heat, limit=fuel)
+
+
+def _region(place: str, asset: ExtractionChp) -> Iterable[Finding]:
+    region = asset.region
+    if len(region.power_kw) != len(region.heat_kw):
+        yield error(f"{place}.region", "power_kw and heat_kw need the same number of corners", asset.id)
+        return
+    if not region.is_convex():
+        yield error(
+            f"{place}.region", "its corners, in this order, do not go round a convex region; reorder them", asset.id
+        )
+    points = asset.operating_points()
+    for power, fuel, heat in zip(points.power_kw, points.fuel_kw, points.heat_kw, strict=True):
+        if power + heat > fuel:
+            words = f"at {power:g} kW with {heat:g} kW of heat it gives more than its {fuel:g} kW of fuel; check the figures"
+            yield error(f"{place}.region", words, asset.id, value=power + heat, limit=fuel)
+
+
+def _warm_starts(place: str, asset: Engine) -> Iterable[Finding]:
+    hours = [w.off_below_h for w in asset.warm_starts]
+    costs = [*(w.cost for w in asset.warm_starts), asset.start_cost]
+    if hours != sorted(set(hours)):
+        yield error(f"{place}.warm_starts", "off_below_h must rise from the hottest start on", asset.id)
+    if costs != sorted(costs):
+        yield error(f"{place}.warm_starts", "a colder start must not be cheaper; start_cost is the coldest", asset.id)
 
 
 def _ev_groups(place: str, asset: EvFleet) -> Iterable[Finding]:

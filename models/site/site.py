@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import Field
 
 from models.carriers import Carrier
-from models.components import AnyAsset, Asset
+from models.components import AnyAsset, Asset, Chp, ExtractionChp
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.tariffs.tariff import Tariff
 from models.tariffs.terms import from_time_of_use
@@ -66,6 +66,22 @@ AnyContract = Annotated[ElectricityContract | GasContract, Field(discriminator="
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How a device is reached over Modbus/TLS: PEM files, relative to the site file."""
+
+    authority: str
+    """Who signed the other side's certificate."""
+    certificate: str
+    """What the bridge shows to the device."""
+    key: str
+    server_name: str = ""
+    """The name in the device's certificate where it is not the device's host."""
+    device_certificate: str = ""
+    """What an emulator of the device shows; a real one has its own."""
+    device_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
     """One Modbus device: which asset it serves, which register map describes it, and where it answers.
 
@@ -80,6 +96,8 @@ class Device:
     unit_id: Annotated[int, Ge(0), Le(255)] = 1
     framer: Literal["socket", "rtu"] = "socket"
     poll_s: Annotated[float, Gt(0), Le(3600)] = 10.0
+    tls: Tls | None = None
+    """None: plain Modbus TCP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +168,11 @@ class Site:
     def of_kind(self, kind: type[Kind]) -> tuple[Kind, ...]:
         """Return the assets of one class, in file order."""
         return tuple(a for a in self.assets if isinstance(a, kind))
+
+    @property
+    def engines(self) -> tuple[Chp | ExtractionChp, ...]:
+        """Everything that burns gas for electricity and heat, in file order."""
+        return tuple(a for a in self.assets if isinstance(a, Chp | ExtractionChp))
 
     def contract(self, contract_id: str) -> AnyContract:
         """Return the contract named ``contract_id``; KeyError if there is none."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
-from models.components import Chp, PartLoadMap
+from models.components import Engine, ExtractionChp, PartLoadMap
 from optimizers.blocks.book import Book, Facts, Values, group_name
 from optimizers.compile.rules import Before, Column, Step
 
@@ -21,17 +21,35 @@ HEAT_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
+class EngineShape:
+    """How far back the past of an engine reaches on a problem's time axis, in steps; 0 where no earlier step can bind.
+
+    ``up`` and ``down`` are for starts and stops, ``warm`` for stops that leave each kind of warm start possible; ``ramped`` engines cannot
+    cross their range within one step.
+    """
+
+    up: int
+    down: int
+    warm: tuple[int, ...] = ()
+    ramped: bool = False
+
+    @classmethod
+    def of(cls, unit: Engine, step_h: Floats) -> "EngineShape":
+        """Return the shape of an engine's past on steps of these lengths."""
+        slow = unit.ramp_kw_per_min * 60.0 * float(step_h.min()) < unit.power_max_kw
+        warm = tuple(window(w.off_below_h, step_h) for w in unit.warm_starts)
+        return cls(window(unit.min_up_h, step_h), window(unit.min_down_h, step_h), warm, slow)
+
+
+@dataclass(frozen=True, slots=True)
 class EngineBlock:
     """Equal engines: power, fuel and heat as a weighted mean of operating points, and the count that runs.
 
-    ``window_up`` and ``window_down`` say how many steps back a start or stop can still bind on the problem's time axis;
-    ``ramped`` engines cannot cross their range within one step.
+    A turbine's region is the same mixture over its corners.
     """
 
-    units: tuple[Chp, ...]
-    window_up: int
-    window_down: int
-    ramped: bool = False
+    units: tuple[Engine, ...]
+    shape: EngineShape
 
     @property
     def name(self) -> str:
@@ -46,13 +64,14 @@ class EngineBlock:
     def declare(self, book: Book) -> None:
         """Write operating points, commitment, costs and ports."""
         f, unit, name, step_h = book.f, self.units[0], self.name, book.step_h
-        points = unit.part_load
+        points = unit.operating_points()
         on = f.column(name, "on", upper=f.series(f"{name}.in_service"), integer=True, before=Before.GIVEN)
         weights = [f.column(name, f"weight_{k}") for k in range(len(points.power_kw))]
         f.row(name, "point", lambda t: sum(w[t] for w in weights) == on[t])
         start = self._declare_commitment(book, on)
         if unit.start_cost:
             f.cost("start", name, lambda t: unit.start_cost * start[t])
+        self._declare_warm_starts(book, start)
         if unit.om_cost_per_kwh:
             rate, power = unit.om_cost_per_kwh, points.power_kw
             f.cost(
@@ -62,12 +81,13 @@ class EngineBlock:
             )
         for carrier, values, sign in _ports(points):
             for weight, value in zip(weights, values, strict=True):
-                book.feed(name, carrier, weight, sign * value)
-        self._declare_radiator(book, weights)
-        if not is_hull(points):
+                if value:
+                    book.feed(name, carrier, weight, sign * value)
+        self._declare_radiator(book, points, weights)
+        if not isinstance(unit, ExtractionChp) and not is_hull(points):
             _declare_neighbours(book, name, on, weights)
-        if self.ramped:
-            self._declare_ramp(book, weights, on, start)
+        if self.shape.ramped:
+            self._declare_ramp(book, points, weights, on, start)
 
     def _declare_commitment(self, book: Book, on: Column) -> Column:
         """Write starts, stops, and how long each binds; return the starts."""
@@ -75,21 +95,38 @@ class EngineBlock:
         start = f.column(name, "start", upper=len(self.units), before=Before.ZERO)
         stop = f.column(name, "stop", upper=len(self.units), before=Before.ZERO)
         f.row(name, "switch", lambda t: on[t] - on[t - 1] == start[t] - stop[t])
-        if self.window_up:
-            up = [f.series(f"{name}.up_{k}") for k in range(self.window_up)]
+        if self.shape.up:
+            up = [f.series(f"{name}.up_{k}") for k in range(self.shape.up)]
             held = f.series(f"{name}.held_on")
             f.row(name, "min_up", lambda t: on[t] - _recent(start, up, t) >= held[t])
-        if self.window_down:
-            down = [f.series(f"{name}.down_{k}") for k in range(self.window_down)]
+        if self.shape.down:
+            down = [f.series(f"{name}.down_{k}") for k in range(self.shape.down)]
             room = f.series(f"{name}.free_to_run")
             f.row(name, "min_down", lambda t: on[t] + _recent(stop, down, t) <= room[t])
         return start
 
-    def _declare_radiator(self, book: Book, weights: Sequence[Column]) -> None:
+    def _declare_warm_starts(self, book: Book, start: Column) -> None:
+        """Refund what a start costs less while the engine is warm: soon after a stop, of the plan or of the past."""
+        f, name, unit = book.f, self.name, self.units[0]
+        stop, on, warm = f.columns[f"{name}.stop"], f.columns[f"{name}.on"], []
+        for j, kind in enumerate(unit.warm_starts):
+            depth, spared = self.shape.warm[j], unit.start_cost - kind.cost
+            column = f.column(name, f"warm_start_{j}", upper=1.0)
+            now = f.series(f"{name}.warm_{j}_now")
+            masks = [f.series(f"{name}.warm_{j}_{k}") for k in range(depth)]
+            f.row(name, f"warm_{j}", lambda t, c=column, m=masks, n=now: c[t] <= _recent(stop, m, t) + n[t])  # type: ignore[misc]
+            f.cost("start", name, lambda t, c=column, less=spared: -1.0 * less * c[t])  # type: ignore[misc]
+            warm.append(column)
+        if warm:
+            f.row(name, "warm_starts", lambda t: sum(c[t] for c in warm) <= start[t])
+            # or a start that stops at once would keep a standing engine warm
+            f.row(name, "warm_runs", lambda t: start[t] <= on[t])
+
+    def _declare_radiator(self, book: Book, points: PartLoadMap, weights: Sequence[Column]) -> None:
         """Let heat go into the air, no more than the engines give."""
         if not self.units[0].heat_can_be_dumped:
             return
-        heat_kw = self.units[0].part_load.heat_kw
+        heat_kw = points.heat_kw
         dumped = book.f.column(self.name, "dumped_kw")
         book.f.row(
             self.name,
@@ -98,12 +135,14 @@ class EngineBlock:
         )
         book.feed(self.name, Carrier.HEAT, dumped, -1.0)
 
-    def _declare_ramp(self, book: Book, weights: Sequence[Column], on: Column, start: Column) -> None:
+    def _declare_ramp(
+        self, book: Book, points: PartLoadMap, weights: Sequence[Column], on: Column, start: Column
+    ) -> None:
         """Bound the change of power; an engine starts into its lowest load and stops from wherever it is."""
-        f, name, power_kw = book.f, self.name, self.units[0].part_load.power_kw
+        f, name, power_kw = book.f, self.name, points.power_kw
         power = f.column(name, "power_kw", before=Before.GIVEN)
         reach = f.series(f"{name}.ramp_kw")
-        least, most = power_kw[0], power_kw[-1]
+        least, most = min(power_kw), max(power_kw)
         f.row(name, "power", lambda t: power[t] == sum(p * w[t] for p, w in zip(power_kw, weights, strict=True)))
         f.row(name, "ramp_up", lambda t: power[t] - power[t - 1] <= reach[t] * on[t - 1] + least * start[t])
         stop = f.columns[f"{name}.stop"]
@@ -118,13 +157,18 @@ class EngineBlock:
             f"{name}.in_service": in_service,
             f"{name}.on.before": float(sum(facts.unit(u.id).running for u in self.units)),
         }
-        if self.window_up:
+        if self.shape.up:
             found[f"{name}.held_on"] = np.minimum(held, in_service)
-            found |= _masks(f"{name}.up", facts, unit.min_up_h, self.window_up)
-        if self.window_down:
+            found |= _masks(f"{name}.up", facts, unit.min_up_h, self.shape.up)
+        if self.shape.down:
             found[f"{name}.free_to_run"] = np.maximum(len(self.units) - blocked, 0.0)
-            found |= _masks(f"{name}.down", facts, unit.min_down_h, self.window_down)
-        if self.ramped:
+            found |= _masks(f"{name}.down", facts, unit.min_down_h, self.shape.down)
+        for j, kind in enumerate(unit.warm_starts):
+            state = facts.unit(unit.id)
+            off_h = np.full(len(facts.start_h), np.inf) if state.running else state.hours_in_state + facts.start_h
+            found[f"{name}.warm_{j}_now"] = (off_h < kind.off_below_h - 1e-9).astype(float)
+            found |= _masks(f"{name}.warm_{j}", facts, kind.off_below_h, self.shape.warm[j])
+        if self.shape.ramped:
             found[f"{name}.ramp_kw"] = unit.ramp_kw_per_min * 60.0 * facts.step_h
             found[f"{name}.power_kw.before"] = sum(power_now_kw(facts, u) for u in self.units)
         return found
@@ -142,13 +186,13 @@ class EngineBlock:
         return held, blocked
 
 
-def engine_groups(engines: Sequence[Chp]) -> list[tuple[Chp, ...]]:
-    """Return the engines grouped by equal datasheets."""
-    groups: dict[object, list[Chp]] = {}
+def engine_groups(engines: Sequence[Engine]) -> list[tuple[Engine, ...]]:
+    """Return the engines grouped by equal datasheets; one whose starts depend on its own rest stands alone."""
+    groups: dict[object, list[Engine]] = {}
     for unit in engines:
         alike = (
-            unit.part_load, unit.min_up_h, unit.min_down_h, unit.start_cost, unit.om_cost_per_kwh,
-            unit.ramp_kw_per_min, unit.heat_can_be_dumped,
+            type(unit), unit.operating_points(), unit.min_up_h, unit.min_down_h, unit.start_cost, unit.om_cost_per_kwh,
+            unit.ramp_kw_per_min, unit.heat_can_be_dumped, unit.id if unit.warm_starts else "",
         )  # fmt: skip
         groups.setdefault(alike, []).append(unit)
     return [tuple(g) for g in groups.values()]
@@ -170,7 +214,7 @@ def is_hull(points: PartLoadMap) -> bool:
     return bool((fuel_bends >= -1e-9).all() and (chord <= heat[1:-1] * (1 + HEAT_TOLERANCE)).all())
 
 
-def power_now_kw(facts: Facts, unit: Chp) -> float:
+def power_now_kw(facts: Facts, unit: Engine) -> float:
     """Return the engine's electric power in the snapshot, 0 where it is not known."""
     measured = facts.problem.initial.power_kw
     if unit.id not in measured["asset"].values:

@@ -68,6 +68,20 @@ def engine(name: str = "chp", **changes: Any) -> dict[str, Any]:
     return {**made, **changes}
 
 
+def turbine(name: str = "turbine", **changes: Any) -> dict[str, Any]:
+    """A region with five corners; along each fuel line 1 kW of heat displaces 0.2 kW of power."""
+    region = {"power_kw": [40, 100, 88, 52, 34], "heat_kw": [0, 0, 60, 60, 30]}
+    fuel = {"fuel_idle_kw": 20, "fuel_per_power": 2.4, "fuel_per_heat": 0.48}
+    made = {
+        "id": name,
+        "kind": "extraction_chp",
+        "ports": ["electricity", "heat", "gas"],
+        "region": region,
+        "start_cost": 10,
+    }
+    return {**made, **fuel, **changes}
+
+
 def battery(**changes: Any) -> dict[str, Any]:
     made = {"id": "battery", "kind": "battery", "ports": ["electricity"], "charge_max_kw": 50, "discharge_max_kw": 50}
     return {**made, "energy_kwh": 100, "charge_efficiency": 0.9, "discharge_efficiency": 0.9, **changes}

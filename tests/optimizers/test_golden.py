@@ -16,7 +16,7 @@ from optimizers.compile.template import read
 from optimizers.compile.text import to_text
 from optimizers.compile.tiling import TimeGrid, tile
 from optimizers.problem import Structure, blocks_of, facts_of, parameters_of
-from tests.optimizers.problems import START, battery, consumer, engine, gas, grid, hours, problem_of, site_of
+from tests.optimizers.problems import START, battery, consumer, engine, gas, grid, hours, problem_of, site_of, turbine
 
 FOLDER = Path(__file__).parent / "golden"
 HEAT = ["heat"]
@@ -28,6 +28,8 @@ CASES = {
     "chp": engine(min_up_h=2, min_down_h=2, om_cost_per_kwh=0.1),
     "chp_ramped": engine(ramp_kw_per_min=0.5, heat_can_be_dumped=False),
     "chp_bent": engine(part_load={"power_kw": [50, 75, 100], "fuel_kw": [150, 220, 260], "heat_kw": [60, 85, 110]}),
+    "chp_warm": engine(warm_starts=[{"off_below_h": 1.5, "cost": 2}, {"off_below_h": 3, "cost": 6}]),
+    "extraction_chp": turbine(min_down_h=2),
     "gas_boiler": {"id": "boiler", "kind": "gas_boiler", "ports": ["heat", "gas"], "heat_max_kw": 400, "efficiency": 0.8, "min_load_share": 0.25},
     "heat_pump": {
         "id": "pump", "kind": "heat_pump", "ports": ["electricity", "heat"], "heat_max_kw": 300, "cop_rated": 3.0,

@@ -1,5 +1,6 @@
 """The figures of a day, on stories small enough to work out by hand."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,10 +9,11 @@ import pytest
 import xarray as xr
 
 from models.carriers import Carrier
+from models.components import WarmStart
 from models.horizon import Horizon
 from models.site.file import load_site
 from models.tariffs.time_of_use import BillingPeriod
-from scenarios.costs import Powers, demand_price_per_kw, operating_cost, peak_import_kw, quarter_means, starts
+from scenarios.costs import Powers, demand_price_per_kw, operating_cost, peak_import_kw, quarter_means, start_cost
 from scenarios.kpis import kpis_of
 from scenarios.sites import park_path
 
@@ -114,4 +116,6 @@ def test_the_peak_is_a_quarter_hour_mean_not_a_minute():
 def test_a_month_pays_the_whole_demand_price_and_a_run_in_progress_no_start():
     month = BillingPeriod(VALLEY, VALLEY + timedelta(days=31))
     assert demand_price_per_kw(PARK, month) == pytest.approx(36.1)
-    assert starts(np.array([500.0, 500.0, 0.0, 0.0, 500.0])) == 1
+    engine = replace(PARK.asset("chp1"), start_cost=150.0, warm_starts=(WarmStart(off_below_h=1.0, cost=40.0),))
+    power = np.array([500.0, 500.0, 0.0, 500.0, 0.0, 0.0, 500.0])
+    assert start_cost(engine, power, np.full(7, 0.5)) == 40.0 + 150.0
