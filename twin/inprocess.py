@@ -114,6 +114,11 @@ class TwinPlant:
         """What has happened to units and vehicles so far."""
         return tuple(self.simulation.events)
 
+    @property
+    def held_kwh(self) -> Mapping[str, float]:
+        """What stores, loads and fleets hold at the end of the step that is under way."""
+        return self._held()
+
     def snapshot(self) -> Snapshot:
         """Return the true state at the last step, which no reading can show so completely."""
         self._catch_up()

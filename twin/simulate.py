@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from models.components import Chp, EvFleet, EvGroup
+from models.components import EvFleet, EvGroup
 from models.fleets import arrivals
 from models.horizon import Horizon, require_utc
 from models.site import Site
@@ -128,7 +128,7 @@ class Simulation:
         self.arrival_spread_h = arrival_spread_h
         self._standing: Counter[str] = Counter()
         self.parks = {f.id: Park() for f in site.of_kind(EvFleet)}
-        self.controllers = {c.id: Controller(c.ramp_kw_per_min, c.power_min_kw) for c in site.of_kind(Chp)}
+        self.controllers = {c.id: Controller(c.ramp_kw_per_min, c.power_min_kw) for c in site.engines}
         self.events: list[Event] = []
         self._env = simpy.Environment()
         for asset, habits in (reliability or {}).items():
@@ -147,6 +147,14 @@ class Simulation:
     def now(self) -> datetime:
         """The instant up to which the processes have run."""
         return self.start + timedelta(seconds=self._env.now)
+
+    def outages(self, until: datetime) -> tuple[Outage, ...]:
+        """Return every outage so far in order of its start; one that has not ended is taken to end at ``until``."""
+        found: list[Outage] = []
+        for asset in {e.asset for e in self.events}:
+            turns = [e.at for e in self.events if e.asset == asset and e.what in (Happening.FAILS, Happening.RETURNS)]
+            found += (Outage(asset, off, on) for off, on in zip_longest(turns[::2], turns[1::2], fillvalue=until))
+        return tuple(sorted(found, key=lambda o: (o.start, o.asset)))
 
     def run(self, until: datetime) -> None:
         """Let everything happen before ``until``."""
@@ -243,11 +251,7 @@ def draw_outages(
     habits = usual_reliability(site) if reliability is None else reliability
     simulation = Simulation(site, start, seed, reliability=habits, vehicles=False)
     simulation.run(end)
-    found: list[Outage] = []
-    for asset in habits:
-        turns = [e.at for e in simulation.events if e.asset == asset]
-        found += (Outage(asset, off, on) for off, on in zip_longest(turns[::2], turns[1::2], fillvalue=end))
-    return tuple(sorted(found, key=lambda o: (o.start, o.asset)))
+    return simulation.outages(end)
 
 
 def available_share(outages: Iterable[Outage], horizon: Horizon) -> xr.DataArray:

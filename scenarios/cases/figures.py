@@ -1,0 +1,150 @@
+"""A run in figures: what it cost, emitted, imported and wasted, and how near its networks came to their limits."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from models.carriers import Carrier
+from models.components import Battery, Chp, GasSupply, GridConnection, Pv, Wind
+from models.horizon import Horizon, to_index
+from models.site import Site
+from models.tariffs.time_of_use import BillingPeriod, PeriodFinder
+from scenarios.cases.setting import Setting
+from scenarios.costs import RUNNING_KW, Powers, demand_price_per_kw, peak_import_kw
+from scenarios.kpis import horizon_of, kpis_of
+
+Array = npt.NDArray[np.float64]
+E = Carrier.ELECTRICITY.value
+STILL_KG_PER_S = 1e-6
+
+
+def figures(
+    setting: Setting,
+    arrays: xr.Dataset,
+    networks: Mapping[str, xr.Dataset],
+    available_kwh: float,
+    period: BillingPeriod,
+    billing: PeriodFinder,
+    stored_before_kwh: Mapping[str, float],
+) -> dict[str, float]:
+    """Return every figure of a run, in the units of :data:`scenarios.cases.results.KPIS`.
+
+    Parameters
+    ----------
+    arrays
+        The plant's log, see :class:`models.truth.TruthLog`.
+    networks
+        Each network's state over the log's steps.
+    available_kwh
+        What sun and wind could have given.
+    period, billing
+        The run's stretch of time, and the billing periods that it falls into.
+    stored_before_kwh
+        What stores held at its start.
+    """
+    site = setting.site
+    kpis, powers = kpis_of(site, arrays, stored_before_kwh, period), Powers(horizon_of(arrays), arrays["power_kw"])
+    cost = dict(kpis.cost) | {"demand": demand_cost(site, arrays, period, billing)}
+    cost["co2"] = kpis.co2_kg * setting.co2_price_per_kg
+    imported, exported = _through(site, powers)
+    made = sum(
+        powers.energy_kwh(np.clip(powers.of(a.id, E), 0.0, None)) for a in (*site.of_kind(Pv), *site.of_kind(Wind))
+    )
+    return {
+        "total_cost": sum(cost.values()),
+        **{f"cost_{part}": cost[part] for part in ("energy", "export", "demand", "gas", "co2", "unserved", "stored")},
+        "cost_operation": cost["maintenance"] + cost["start"] + cost["wear"],
+        "co2_kg": kpis.co2_kg,
+        "peak_kw": kpis.peak_kw,
+        "import_kwh": imported,
+        "export_kwh": exported,
+        "gas_kwh": sum(powers.energy_kwh(powers.of(g.id, "gas")) for g in site.of_kind(GasSupply)),
+        "self_use_share": kpis.self_use_share,
+        "self_supply_share": kpis.self_supply_share,
+        "curtailed_kwh": max(available_kwh - made, 0.0),
+        "unserved_kwh": sum(kpis.unserved_kwh.values()),
+        "dumped_kwh": kpis.dumped_kwh,
+        "loss_kwh": sum(powers.energy_kwh(np.asarray(row, dtype=float)) for row in arrays["losses_kw"].to_numpy()),
+        **_equipment(site, powers),
+        **dict(_margins(site, networks)),
+    }
+
+
+def demand_cost(site: Site, arrays: xr.Dataset, period: BillingPeriod, billing: PeriodFinder) -> float:
+    """Return the demand charge of a run: each billing period's peak at its price, a part of a month pro rata."""
+    total, at = 0.0, period.start
+    while at < period.end:
+        until = min(billing(at).end, period.end)
+        part = arrays["power_kw"].sel(time=_inside(arrays, at, until))
+        peak_kw = peak_import_kw(site, Powers(horizon_of(part.to_dataset()), part))
+        total += peak_kw * demand_price_per_kw(site, BillingPeriod(at, until))
+        at = until
+    return total
+
+
+def _inside(arrays: xr.Dataset, start: datetime, end: datetime) -> npt.NDArray[np.datetime64]:
+    times = arrays["time"].to_numpy()
+    found: npt.NDArray[np.datetime64] = times[
+        (times >= np.datetime64(to_index(start))) & (times < np.datetime64(to_index(end)))
+    ]
+    return found
+
+
+def _through(site: Site, powers: Powers) -> tuple[float, float]:
+    """Return the electricity imported and exported at all grid connections together."""
+    net = sum((powers.of(g.id, E) for g in site.of_kind(GridConnection)), np.zeros(len(powers.horizon)))
+    return powers.energy_kwh(np.clip(net, 0.0, None)), powers.energy_kwh(np.clip(-net, 0.0, None))
+
+
+def _equipment(site: Site, powers: Powers) -> dict[str, float]:
+    engines, batteries = site.of_kind(Chp), site.of_kind(Battery)
+    made = {e.id: powers.of(e.id, E) for e in engines}
+    given = sum(powers.energy_kwh(np.clip(powers.of(b.id, E), 0.0, None)) for b in batteries)
+    held = sum(b.stored_max_kwh - b.stored_min_kwh for b in batteries)
+    return {
+        "engine_starts": float(sum(starts(power) for power in made.values())),
+        "engine_hours": sum(powers.energy_kwh(made[e.id]) / e.power_max_kw for e in engines),
+        "battery_cycles": given / held if held else 0.0,
+    }
+
+
+def starts(power_kw: Array) -> int:
+    """Return how often a unit goes from standing to running; a run that was on before the first step counts none."""
+    running = power_kw > RUNNING_KW
+    return int(np.sum(running[1:] & ~running[:-1]))
+
+
+def _margins(site: Site, networks: Mapping[str, xr.Dataset]) -> Iterator[tuple[str, float]]:
+    """Yield how near the networks came to their limits; nothing where the site has none."""
+    grids = [networks[n.id] for n in site.networks.electricity if n.id in networks]
+    if grids:
+        yield (
+            "loading_max_share",
+            max((float(g["loading_share"].max()) for g in grids if g["loading_share"].size), default=0.0),
+        )
+        yield "vm_min_pu", min(float(g["vm_pu"].min()) for g in grids)
+        yield "vm_max_pu", max(float(g["vm_pu"].max()) for g in grids)
+    spreads = [
+        _least_spread_kpa(networks[n.id]) for n in (*site.networks.heat, *site.networks.cold) if n.id in networks
+    ]
+    if spreads:
+        yield "dp_min_kpa", min(spreads)
+
+
+def _least_spread_kpa(state: xr.Dataset) -> float:
+    """Return the smallest pressure difference at a consumer that something flows to."""
+    consumers = state["consumer"].to_numpy()
+    dp = state["dp_kpa"].sel(junction=consumers).transpose("junction", "time").to_numpy()
+    flow = state["consumer_flow_kg_per_s"].transpose("consumer", "time").to_numpy()
+    served = dp[flow > STILL_KG_PER_S]
+    return float(np.nanmin(served)) if served.size else float("nan")
+
+
+def available_kwh(site: Site, series: xr.DataArray, horizon: Horizon) -> float:
+    """Return what sun and wind could have given over a horizon, from their per-unit series with dims (series, time)."""
+    fields = [(p.profile, p.peak_kw) for p in site.of_kind(Pv)] + [(w.profile, w.rated_kw) for w in site.of_kind(Wind)]
+    could = {name: float(np.clip(series.sel(series=name).to_numpy(), 0.0, None) @ horizon.step_h) for name, _ in fields}
+    return sum(rated_kw * could[name] for name, rated_kw in fields)
