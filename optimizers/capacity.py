@@ -231,7 +231,7 @@ def _reason(built: SizingProgram, program: Program, point: Solution, option: Siz
     if size >= option.most - option.existing - BUILT:
         held = "all that may be built"
     elif size <= BUILT:
-        held = "not built"
+        held = "not built" if not option.existing else "nothing is added"
     else:
         held = "built until one more brings back just what it costs"
     first = next(b for b in built.builds if b.lever.option is option and b.stage == 0)

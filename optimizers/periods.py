@@ -70,6 +70,7 @@ def typical_year(year: DispatchProblem, *, count: int, hours: int = 24) -> Typic
         count,
         period_duration=hours,
         temporal_resolution=1.0,
+        numerical_tolerance=1e-6,
         cluster=tsam.ClusterConfig(method="hierarchical", representation="medoid"),
         extremes=tsam.ExtremeConfig(method="append", max_value=totals),
         weights=dict.fromkeys(totals, LIGHT),
@@ -99,8 +100,8 @@ def _chronological(year: DispatchProblem, per_period: int) -> TypicalYear:
 
 
 def _table(year: DispatchProblem) -> pd.DataFrame:
-    """Return every series of a year with the import price of each grid connection and the demand of each carrier, by naive UTC time."""
-    values = year.forecast.values.transpose("time", "series")
+    """Return every series that the site reads with the import price of each grid connection and the demand of each carrier, by naive UTC time."""
+    values = year.forecast.values.transpose("time", "series").sel(series=list(year.site.series()))
     table = pd.DataFrame(values.to_numpy(), year.horizon.times, [str(s) for s in values["series"].to_numpy()])
     for k, grid in enumerate(year.site.of_kind(GridConnection)):
         terms = optimizer_terms(year.site.tariff(grid.contract), year.horizon)

@@ -174,7 +174,13 @@ def scaled_site(site: Site, factors: Mapping[Lever, float]) -> Site:
         asset = site.asset(lever.option.asset)
         fields = {f: factor * float(getattr(asset, f)) for f in lever.option.fields}
         changed.setdefault(lever.option.asset, {}).update(fields)
-    return replace(site, assets=tuple(replace(a, **changed[a.id]) if a.id in changed else a for a in site.assets))  # type: ignore[arg-type] # numbers only
+    return with_fields(site, changed)
+
+
+def with_fields(site: Site, changed: Mapping[str, Mapping[str, float]]) -> Site:
+    """Return the site with other values of some assets' fields, by asset."""
+    assets = (replace(a, **changed[a.id]) if a.id in changed else a for a in site.assets)  # type: ignore[arg-type] # numbers only
+    return replace(site, assets=tuple(assets))
 
 
 def without(problem: DispatchProblem, assets: Sequence[str]) -> DispatchProblem:

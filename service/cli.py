@@ -9,6 +9,7 @@ import typer
 from service.commands.device import chaos, device
 from service.faults import PlainFaults
 from service.places import PARK
+from service.planning import pareto, size
 
 app = typer.Typer(
     name="jouletwin",
@@ -22,6 +23,8 @@ app = typer.Typer(
 )
 app.add_typer(device)
 app.command()(chaos)
+app.command()(size)
+app.command()(pareto)
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")]
 Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]
@@ -34,6 +37,7 @@ Json = Annotated[
     Path | None, typer.Option("--json", metavar="OUT", help="with --once: also write the result to this file")
 ]
 
+LOG = Path(".jouletwin/log.sqlite")
 SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
 
 NOON = "2015-07-15T12:00+08:00"
@@ -57,11 +61,13 @@ def warm(again: Annotated[bool, typer.Option("--again", help="even what is compi
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    options: Annotated[bool, typer.Option("--options", help="of the options that size and pareto read")] = False,
+) -> None:
     """Print the JSON Schema of the site format."""
-    from service.commands.check import print_schema
+    from service.commands import check, size
 
-    print_schema()
+    (size if options else check).print_schema()
 
 
 @app.command()
@@ -205,12 +211,13 @@ def serve(
     journal: Annotated[Path, typer.Option(metavar="FILE", help="durable record of commands")] = Path(
         ".jouletwin/journal.sqlite"
     ),
+    log: Annotated[Path, typer.Option(metavar="FILE", help="what the site does, for replay and the next start")] = LOG,
     seconds: Seconds = None,
 ) -> None:
     """Operate the site's devices in real time, with interface and page."""
     from service.commands.serve import serve as run
 
-    run(site, host=host, port=port, journal=journal, seconds=seconds)
+    run(site, host=host, port=port, journal=journal, log=log, seconds=seconds)
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """``dispatch``: the cheapest plan for one day, checked by the twin."""
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -12,14 +11,14 @@ from rich.table import Table
 from models.actuals import Actuals
 from models.carriers import Carrier
 from models.components import Store
-from models.dispatch import DispatchProblem, Plan, PlanCheck
+from models.dispatch import DispatchProblem, Plan
 from models.forecast.naive import PerfectForecaster
 from models.horizon import Horizon
 from models.site import Site
 from models.site.file import load_site
+from scenarios.checked import checked_plan
 from scenarios.day import local_day
-from scenarios.planners import planner_for
-from scenarios.problem import Horizons, demand_terms, losses_on
+from scenarios.problem import Horizons, demand_terms
 from service.commands.files import require_writable
 from service.commands.plan_files import WRITERS, write_plan
 from service.commands.screen import console, findings_table
@@ -28,7 +27,6 @@ from service.history import History
 from service.memory import MadePlan
 from service.views.groups import by_kind
 from twin.state import start_snapshot
-from twin.verify import Verifier
 
 SHOWN_KW = 0.5
 SHORT = {
@@ -77,18 +75,6 @@ def day_problem(site: Site, day: date, seed: int) -> DispatchProblem:
         demand=demand_terms(site, period, 0.0, 0.0),
         ends=horizons.ends.terms(site),
     )
-
-
-def checked_plan(site: Site, problem: DispatchProblem, deadline_s: float) -> tuple[Plan, PlanCheck]:
-    """Return a plan that knows the losses which the twin found in a first one, and what the twin says of it."""
-    planner, verifier = planner_for(site, deadline_s=deadline_s), Verifier(site)
-    try:
-        first = planner.plan(problem)
-        losses_kw = losses_on(verifier(first, problem.initial, problem.forecast), problem.horizon)
-        plan = planner.plan(replace(problem, losses_kw=losses_kw))
-    finally:
-        planner.close()
-    return plan, verifier(plan, problem.initial, problem.forecast)
 
 
 COLUMNS_SHOWN = 9

@@ -1,0 +1,21 @@
+"""A plan with the twin's word on it."""
+
+from dataclasses import replace
+
+from models.dispatch import DispatchProblem, Plan, PlanCheck
+from models.site import Site
+from scenarios.planners import planner_for
+from scenarios.problem import losses_on
+from twin.verify import Verifier
+
+
+def checked_plan(site: Site, problem: DispatchProblem, deadline_s: float) -> tuple[Plan, PlanCheck]:
+    """Return a plan that knows the losses which the twin found in a first one, and what the twin says of it."""
+    planner, verifier = planner_for(site, deadline_s=deadline_s), Verifier(site)
+    try:
+        first = planner.plan(problem)
+        losses_kw = losses_on(verifier(first, problem.initial, problem.forecast), problem.horizon)
+        plan = planner.plan(replace(problem, losses_kw=losses_kw))
+    finally:
+        planner.close()
+    return plan, verifier(plan, problem.initial, problem.forecast)

@@ -1,0 +1,53 @@
+"""Commands for planners: sizes, cost against emissions, and why a day looks as it does."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML)")]
+OptionsFile = Annotated[
+    Path, typer.Argument(metavar="OPTIONS", help="options file (YAML): what may be built, and its cost")
+]
+Deadline = Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take for one plan")]
+
+
+def size(
+    site: SiteFile,
+    options: OptionsFile,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="write the study: .json or .xlsx")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="neither every hour of the year nor worst weeks")] = False,
+    weeks: Annotated[int, typer.Option(min=0, max=4, help="how many worst weeks the twin replays")] = 3,
+    slack: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="also the least and most of each option for so much more cost"
+        ),
+    ] = 0.0,
+    deadline: Deadline = 600.0,
+) -> None:
+    """Choose what to build at least cost over the years, say why, and let the twin replay the worst weeks.
+
+    Exit 1 when the twin objects to one of them.
+    """
+    from service.commands.size import size_site
+
+    weeks = 0 if quick else weeks
+    raise typer.Exit(size_site(site, options, out=out, whole=not quick, weeks=weeks, slack=slack, deadline_s=deadline))
+
+
+def pareto(
+    site: SiteFile,
+    options: OptionsFile,
+    points: Annotated[int, typer.Option(min=2, max=50, help="how many plans, both ends included")] = 6,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="write the plans: .csv, .xlsx or .parquet")
+    ] = None,
+    deadline: Deadline = 600.0,
+) -> None:
+    """Plans from the cheapest to the cleanest: what each ton of CO2 less costs, and what has to be built for it."""
+    from service.commands.size import pareto_site
+
+    pareto_site(site, options, points=points, out=out, deadline_s=deadline)
