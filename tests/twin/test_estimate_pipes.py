@@ -4,12 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
+from scipy.optimize import root
 
 from models.errors import DataError
 from models.networks.data import GasNetwork, Junction, Pipe, PipeNetwork
+from models.networks.fluids import liquid
+from models.networks.heat import solve_heat
+from tests.networks.sample_networks import district
 from twin.estimate.cleaning import estimate
 from twin.estimate.gas import GasRows, Linepack
 from twin.estimate.heat import HeatRows, PipeLaw
+from twin.estimate.pipelaw import pipe_law
+from twin.estimate.plugoffset import PlugOffset
 from twin.estimate.problem import Origin, Sensor, SensorStatus
 
 PIPES = tuple(
@@ -115,12 +122,74 @@ def test_customer_meters_behind_one_balance_are_said_to_be_hard_to_check():
     assert by_name["a.delta_k"].detectable > 1.0
 
 
-def test_a_meshed_or_torn_network_is_refused_in_words():
-    loop = Pipe(id="c_a", from_junction="c", to_junction="a", length_m=10.0, inner_diameter_mm=50.0)
-    with pytest.raises(DataError, match="open a valve"):
-        HeatRows.of(replace(NETWORK, pipes=(*PIPES, loop)), heat_sensors(), LAW)
+def test_a_torn_network_is_refused_in_words():
     with pytest.raises(DataError, match="no open pipe leads here"):
         HeatRows.of(replace(NETWORK, pipes=(*PIPES[:-1], replace(PIPES[-1], open=False))), heat_sensors(), LAW)
+
+
+def meshed() -> HeatRows:
+    """Two loops: from a to c beside the tree, and a second main to k."""
+    chords = tuple(
+        Pipe(id=f"{a}_{b}", from_junction=a, to_junction=b, length_m=400.0, inner_diameter_mm=80.0)
+        for a, b in (("c", "a"), ("p", "k"))
+    )
+    more = {
+        "quadratic": [0.3, 0.15],
+        "linear": [1e-3] * 2,
+        "conductance_kw_per_k": [0.1] * 2,
+        "design_kg_per_s": [6.0] * 2,
+    }
+    law = PipeLaw(**{name: np.append(getattr(LAW, name), values) for name, values in more.items()})
+    return HeatRows.of(replace(NETWORK, pipes=(*PIPES, *chords)), heat_sensors(), law)
+
+
+@pytest.mark.parametrize("around", [(0.8, 4.0), (-1.5, 0.0), (0.001, -2.0)])
+def test_slopes_in_loops_equal_finite_differences_whichever_way_the_water_runs(around):
+    x = np.append(TRUE, around)
+    check_slopes(meshed().measured, x)
+    check_slopes(meshed().laws, x)
+
+
+def test_loops_are_closed_and_clean_rows_give_back_the_true_state():
+    rows = meshed()
+    around = root(lambda c: rows.laws(np.append(TRUE, c)).value, [0.0, 0.0]).x
+    truth = np.append(TRUE, around)
+    found = estimate(rows, rows.measured(truth).value)
+    assert found.fit.converged
+    assert found.fit.law_residual < 1e-6
+    assert found.fit.x == pytest.approx(truth, rel=1e-3, abs=1e-3)
+
+
+def test_a_meshed_network_agrees_with_the_steady_solver():
+    network = replace(district(meshed=True), ground_degc=8.0)
+    rows = HeatRows.of(network, (), pipe_law(network), liquid(network).heat_j_per_kg_k / 1e3)
+    demand = xr.DataArray([[300.0], [500.0], [200.0]], dims=("consumer", "time"), coords={"consumer": list("xyz")})
+    flow = solve_heat(network, demand).isel(time=0)
+    c = list(network.consumers)
+    arrived, sent = flow["supply_degc"].sel(junction=c).to_numpy(), flow["return_degc"].sel(junction=c).to_numpy()
+    chord = flow["flow_kg_per_s"].sel(pipe=list(rows.chords)).to_numpy()
+    x = np.concatenate(
+        [flow["consumer_flow_kg_per_s"].to_numpy(), arrived - network.return_degc, rows.start()[6:10], chord]
+    )
+    assert (sent <= network.return_degc + 1e-9).all()
+    assert rows.quantities([f"{i}.supply_degc" for i in c], x).value == pytest.approx(arrived, abs=0.02)
+    assert rows.quantities([f"{i}.dp_kpa" for i in c], x).value == pytest.approx(
+        flow["dp_kpa"].sel(junction=c), rel=0.02
+    )
+    assert rows.laws(x).value == pytest.approx(0.0, abs=0.01)
+    plant = rows.quantities(["plant.heat_kw"], x).value[0]
+    assert plant == pytest.approx(float(flow["plant_kw"]), rel=2e-3)
+
+
+def test_water_under_way_is_told_apart_in_loops_too():
+    network = district(meshed=True)
+    plug = PlugOffset(HeatRows.of(network, (), pipe_law(network), liquid(network).heat_j_per_kg_k / 1e3))
+    taken = {"x": 300.0, "y": 500.0, "z": 200.0}
+    for _ in range(90):
+        quiet = plug.advance(taken, network.supply_degc, {}, 120.0)
+    moved = plug.advance(taken, network.supply_degc + 8.0, {}, 60.0)
+    assert max(abs(o.correction_k) for o in quiet.values()) < 0.3
+    assert moved["z.supply_degc"].correction_k < -5.0
 
 
 def test_gas_slopes_equal_finite_differences_with_loop_and_linepack():

@@ -1,20 +1,24 @@
-"""Rows of a heat or cold network: flows, temperatures and pressures along a tree of paired pipes.
+"""Rows of a heat or cold network: flows, temperatures and pressures along paired pipes.
 
-The state is every consumer's flow and temperature difference, the plant's supply temperature and pressures, and one factor on all
-heat-loss coefficients. Everything else follows in closed form, so there is no inner solve and no node balance to keep.
+The state is every consumer's flow and temperature difference, the plant's supply temperature and pressures, one factor on all
+heat-loss coefficients, and the flow around each loop. In a tree everything else follows in closed form; in a meshed network the pressures
+around each loop are laws, and mixing takes one linear solve. No node balance has to be kept.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from models.errors import DataError
 from models.findings import error
 from models.networks.data import PipeNetwork
+from twin.estimate.mesh import Ends, arriving
 from twin.estimate.paths import Paths, find_paths
 from twin.estimate.problem import Array, Rows, Sensor
 
+LOOP_SCALE_KPA = 100.0
 LOW_FLOW_SHARE = 0.01
 """Around this share of a pipe's design flow its cooling passes smoothly to that of a constant flow: it stays finite at standstill."""
 
@@ -35,7 +39,7 @@ class PipeLaw:
 
 @dataclass(frozen=True, slots=True)
 class HeatRows:
-    """A tree network with one plant.
+    """A network with one plant.
 
     Sensors name a consumer (``flow_kg_per_s``, ``supply_degc``, ``delta_k``, ``dp_kpa``) or the plant junction (``flow_kg_per_s``,
     ``supply_degc``, ``delta_k``, ``supply_kpa``, ``return_kpa``), or the network (``loss_factor``). ``delta_k`` is supply minus return;
@@ -48,7 +52,10 @@ class HeatRows:
     law: PipeLaw
     heat_capacity_kj_per_kg_k: float
     incidence: Array
-    """Pipe × consumer: 1 where the pipe feeds the consumer."""
+    """Pipe × consumer: 1 where the pipe lies on the tree's way to the consumer; a flow away from the plant is positive."""
+    loops: Array
+    """Pipe × loop: what a unit of flow around each loop adds to every pipe."""
+    ends: Ends
     row_number: Mapping[str, int]
 
     @classmethod
@@ -60,7 +67,7 @@ class HeatRows:
         Raises
         ------
         DataError
-            When the network is meshed or does not reach a consumer: closed-form temperatures need one path to everybody.
+            When the network does not reach a consumer.
         """
         paths = find_paths(network.plant_junction, [j.id for j in network.junctions], network.pipes)
         findings = [
@@ -68,14 +75,18 @@ class HeatRows:
             for c in network.consumers
             if c in paths.unreached
         ]
-        if paths.loops.shape[1]:
-            findings.append(
-                error(network.id, f"has {paths.loops.shape[1]} loops; open a valve in each to estimate temperatures")
-            )
         if findings:
             raise DataError(findings)
-        incidence = np.abs(paths.tree[:, [paths.column(c) for c in network.consumers]])
-        return cls(network, tuple(sensors), paths, law, heat_capacity_kj_per_kg_k, incidence, _row_numbers(network))
+        outward = (
+            paths.tree.sum(axis=1) >= 0
+        )  # every entry of a row has one sign; a chord's are zero and it keeps its own
+        sign = np.where(outward, 1.0, -1.0)[:, None]
+        incidence = sign * paths.tree[:, [paths.column(c) for c in network.consumers]]
+        ends = _ends(network, paths, outward)
+        numbers = _row_numbers(network)
+        return cls(
+            network, tuple(sensors), paths, law, heat_capacity_kj_per_kg_k, incidence, sign * paths.loops, ends, numbers
+        )
 
     @property
     def count(self) -> int:
@@ -83,12 +94,19 @@ class HeatRows:
         return len(self.network.consumers)
 
     @property
+    def chords(self) -> tuple[str, ...]:
+        """The pipe outside the tree that closes each loop."""
+        outside = ~self.paths.tree.any(axis=1)
+        return tuple(self.paths.pipes[int(np.flatnonzero(outside & (way != 0))[0])].id for way in self.loops.T)
+
+    @property
     def state_names(self) -> tuple[str, ...]:
         """Names of the state variables."""
         consumers = self.network.consumers
         own = [f"{self.network.plant_junction}.{q}" for q in ("supply_degc", "supply_kpa", "return_kpa")]
         flows, deltas = [f"{c}.flow_kg_per_s" for c in consumers], [f"{c}.delta_k" for c in consumers]
-        return (*flows, *deltas, *own, f"{self.network.id}.loss_factor")
+        loops = [f"{self.network.id}.loop_{i}_kg_per_s" for i in range(self.loops.shape[1])]
+        return (*flows, *deltas, *own, f"{self.network.id}.loss_factor", *loops)
 
     def start(self) -> Array:
         """Return design flows and temperatures."""
@@ -96,11 +114,19 @@ class HeatRows:
         design = self.law.design_kg_per_s[[int(np.flatnonzero(column)[-1]) for column in self.incidence.T]]
         delta = net.supply_degc - net.return_degc
         pressures = [net.return_pressure_kpa + net.pump_lift_kpa, net.return_pressure_kpa]
-        return np.concatenate([0.5 * design, np.full(n, delta), [net.supply_degc, *pressures, 1.0]])
+        around = np.zeros(self.loops.shape[1])
+        return np.concatenate([0.5 * design, np.full(n, delta), [net.supply_degc, *pressures, 1.0], around])
+
+    def pipe_flows(self, x: Array) -> Rows:
+        """Return the flow of every pipe, positive away from the plant along the tree."""
+        slope = np.zeros((len(self.incidence), len(x)))
+        slope[:, : self.count], slope[:, 2 * self.count + 4 :] = self.incidence, self.loops
+        return Rows(slope @ x, slope)
 
     def laws(self, x: Array) -> Rows:
-        """Return no laws: the closed form keeps all of them."""
-        return Rows(np.zeros(0), np.zeros((0, len(x))))
+        """Return the sum of pressure falls around each loop; a tree has no laws, its closed form keeps all of them."""
+        fall = _fall(self.law, self.pipe_flows(x))
+        return Rows(self.loops.T @ fall.value / LOOP_SCALE_KPA, self.loops.T @ fall.slope / LOOP_SCALE_KPA)
 
     def measured(self, x: Array) -> Rows:
         """Return what every sensor would show."""
@@ -130,7 +156,8 @@ def _table(rows: HeatRows, x: Array) -> Rows:
     states = np.eye(len(x))
     m, delta = Rows(x[:n], states[:n]), Rows(x[n : 2 * n], states[n : 2 * n])
     source, lift_in, lift_out, factor = (Rows(x[i : i + 1], states[i : i + 1]) for i in range(2 * n, 2 * n + 4))
-    kept = _kept(rows, m, factor)
+    pipe = rows.pipe_flows(x)
+    kept = _kept(rows, pipe, factor)
     ground = Rows(np.full(1, rows.network.ground_degc), np.zeros((1, len(x))))
     supply = _plus(_times(_plus(source, ground, -1.0), kept), ground)
     returned = _plus(_plus(supply, delta, -1.0), ground, -1.0)
@@ -140,7 +167,9 @@ def _table(rows: HeatRows, x: Array) -> Rows:
     inverse = Rows(1.0 / total.value, -total.slope / total.value[:, None] ** 2)
     plant_delta = _plus(_plus(source, ground, -1.0), _times(back, inverse), -1.0)
     cp = rows.heat_capacity_kj_per_kg_k
-    pressure = _plus(_plus(lift_in, lift_out, -1.0), _falls(rows, m), -2.0)
+    fall = _fall(rows.law, pipe)
+    on_the_way = Rows(rows.incidence.T @ fall.value, rows.incidence.T @ fall.slope)
+    pressure = _plus(_plus(lift_in, lift_out, -1.0), on_the_way, -2.0)
     taken, fed = _times(m, delta, cp), _times(total, plant_delta, cp)
     parts = (m, delta, supply, pressure, taken, source, lift_in, lift_out, total, plant_delta, fed, factor)
     return Rows(np.concatenate([p.value for p in parts]), np.vstack([p.slope for p in parts]))
@@ -154,21 +183,29 @@ def _times(a: Rows, b: Rows, factor: float = 1.0) -> Rows:
     return Rows(factor * a.value * b.value, factor * (a.value[:, None] * b.slope + b.value[:, None] * a.slope))
 
 
-def _kept(rows: HeatRows, m: Rows, factor: Rows) -> Rows:
+def _kept(rows: HeatRows, pipe: Rows, factor: Rows) -> Rows:
     """Return the share of the temperature above the ground that reaches each consumer."""
-    pipe = rows.incidence @ m.value
     floor = LOW_FLOW_SHARE * rows.law.design_kg_per_s
-    flow = (pipe**4 + floor**4) ** 0.25
+    flow = (pipe.value**4 + floor**4) ** 0.25
     loss = rows.law.conductance_kw_per_k / (flow * rows.heat_capacity_kj_per_kg_k)
-    kept = np.exp(-factor.value * (rows.incidence.T @ loss))
-    by_flow = factor.value * rows.incidence.T @ ((loss * pipe**3 / flow**4)[:, None] * rows.incidence)
-    slope = by_flow @ m.slope - (rows.incidence.T @ loss)[:, None] * factor.slope
-    return Rows(kept, kept[:, None] * slope)
+    by_flow = (factor.value * loss * pipe.value**3 / flow**4)[:, None] * pipe.slope - loss[:, None] * factor.slope
+    ways = np.eye(len(loss)) if rows.loops.size else rows.incidence.T
+    kept = np.exp(-factor.value * (ways @ loss))
+    held = Rows(kept, kept[:, None] * (ways @ by_flow))
+    return arriving(rows.ends, pipe, held, rows.law.design_kg_per_s) if rows.loops.size else held
 
 
-def _falls(rows: HeatRows, m: Rows) -> Rows:
-    """Return the pressure lost in one tube on the way to each consumer."""
-    law, pipe = rows.law, rows.incidence @ m.value
-    drop = (law.quadratic * np.abs(pipe) + law.linear) * pipe
-    per_flow = 2 * law.quadratic * np.abs(pipe) + law.linear
-    return Rows(rows.incidence.T @ drop, rows.incidence.T @ (per_flow[:, None] * rows.incidence) @ m.slope)
+def _fall(law: PipeLaw, pipe: Rows) -> Rows:
+    """Return the pressure lost in one tube of every pipe."""
+    size = np.abs(pipe.value)
+    per_flow = 2 * law.quadratic * size + law.linear
+    return Rows((law.quadratic * size + law.linear) * pipe.value, per_flow[:, None] * pipe.slope)
+
+
+def _ends(network: PipeNetwork, paths: Paths, outward: npt.NDArray[np.bool_]) -> Ends:
+    """Return the junction numbers at both ends of every open pipe, the plant first, in the direction of positive flow."""
+    others = [j for j in paths.junctions if j != network.plant_junction and j not in paths.unreached]
+    number = {j: i for i, j in enumerate([network.plant_junction, *others])}
+    start, end = (np.array([number.get(getattr(p, f"{e}_junction"), 0) for p in paths.pipes]) for e in ("from", "to"))
+    consumers = np.array([number[c] for c in network.consumers], dtype=np.int64)
+    return Ends(np.where(outward, start, end), np.where(outward, end, start), consumers, len(number))

@@ -84,7 +84,8 @@ class PlugOffset:
         delta = arriving - back_degc
         sign = -1.0 if net.carrier == "cold" else 1.0
         flow = np.where(np.abs(delta) > MIXED_K, sign * taken_kw / (self.rows.heat_capacity_kj_per_kg_k * delta), 0.0)
-        x = np.concatenate([np.maximum(flow, SMALLEST_KG_PER_S), delta, [supply_degc, 0.0, 0.0, 1.0]])
+        around = moving["flow_kg_per_s"].sel(pipe=list(self.rows.chords)).values[:, -1]
+        x = np.concatenate([np.maximum(flow, SMALLEST_KG_PER_S), delta, [supply_degc, 0.0, 0.0, 1.0], around])
         plant = net.plant_junction
         names = [*(f"{c}.supply_degc" for c in net.consumers), f"{plant}.delta_k"]
         steady = self.rows.quantities(names, x).value
