@@ -35,7 +35,7 @@ NAMES = (
 """Names that ``run`` knows, in the order of the closing table; a name without a phase is listed as not yet measured."""
 
 MACHINERY = frozenset(
-    {"__main__", "pipe_nets", "registry", "rows", "measure", "peers", "process", "report", "versions"}
+    {"__main__", "demo_site", "pipe_nets", "registry", "rows", "measure", "peers", "process", "report", "versions"}
 )
 UNITS_PER_S = {"s": 1.0, "ms": 1e3, "µs": 1e6}
 

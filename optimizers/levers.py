@@ -14,16 +14,18 @@ from optimizers.session import Program
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-REACTIVE, UNSERVED = "reactive_kvar", "unserved_kw"
+FED, DRAWN, UNSERVED = "reactive_fed_kvar", "reactive_drawn_kvar", "unserved_kw"
 
 
 @dataclass(frozen=True, slots=True)
 class Lever:
-    """A column per step that appears in no balance of its own: ``lower <= value <= upper``, shapes (step,)."""
+    """A column per step that appears in no balance of its own: ``0 <= value <= upper``, shape (step,).
+
+    Feeding and drawing are two levers, so that a converter of which no network asks anything rests.
+    """
 
     asset: str
     quantity: str
-    lower: Floats
     upper: Floats
 
 
@@ -77,15 +79,13 @@ class Extension:
         ties = sparse.csr_array(_ties(self, unserved))
         whole = sparse.csr_array(sparse.vstack([top, ties]) if ties.shape[0] else top)
         whole.sort_indices()
-        lower = [lever.lower for lever in self.levers]
-        upper = [lever.upper for lever in self.levers]
-        more = self.columns - self.own
+        upper, more = [lever.upper for lever in self.levers], self.columns - self.own
         return replace(
             program,
             row_ptr=whole.indptr.astype(np.int32),
             column_index=whole.indices.astype(np.int32),
             coefficients=whole.data,
-            column_lower=np.concatenate([program.column_lower, np.zeros(self.steps), *lower]),
+            column_lower=np.concatenate([program.column_lower, np.zeros(more)]),
             column_upper=np.concatenate([program.column_upper, np.full(self.steps, np.inf), *upper]),
             row_lower=np.concatenate([program.row_lower, np.zeros(ties.shape[0])]),
             row_upper=np.concatenate([program.row_upper, np.zeros(ties.shape[0])]),
@@ -118,11 +118,12 @@ def _levers(case: Case) -> Iterator[Lever]:
     for unit in converters:
         if unit.reactive_max_kvar > 0:
             most = unit.reactive_max_kvar * case.facts.share(unit.id)
-            yield Lever(unit.id, REACTIVE, -most, most)
+            yield Lever(unit.id, FED, most)
+            yield Lever(unit.id, DRAWN, most)
     for draw in case.compiled.book.draws:
         if draw.carrier is Carrier.ELECTRICITY:
             wanted = np.broadcast_to(np.asarray(case.parameters[draw.wanted.name], float), (steps,))
-            yield Lever(draw.asset, UNSERVED, np.zeros(steps), np.maximum(wanted, 0.0))
+            yield Lever(draw.asset, UNSERVED, np.maximum(wanted, 0.0))
 
 
 def _ties(extension: Extension, unserved: Ints) -> sparse.coo_array:

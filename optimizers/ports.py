@@ -13,7 +13,7 @@ from models.security import Floats, Port, Rows
 from models.site import Site
 from optimizers.blocks.book import Feed
 from optimizers.compile.rules import Series
-from optimizers.levers import REACTIVE, Extension
+from optimizers.levers import DRAWN, FED, UNSERVED, Extension
 
 Ints = npt.NDArray[np.int64]
 
@@ -57,11 +57,11 @@ class PortMap:
         """Return (port, columns, factors) of reactive power, and of what consumers go without."""
         found = []
         for number, lever in enumerate(self._extension.levers):
-            if lever.quantity == REACTIVE:
-                port = self._numbers.get(f"{self._node(lever.asset, Carrier.ELECTRICITY)}.reactive_kvar")
-                touched = [] if port is None else [(port, 1.0)]
-            else:
+            if lever.quantity == UNSERVED:
                 touched = self._touched(lever.asset, Carrier.ELECTRICITY)
+            else:
+                port = self._numbers.get(f"{self._node(lever.asset, Carrier.ELECTRICITY)}.reactive_kvar")
+                touched = [] if port is None else [(port, {FED: 1.0, DRAWN: -1.0}[lever.quantity])]
             found += [(p, self._extension.place(number), np.full(self.steps, share)) for p, share in touched]
         return found
 

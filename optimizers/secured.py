@@ -19,7 +19,7 @@ from models.errors import InfeasiblePlanError
 from models.security import Floats, Port, PortPlan, Rows, Shape
 from optimizers.certificate import certify, require
 from optimizers.dispatch import Case, Dispatcher, is_sound
-from optimizers.levers import REACTIVE, UNSERVED, Extension
+from optimizers.levers import DRAWN, FED, UNSERVED, Extension
 from optimizers.plan import Outcome, plan_of
 from optimizers.ports import PortMap, row_terms
 from optimizers.session import Program, Solution
@@ -163,11 +163,11 @@ class SecuredProblem:
         return replace(plan_of(outcome, report, ()), reactive_kvar=self._reactive_kvar(x))
 
     def _reactive_kvar(self, x: Floats) -> xr.DataArray | None:
-        found = self._extension.values(x, REACTIVE)
-        if not found:
+        fed, drawn = self._extension.values(x, FED), self._extension.values(x, DRAWN)
+        if not fed:
             return None
-        times = self._case.facts.times
-        return xr.DataArray(np.array(list(found.values())), {"asset": list(found), "time": times}, ("asset", "time"))
+        values = np.array([fed[a] - drawn[a] for a in fed])
+        return xr.DataArray(values, {"asset": list(fed), "time": self._case.facts.times}, ("asset", "time"))
 
     @property
     def _present(self) -> _Answered:

@@ -19,6 +19,8 @@ from models.security import Floats, NetworkCheck, PortPlan, Report, Rows, Secura
 LOCAL_KINDS = ("loading_share", "vm_pu")
 STALL_FALL = 0.3
 STALL_ROUNDS = 2
+POLISH_ROUNDS = 3
+BINDS_SHARE = 1e-5
 HOMOTOPY_STEPS = (0.8, 0.6, 0.4, 0.2)
 
 
@@ -68,7 +70,10 @@ class SecureResult:
     pool: Rows
     losses_kw: Mapping[Carrier, Floats]
     objective: float
+    polish: tuple[Round, ...] = ()
+    """Rounds with fresh rows in place of those that were only locally true, made once the plan was clean."""
     polished: bool = False
+    """Whether one of them gave a cheaper plan that is clean too."""
 
     @property
     def clean(self) -> bool:
@@ -110,6 +115,7 @@ class _Loop:
     def __init__(self, planner: SecurablePlanner, check: NetworkCheck, limits: Tolerances, pool: Rows) -> None:
         self.planner, self.check, self.limits, self.pool = planner, check, limits, pool
         self.rounds: list[Round] = []
+        self.polish: list[Round] = []
         self.best: _Seen | None = None
         self.begun = time.monotonic()
         if len(pool):
@@ -118,7 +124,7 @@ class _Loop:
     def run(self) -> SecureResult:
         """Go round until the plan is clean, stuck, or out of time."""
         while True:
-            seen = self._round()
+            seen = self._round(self.rounds)
             if self._clean(seen):
                 return self._polished(seen)
             if self._stalled() and self._bent():
@@ -126,7 +132,7 @@ class _Loop:
             if len(self.rounds) >= self.limits.rounds or time.monotonic() - self.begun > self.limits.deadline_s:
                 return self._result(SecureStatus.NOT_CONVERGED, self.best or seen)
 
-    def _round(self) -> _Seen:
+    def _round(self, rounds: list[Round]) -> _Seen:
         begun = time.monotonic()
         plan = self.planner.solve()
         report, scale = self._replay(plan)
@@ -137,7 +143,7 @@ class _Loop:
         self.pool = self.pool + rows
         self.planner.add_rows(rows)
         seconds = time.monotonic() - begun
-        self.rounds.append(Round(seen.objective, report.worst, seen.loss_error_kw, len(self.pool), scale, seconds))
+        rounds.append(Round(seen.objective, report.worst, seen.loss_error_kw, len(self.pool), scale, seconds))
         if scale == 1.0 and (self.best is None or _size(report) < _size(self.best.report)):
             self.best = seen
         return seen
@@ -180,27 +186,35 @@ class _Loop:
         return bool(np.max(self.planner.slack(), initial=0.0) > self.limits.slack)
 
     def _polished(self, seen: _Seen) -> SecureResult:
-        """Try fresh rows in place of the merely local ones; keep the cheaper plan only when its replay is clean."""
-        local = self.pool.select(self.pool.shape != int(Shape.GLOBAL))
-        if not len(local):
+        """Try fresh rows in place of the merely local ones where one binds; keep the cheaper plan only when its replay is clean."""
+        if not self._local_rows_bind(seen.plan):
             return self._result(SecureStatus.SECURE, seen)
         kept = self.pool
         fresh = seen.report.findings.select(seen.report.findings.shape != int(Shape.GLOBAL))
+        self.pool = kept.select(kept.shape == int(Shape.GLOBAL)) + fresh
         self.planner.add_rows(fresh, replace=LOCAL_KINDS)
-        plan = self.planner.solve()
-        report = self.check.check(plan)
-        tried = _Seen(plan, report, self.planner.objective, self._loss_error_kw(plan, report))
-        if self._clean(tried) and tried.objective < seen.objective:
-            self.pool = kept.select(kept.shape == int(Shape.GLOBAL)) + fresh + report.balance + report.findings
-            return replace(self._result(SecureStatus.SECURE, tried), polished=True)
+        for _ in range(POLISH_ROUNDS):
+            tried = self._round(self.polish)
+            if tried.objective >= seen.objective:
+                break
+            if self._clean(tried):
+                return replace(self._result(SecureStatus.SECURE, tried), polished=True)
         self.pool = kept
         return self._result(SecureStatus.SECURE, seen)
+
+    def _local_rows_bind(self, plan: PortPlan) -> bool:
+        local = self.pool.select(self.pool.shape != int(Shape.GLOBAL))
+        value = local.at(plan.values)
+        room = np.minimum(local.upper - value, value - local.lower)
+        return bool((room <= BINDS_SHARE * np.maximum(np.abs(value), 1e-6)).any())
 
     def _result(self, status: SecureStatus, seen: _Seen) -> SecureResult:
         self.planner.restore(seen.plan)
         findings = tuple(_words(seen, self.limits.violation, status))
         losses = seen.report.losses_kw
-        return SecureResult(status, seen.plan, tuple(self.rounds), findings, self.pool, losses, seen.objective)
+        return SecureResult(
+            status, seen.plan, tuple(self.rounds), findings, self.pool, losses, seen.objective, tuple(self.polish)
+        )
 
 
 def _share(worst: Mapping[str, float], limits: Mapping[str, float]) -> float:

@@ -107,7 +107,7 @@ class GridCheck:
                 f"the plan has ports {[p.key for p in plan.ports]}, {self.network.id} needs {[p.key for p in self.ports]}"
             )
         begun = time.perf_counter()
-        flow = self._replay(plan)
+        flow = self.flow(plan)
         status = np.asarray(flow["status"].values, dtype=np.int64)
         balance, findings = Rows.empty(), Rows.empty()
         if gradients:
@@ -117,7 +117,8 @@ class GridCheck:
         losses = {Carrier.ELECTRICITY: np.nan_to_num(flow["loss_kw"].values)}
         return Report(status, balance, findings, self._worst(flow), losses, time.perf_counter() - begun, self.revision)
 
-    def _replay(self, plan: PortPlan) -> xr.Dataset:
+    def flow(self, plan: PortPlan) -> xr.Dataset:
+        """Return the network over the steps of a plan: voltages, loadings, losses, status."""
         count = len(self.buses)
         time_axis = np.arange(len(plan.values))
         coords = {"bus": [b.id for b in self.network.buses], "time": time_axis}
@@ -201,7 +202,7 @@ class GridCheck:
 
     @cached_property
     def _branches(self) -> Sequence[str]:
-        flow = self._replay(PortPlan(self.ports, np.zeros((1, len(self.ports))), np.ones(1), self.revision))
+        flow = self.flow(PortPlan(self.ports, np.zeros((1, len(self.ports))), np.ones(1), self.revision))
         return [str(b) for b in flow["branch"].values]
 
     def _worst(self, flow: xr.Dataset) -> dict[str, float]:
