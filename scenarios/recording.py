@@ -3,12 +3,16 @@
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from models.errors import SetupError
 from models.site import Site
+from models.tariffs.time_of_use import PeriodFinder, monthly
+from scenarios.day import local_day
 from scenarios.events import CommandsSent, Event, PlanMade, SnapshotTaken
 from twin.alarms import AlarmChange
-from twin.log import Kind, RecordLog
+from twin.log import LAST, Kind, RecordLog
 from twin.packing import (
     Column,
     columns_of,
@@ -19,12 +23,34 @@ from twin.packing import (
     pack_receipts,
     pack_snapshot,
     plain,
+    unpack,
 )
 from twin.sync import SyncMemory
 from twin.watch import Verdict, Watch
 
 MEMORY_EVERY = timedelta(hours=1)
 """A replay begins at most this far before what it shows."""
+
+
+class Billing(StrEnum):
+    """Which period's peak a run is charged for."""
+
+    MONTH = "month"
+    DAY = "day"
+
+
+def period_finder(site: Site, billing: Billing) -> PeriodFinder:
+    """Return which billing period an instant belongs to."""
+    zone = ZoneInfo(site.location.time_zone)
+    if billing is Billing.MONTH:
+        return monthly(site.location.time_zone)
+    return lambda at: local_day(site, at.astimezone(zone).date())
+
+
+def billing_of(log: RecordLog, start: datetime) -> Billing:
+    """Return how the run on record around ``start`` was billed."""
+    memory = log.last(Kind.MEMORY, start) or next(iter(log.read(start, LAST, (Kind.MEMORY,))), None)
+    return Billing.MONTH if memory is None else Billing(unpack(memory.body)["billing"])
 
 
 class Recorder:
@@ -36,12 +62,20 @@ class Recorder:
         Makes the run's snapshots; its memory goes into the log from time to time, so that a replay can begin there.
     trouble
         Is told, with the instant, that the log cannot be written.
+    billing
+        The period whose peak the run is charged for; a replay has to know.
     """
 
     def __init__(
-        self, log: RecordLog, site: Site, watch: Watch, start: datetime, trouble: Callable[[datetime, str], None]
+        self,
+        log: RecordLog,
+        site: Site,
+        watch: Watch,
+        start: datetime,
+        trouble: Callable[[datetime, str], None],
+        billing: Billing = Billing.MONTH,
     ) -> None:
-        self.log, self.site, self.watch, self._trouble = log, site, watch, trouble
+        self.log, self.site, self.watch, self._trouble, self.billing = log, site, watch, trouble, billing
         self._columns: tuple[Column, ...] | None = None
         self._remembered = start
         self._alarms: deque[AlarmChange] = deque()
@@ -96,6 +130,7 @@ class Recorder:
         return pack(
             {
                 "site": self.site.name,
+                "billing": self.billing.value,
                 "memory": plain(SyncMemory, self.watch.inner.memory),
                 "verdict": None if verdict is None else plain(Verdict, verdict),
             }

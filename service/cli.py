@@ -221,6 +221,38 @@ def serve(
 
 
 @app.command()
+def replay(
+    start: Annotated[
+        str | None, typer.Argument(metavar="[T0]", help="first instant, with zone; the log's when left out")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Argument(metavar="[T1]", help="behind the last instant; the log's when left out")
+    ] = None,
+    log: Annotated[Path, typer.Option(metavar="FILE", help="what serve or demo wrote")] = LOG,
+    site: Annotated[Path, typer.Option(metavar="SITE", help="the site that the log is of")] = PARK,
+    fork: Annotated[
+        str | None, typer.Option(metavar="WHO", help="live the window once more on the twin: optimizer or rule")
+    ] = None,
+    price_factor: Annotated[
+        float, typer.Option(min=0.0, metavar="X", help="multiply electricity's energy prices in the fork")
+    ] = 1.0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="write the rebuilt powers and contents: .nc")
+    ] = None,
+) -> None:
+    """Rebuild any past window from the log, bit for bit; exit 1 when a turn differs from what was seen then.
+
+    With --fork: the same window from the same state and in the same weather, with another operator or other prices.
+    """
+    from service.commands.replay import FORKS, show_replay
+
+    if fork is not None and fork not in FORKS:
+        raise typer.BadParameter(f"{fork} is nobody; choose {' or '.join(FORKS)}", param_hint="--fork")
+    window = instant(start, "T0"), instant(end, "T1")
+    raise typer.Exit(show_replay(log, site, *window, operator=fork, price_factor=price_factor, out=out))
+
+
+@app.command()
 def demo(
     site: SiteFile = PARK,
     day: Day = SUMMER_DAY,

@@ -1,10 +1,12 @@
 """The demo: an emulated park in a process of its own, the loop that operates it over Modbus, and the page that shows it."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from models.errors import SetupError
 from models.horizon import require_utc
 from models.site import Site
 from models.site.file import load_site
@@ -18,6 +20,7 @@ from service.runtime import PlantKind, Runtime
 from service.session import until_interrupted, watch
 from service.web import HOST, Web, listening_socket
 
+RECORDS = Path(".jouletwin")
 FIRST_HOUR = 6
 """The demo begins in the morning, so that the sun rises while one is looking."""
 
@@ -43,7 +46,14 @@ def run_demo(settings: DemoSettings) -> None:
         console.print(f"[bold]{site.title}[/]: {site.notice}")
         with emulated(site, settings) as plant:
             runtime = Runtime(Memory(site), plant.scale.clock(), PlantKind.EMULATED, settings.speed)
-            operation = Operation(runtime, addresses=plant.addresses, seed=settings.seed)
+            records = fresh_records(socket.getsockname()[1])
+            operation = Operation(
+                runtime,
+                addresses=plant.addresses,
+                journal=records / "journal.sqlite",
+                log=records / "log.sqlite",
+                seed=settings.seed,
+            )
             web = Web(create_app(runtime), runtime, socket)
             try:
                 web.start()
@@ -54,6 +64,29 @@ def run_demo(settings: DemoSettings) -> None:
                 operation.stop()
                 web.stop()
     console.print(farewell(runtime, operation))
+    console.print(
+        f"Every write is in {records / 'journal.sqlite'}, every turn in {records / 'log.sqlite'}:"
+        f" jouletwin replay --log {records / 'log.sqlite'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def fresh_records(port: int) -> Path:
+    """Return an empty folder for the journal and the log of a demo on this port; those of the demo before leave.
+
+    Raises
+    ------
+    SetupError
+        If the folder cannot be written.
+    """
+    folder = RECORDS / f"demo-{port}"
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as fault:
+        raise SetupError(f"{folder}: {fault.strerror}. Start the demo in a folder that can be written.") from None
+    return folder
 
 
 def emulated(site: Site, settings: DemoSettings) -> EmulatedProcess:

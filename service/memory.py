@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ from models.site import Site
 from models.state import Snapshot
 from service.history import Array, History
 from service.views.money import Prices
+from twin.alarms import AlarmBook, AlarmChange, unheard
 
 PLANS_KEPT = 200
 RECEIPTS_KEPT = 2000
@@ -79,11 +80,19 @@ class Memory:
         self.history = History(site, history_kept)
         self.events = EventLog()
         self.prices = Prices(site)
+        self.alarms = AlarmBook(self._alarm_changed)
+        self.alarm_listener: Callable[[AlarmChange], None] = unheard
         self._plans: deque[MadePlan] = deque(maxlen=PLANS_KEPT)
         self._receipts: deque[Receipt] = deque(maxlen=RECEIPTS_KEPT)
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
         self._counts = dict.fromkeys(Outcome, 0)
+
+    def _alarm_changed(self, change: AlarmChange) -> None:
+        alarm = change.alarm
+        words = {"alarm": alarm.id, "act": change.act.value, "source": alarm.source, "place": alarm.place}
+        self.events.add("alarm", change.at, words)
+        self.alarm_listener(change)
 
     @property
     def snapshot(self) -> Snapshot | None:

@@ -16,8 +16,6 @@ class PlantKind(StrEnum):
     """Real devices at the addresses in the site file."""
     EMULATED = "emulated"
     """Emulated devices behind the same protocol."""
-    TWIN = "twin"
-    """The twin in process."""
 
 
 @dataclass(slots=True)

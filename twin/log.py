@@ -16,6 +16,8 @@ from models.errors import SetupError
 from models.horizon import require_utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LAST = datetime(9999, 1, 1, tzinfo=UTC)
+"""Behind every record."""
 MICROSECOND = timedelta(microseconds=1)
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL);

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from models.errors import SetupError
 from models.ports import Reading
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import PeriodFinder
-from twin.log import MICROSECOND, Kind, Record, RecordLog
+from twin.log import LAST, MICROSECOND, Kind, Record, RecordLog
 from twin.packing import Column, digest, made, unpack, unpack_readings, unpack_snapshot
 from twin.sync import Synchroniser, SyncMemory
 from twin.watch import Verdict, marked
 
-LAST = datetime(9999, 1, 1, tzinfo=UTC)
 REBUILDING = (Kind.MEMORY, Kind.COLUMNS, Kind.VERDICT, Kind.READINGS, Kind.SNAPSHOT)
 
 

@@ -54,6 +54,12 @@ class SyncMemory:
     seen: tuple[tuple[str, str, datetime], ...]
     """(asset, quantity) and when it was measured last."""
 
+    def after_a_gap(self, now: datetime) -> "SyncMemory":
+        """Return what still holds at ``now``: nobody knows what was imported while nobody looked."""
+        if self.at is None or (now - self.at).total_seconds() <= LOST_AFTER_S:
+            return self
+        return replace(self, meter=replace(self.meter, last_at=None, running=None))
+
 
 class Synchroniser:
     """Turns readings into snapshots; remembers what readings do not say: hours in state, the billing peak, the last good values.

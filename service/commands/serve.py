@@ -14,13 +14,14 @@ from service.session import until_interrupted, watch
 from service.web import Web, listening_socket
 
 
-def serve(site_file: Path, *, host: str, port: int, journal: Path, seconds: float | None) -> None:
+def serve(site_file: Path, *, host: str, port: int, journal: Path, log: Path, seconds: float | None) -> None:
     """Operate the site's devices in real time and serve interface and page until Ctrl-C."""
     site = load_site(site_file)
     socket = listening_socket(host, port)
-    writable_folder(journal.parent)
+    writable_folder(journal.parent, "--journal")
+    writable_folder(log.parent, "--log")
     runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES)
-    operation = Operation(runtime, journal=journal)
+    operation = Operation(runtime, journal=journal, log=log)
     web = Web(create_app(runtime), runtime, socket)
     with until_interrupted() as stop:
         try:
@@ -35,7 +36,7 @@ def serve(site_file: Path, *, host: str, port: int, journal: Path, seconds: floa
             web.stop()
 
 
-def writable_folder(folder: Path) -> None:
+def writable_folder(folder: Path, option: str) -> None:
     """Make a folder if it is not there.
 
     Raises
@@ -46,4 +47,4 @@ def writable_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise SetupError(f"{folder}: {fault.strerror}. Choose another place for the journal with --journal.") from None
+        raise SetupError(f"{folder}: {fault.strerror}. Choose another place with {option}.") from None

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Cookie, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from service.api.alarms.endpoints import AlarmDeed, done
 from service.api.fields import Running
 from service.console import pages
 from service.console.assets import static_files
@@ -14,8 +15,16 @@ from service.runtime import Runtime
 router = APIRouter(include_in_schema=False)
 FILES = static_files()
 TEMPLATES = pages.environment()
-FRAGMENTS = {"tiles": pages.tiles, "commands": pages.commands, "values": pages.values, "events": pages.events}
+FRAGMENTS = {
+    "tiles": pages.tiles,
+    "commands": pages.commands,
+    "values": pages.values,
+    "events": pages.events,
+    "alarms": pages.alarms,
+}
 A_YEAR_S = 365 * 86400
+AT_THE_PAGE = "live page"
+"""Who acted, as long as the service knows no people."""
 
 
 def _language(
@@ -47,6 +56,17 @@ async def fragment(runtime: Running, language: Spoken, name: str) -> HTMLRespons
     if name not in FRAGMENTS:
         raise HTTPException(404, f"The page has no part named {name}.")
     return rendered(f"{name}.html", runtime, language, FRAGMENTS[name](runtime))
+
+
+@router.post("/console/alarms/{alarm_id}/{act}", response_class=HTMLResponse)
+async def act_on_alarm(
+    runtime: Running, language: Spoken, alarm_id: int, act: AlarmDeed, hx_request: Annotated[str, Header()] = ""
+) -> HTMLResponse:
+    """Do what a button of the alarm strip says, and return the strip anew; only the page itself may ask for it."""
+    if hx_request != "true":
+        raise HTTPException(403, "Alarms are worked on from the live page, or through /api/v1/alarms.")
+    done(runtime, alarm_id, act, AT_THE_PAGE)
+    return rendered("alarms.html", runtime, language, pages.alarms(runtime))
 
 
 @router.get("/api/v1/docs", response_class=HTMLResponse)

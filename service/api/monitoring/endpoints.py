@@ -115,8 +115,10 @@ async def events(
     runtime: Running,
     last_event_id: Annotated[int | None, Header(ge=0, description="number of the last event seen")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Stream what happens: ``snapshot`` (at most once a second), ``plan``, ``commands``, ``guard``, ``fault``, ``recovery``, and ``ping`` every two seconds.
+    """Stream what happens as it happens.
 
+    ``snapshot`` (at most once a second), ``plan``, ``commands``, ``guard``, ``fault``, ``recovery``, ``alarm``, and ``ping`` every two
+    seconds.
     All but ``snapshot`` and ``ping`` carry an id; a client that was away sends it back and gets what it missed, as far as it is kept.
     """
     log = runtime.memory.events

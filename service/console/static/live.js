@@ -42,6 +42,7 @@ function refreshAll() {
   happened("site-changed");
   happened("commands-sent");
   happened("something-happened");
+  happened("alarms-changed");
   flow.refresh();
   refreshLines(true);
 }
@@ -53,7 +54,7 @@ function listen() {
     if (opened) refreshAll();
     opened = true;
   });
-  for (const kind of ["snapshot", "plan", "commands", "guard", "fault", "recovery", "ping"]) stream.addEventListener(kind, heard);
+  for (const kind of ["snapshot", "plan", "commands", "guard", "fault", "recovery", "alarm", "ping"]) stream.addEventListener(kind, heard);
   stream.addEventListener("snapshot", () => {
     if (document.hidden) return;
     happened("site-changed");
@@ -62,6 +63,7 @@ function listen() {
   });
   stream.addEventListener("commands", () => happened("commands-sent"));
   for (const kind of ["plan", "guard", "fault", "recovery"]) stream.addEventListener(kind, () => happened("something-happened"));
+  stream.addEventListener("alarm", () => happened("alarms-changed"));
   // A refused connection is final for the browser; after a restart of the service only a new stream hears again.
   stream.addEventListener("error", () => {
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 2000);

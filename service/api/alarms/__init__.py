@@ -1,0 +1,1 @@
+"""Alarms: what stands, and what operators do about it."""

@@ -1,0 +1,64 @@
+"""Alarm endpoints: what stands, and acknowledging, shelving and bringing back (ANSI/ISA-18.2)."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path
+
+from service.api.alarms.schemas import AlarmOut, AlarmsOut, By, Shelving
+from service.api.fields import Running
+from service.api.problems import described
+from service.runtime import Runtime
+from twin.alarms import Alarm
+
+router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"], responses=described(422))
+AlarmId = Annotated[int, Path(ge=1, description="the alarm's number")]
+
+
+class AlarmDeed(StrEnum):
+    """What can be done about an alarm."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SHELVE = "shelve"
+    UNSHELVE = "unshelve"
+
+
+@router.get("")
+async def alarms(runtime: Running) -> AlarmsOut:
+    """List every alarm that stands: what nobody has seen yet first, shelved ones last."""
+    book = runtime.memory.alarms
+    return AlarmsOut(flooded=book.flooded, items=[AlarmOut.of(a) for a in book.standing()])
+
+
+@router.post("/{alarm_id}/acknowledge", responses=described(404))
+async def acknowledge(runtime: Running, alarm_id: AlarmId, who: By) -> AlarmOut:
+    """Say that an alarm has been seen; one whose cause is gone leaves the list."""
+    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.ACKNOWLEDGE, who.by))
+
+
+@router.post("/{alarm_id}/shelve", responses=described(404))
+async def shelve(runtime: Running, alarm_id: AlarmId, shelving: Shelving) -> AlarmOut:
+    """Put an alarm aside for some hours, a shift at most; then it comes back if its cause is still there."""
+    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.SHELVE, shelving.by, timedelta(hours=shelving.hours)))
+
+
+@router.post("/{alarm_id}/unshelve", responses=described(404))
+async def unshelve(runtime: Running, alarm_id: AlarmId, who: By) -> AlarmOut:
+    """Bring a shelved alarm back before its time."""
+    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.UNSHELVE, who.by))
+
+
+def done(runtime: Runtime, alarm_id: int, deed: AlarmDeed, by: str, span: timedelta = timedelta(hours=1)) -> Alarm:
+    """Do something about an alarm; 404 where none has that number."""
+    book, now = runtime.memory.alarms, runtime.clock.now()
+    try:
+        match deed:
+            case AlarmDeed.ACKNOWLEDGE:
+                return book.acknowledge(alarm_id, by, now)
+            case AlarmDeed.SHELVE:
+                return book.shelve(alarm_id, by, now + span, now)
+            case AlarmDeed.UNSHELVE:
+                return book.unshelve(alarm_id, by, now)
+    except KeyError:
+        raise HTTPException(404, f"No alarm {alarm_id} stands; /api/v1/alarms lists those that do.") from None
