@@ -67,7 +67,7 @@ class Stack:
         upper: npt.ArrayLike = INF,
     ) -> None:
         """Add rows ``lower <= sum of weight * column <= upper``: each term is one array with an entry per row."""
-        length = max(np.size(part) for part in (*columns, *weights, lower, upper))
+        (length,) = np.broadcast_shapes((1,), *(np.shape(part) for part in (*columns, *weights, lower, upper)))
         at = np.arange(self._ties, self._ties + length)
         for column, weight in zip(columns, weights, strict=True):
             placed = np.broadcast_to(np.asarray(column, np.int64), length)
