@@ -7,10 +7,13 @@ import numpy.typing as npt
 
 from models.networks.cache import compiled_once
 from models.networks.data import GasNetwork
-from models.networks.fluids import GasLaw, gas_law
+from models.networks.fluids import GRAVITY_M_PER_S2, GasLaw, gas_law
+from models.networks.friction import CODE
+from models.networks.gas_kernel import Gaswork, Law
 from models.networks.graph import CompiledGraph, Edge, compile_graph
-from models.networks.hydraulics import Floats, Tubes, tubes_of
-from models.networks.pipes import pipe_edges
+from models.networks.hydraulics import Floats, Tubes, shape_of, tubes_of
+from models.networks.labels import Frame
+from models.networks.pipes import Places, heights_of, pipe_edges, places_of, sum_at
 
 KW_S_PER_KWH = 3600.0
 
@@ -23,23 +26,11 @@ class GasModel:
     tubes: Tubes
     height_m: Floats
     """Per node."""
+    rise_m: Floats
+    """Height gained along every edge."""
     law: GasLaw
-
-    @property
-    def rise_m(self) -> Floats:
-        """Height gained along every edge."""
-        g = self.graph
-        return np.where(g.start >= 0, self.height_m[g.end] - self.height_m[g.start], 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class GasFlow:
-    """Solved flows and pressures, dims (step, edge) and (step, node)."""
-
-    m: Floats
-    pressure_pa: Floats
-    converged: npt.NDArray[np.bool_]
-    residual_share: Floats
+    consumers: Places
+    frame: Frame
 
 
 @compiled_once
@@ -49,19 +40,34 @@ def compile_gas(network: GasNetwork) -> GasModel:
     compressors = [Edge(c.id, c.from_junction, c.to_junction, 0.0) for c in network.compressors]
     edges = (*pipe_edges(network.pipes), *compressors)
     graph = compile_graph(tuple(j.id for j in network.junctions), edges, closed, network.source_junction)
-    height = np.zeros(graph.node_count)
-    for junction, node in zip(network.junctions, graph.node, strict=True):
-        if node >= 0:
-            height[node] = junction.height_m
-    return GasModel(graph, tubes_of(network.pipes, len(network.compressors)), height, gas_law(network))
+    height = heights_of(network.junctions, graph)
+    return GasModel(
+        graph=graph,
+        tubes=tubes_of(network.pipes, len(network.compressors)),
+        height_m=height,
+        rise_m=np.where(graph.start >= 0, height[graph.end] - height[graph.start], 0.0),
+        law=gas_law(network),
+        consumers=places_of(network.consumers, graph),
+        frame=Frame({"junction": graph.junction_ids, "pipe": graph.edge_ids}),
+    )
 
 
-def demand_kg_per_s(network: GasNetwork, model: GasModel, demand_kw: Floats) -> Floats:
-    """Return what every junction draws, dims (step, junction), from power per consumer."""
-    place = {junction: i for i, junction in enumerate(model.graph.junction_ids)}
-    demand = np.zeros((len(demand_kw), len(place)))
-    np.add.at(demand.T, [place[junction] for junction in network.consumers], demand_kw.T)
-    return demand / (network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH)
+def demand_kg_per_s(network: GasNetwork, model: GasModel, demand_kw: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return what every node draws, dims (step, node), from power per consumer, and the steps that strand some of it."""
+    per_kg = network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH
+    return sum_at(model.consumers, demand_kw / per_kg, model.graph.node_count)
+
+
+def gaswork_of(network: GasNetwork, model: GasModel, law: GasLaw) -> Gaswork:
+    """Return a network in the order that kernels expect."""
+    viscosity = np.array([network.viscosity_upa_s * 1e-6])
+    lift, node = GRAVITY_M_PER_S2 * model.rise_m, model.graph.node
+    return shape_of(model.graph), model.tubes, CODE[network.friction], viscosity, lift, node, law_of(law)
+
+
+def law_of(law: GasLaw) -> Law:
+    """Return an equation of state as kernels expect it."""
+    return float(law.specific_j_per_kg), float(law.b1), float(law.b2_per_pa), law.linear
 
 
 def linepack_kg(model: GasModel, law: GasLaw, pressure: Floats) -> Floats:

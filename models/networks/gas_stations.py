@@ -13,8 +13,8 @@ from scipy.sparse.linalg import spsolve
 from models.networks.data import GasNetwork
 from models.networks.fluids import GRAVITY_M_PER_S2, GasLaw
 from models.networks.friction import CODE
-from models.networks.gas_model import GasFlow, GasModel
-from models.networks.hydraulics import Floats, Tubes, drop, slope
+from models.networks.gas_model import GasModel
+from models.networks.hydraulics import Floats, Tubes, drop_and_slope
 from models.networks.jit import compiled
 
 START_ROUNDS = 40
@@ -32,8 +32,13 @@ class Stations:
     """Per edge; NaN for pipes."""
 
 
-def solve_with_stations(network: GasNetwork, model: GasModel, law: GasLaw, demand: Floats, source: Floats) -> GasFlow:
-    """Solve all steps, each from the one before it, or from scratch where that fails."""
+def solve_with_stations(
+    network: GasNetwork, model: GasModel, law: GasLaw, demand: Floats, source: Floats
+) -> tuple[Floats, Floats, npt.NDArray[np.bool_], Floats]:
+    """Solve all steps, each from the one before it, or from scratch where that fails.
+
+    Returns flows (step, edge), pressures (step, node; NaN below vacuum), success and the largest relative gap (step).
+    """
     g = model.graph
     stations = Stations(np.zeros(g.node_count, dtype=np.bool_), _ratios(network, len(g.edge_ids)))
     stations.fixed[0] = True
@@ -54,7 +59,7 @@ def solve_with_stations(network: GasNetwork, model: GasModel, law: GasLaw, deman
         pressure[t], m[t] = x[: g.node_count], x[g.node_count :]
         if not gap[t] <= TOLERANCE_SHARE:
             x = None
-    return GasFlow(m, np.where(pressure > 0, pressure, np.nan), np.asarray(gap <= TOLERANCE_SHARE), gap)
+    return m, np.where(pressure > 0, pressure, np.nan), np.asarray(gap <= TOLERANCE_SHARE), gap
 
 
 def _ratios(network: GasNetwork, edge_count: int) -> Floats:
@@ -68,8 +73,7 @@ def _falls(m: Floats, tubes: Tubes, model: int, viscosity: float) -> tuple[Float
     """Return the drop of every edge and its slope."""
     fall, gain = np.empty(len(m)), np.empty(len(m))
     for k in range(len(m)):
-        fall[k] = drop(m[k], k, tubes, model, viscosity)
-        gain[k] = slope(m[k], k, tubes, model, viscosity)
+        fall[k], gain[k] = drop_and_slope(m[k], k, tubes, model, viscosity)
     return fall, gain
 
 

@@ -48,6 +48,8 @@ class CompiledGraph:
     path_edge: IntArray
     path_sign: npt.NDArray[np.float64]
     """Per chord: tree edges whose flow a unit of chord flow changes, and by how much."""
+    loop_edge: IntArray
+    """Edges that lie on a loop, chords included."""
 
     @property
     def node_count(self) -> int:
@@ -58,11 +60,6 @@ class CompiledGraph:
     def islands(self) -> tuple[str, ...]:
         """Junctions that the root does not reach."""
         return tuple(j for j, node in zip(self.junction_ids, self.node, strict=True) if node < 0)
-
-    def places(self, junctions: Sequence[str]) -> list[int]:
-        """Return where junctions stand in ``junction_ids``."""
-        place = {junction: i for i, junction in enumerate(self.junction_ids)}
-        return [place[j] for j in junctions]
 
 
 @lru_cache(maxsize=64)
@@ -96,6 +93,7 @@ def compile_graph(
         path_ptr=np.cumsum([0, *map(len, paths)]).astype(np.int32),
         path_edge=np.array([k for path in paths for k, _ in path], dtype=np.int32),
         path_sign=np.array([s for path in paths for _, s in path], dtype=np.float64),
+        loop_edge=np.array(sorted({k for path in paths for k, _ in path} | set(chords)), dtype=np.int32),
     )
 
 

@@ -1,6 +1,5 @@
 """Steady state of a heat network: flows, temperatures and pressures that agree, for many steps at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +7,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from models.networks.data import PipeNetwork
-from models.networks.fluids import Fluid, liquid
+from models.networks.fluids import GRAVITY_M_PER_S2, Fluid, liquid
+from models.networks.heat_kernel import steady_steps
 from models.networks.hydraulics import Floats, Ints
 from models.networks.jit import in_pieces
 from models.networks.labels import spread, table, time_of
-from models.networks.pipes import PipeModel, compile_pipes, pipework_of, to_junctions, to_nodes
+from models.networks.pipes import PipeModel, compile_pipes, pipework_of, sum_at, to_junctions
 from models.networks.status import Status
-from models.networks.thermal import steady_steps
+
+Flags = npt.NDArray[np.bool_]
+BY_JUNCTION, BY_PIPE, BY_TIME = ("junction", "time"), ("pipe", "time"), ("time",)
 
 
 def solve_heat(
@@ -78,7 +80,7 @@ class ThermalInput:
     feed_degc: Floats
     return_degc: Floats
     ground_degc: Floats
-    stranded: npt.NDArray[np.bool_]
+    stranded: Flags
     """Steps with demand or feed-in where no plant reaches."""
 
 
@@ -87,13 +89,15 @@ class ThermalFlow:
     """What the kernel found, dims (step, node) or (step, edge)."""
 
     m: Floats
-    fall_pa: Floats
     flow: Floats
     supply_degc: Floats
     return_degc: Floats
+    supply_pa: Floats
+    return_pa: Floats
+    lost_w: Floats
     count: Ints
     change_k: Floats
-    fine: npt.NDArray[np.bool_]
+    fine: Flags
 
 
 def solve_thermal(
@@ -130,20 +134,22 @@ def plain_input(
     ground_degc: xr.DataArray | float | None,
 ) -> ThermalInput:
     """Return labelled series as plain arrays per graph node; see ``solve_heat`` for their meaning."""
-    ids = model.graph.junction_ids
-    demand = _at_junctions(ids, network.consumers, table(demand_kw, "consumer", network.consumers, time, "demand_kw"))
+    nodes = model.graph.node_count
+    drawn = table(demand_kw, "consumer", network.consumers, time, "demand_kw")
+    demand, stranded = sum_at(model.consumers, drawn, nodes)
     if feed_in_kw is not None:
-        feed = table(feed_in_kw, "feed_in", network.feed_in_junctions, time, "feed_in_kw")
-        demand -= _at_junctions(ids, network.feed_in_junctions, feed)
+        fed = table(feed_in_kw, "feed_in", network.feed_in_junctions, time, "feed_in_kw")
+        feed, outside = sum_at(model.feed_ins, fed, nodes)
+        demand, stranded = demand - feed, stranded | outside
+    demand *= 1e3
     plant = along_time(supply_degc, network.supply_degc, time)
-    shape = len(demand), model.graph.node_count
     return ThermalInput(
-        demand_w=to_nodes(model.graph, demand) * 1e3,
+        demand_w=demand,
         plant_degc=plant,
-        feed_degc=spread(_or(feed_in_degc, plant, time)[:, None], shape),
+        feed_degc=spread(_or(feed_in_degc, plant, time)[:, None], demand.shape),
         return_degc=_returned(network, model, time, return_degc, len(demand)),
         ground_degc=along_time(ground_degc, network.ground_degc, time),
-        stranded=np.asarray(np.abs(demand[:, model.graph.node < 0]).any(axis=1)),
+        stranded=stranded,
     )
 
 
@@ -151,24 +157,14 @@ def _returned(
     network: PipeNetwork, model: PipeModel, time: xr.DataArray, value: xr.DataArray | float | None, steps: int
 ) -> Floats:
     """Return what every node sends back, dims (step, node)."""
-    if isinstance(value, xr.DataArray) and "consumer" in value.dims:
-        full = np.full((steps, model.graph.node_count), network.return_degc)
-        steady = value if "time" in value.dims else value.expand_dims(time=time)
-        per_consumer = table(steady, "consumer", network.consumers, time, "return_degc")
-        for k, node in enumerate(model.graph.node[model.graph.places(network.consumers)]):
-            if node >= 0:
-                full[:, node] = per_consumer[:, k]
-        return full
-    along = along_time(value, network.return_degc, time)
-    return spread(along[:, None], (steps, model.graph.node_count))
-
-
-def _at_junctions(ids: Sequence[str], some: Sequence[str], values: Floats) -> Floats:
-    place = {junction: i for i, junction in enumerate(ids)}
-    out = np.zeros((len(values), len(ids)))
-    for k, junction in enumerate(some):
-        out[:, place[junction]] += values[:, k]
-    return out
+    shape = steps, model.graph.node_count
+    if not (isinstance(value, xr.DataArray) and "consumer" in value.dims):
+        return spread(along_time(value, network.return_degc, time)[:, None], shape)
+    one_time = time if "time" in value.dims else None
+    live = model.consumers.node >= 0
+    full = np.full(shape, network.return_degc)
+    full[:, model.consumers.node[live]] = table(value, "consumer", network.consumers, one_time, "return_degc")[:, live]
+    return full
 
 
 def along_time(value: xr.DataArray | float | None, default: float, time: xr.DataArray) -> Floats:
@@ -183,10 +179,20 @@ def _or(value: xr.DataArray | float | None, default: Floats, time: xr.DataArray)
 
 
 def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, given: ThermalInput) -> ThermalFlow:
-    steps, nodes = given.demand_w.shape
-    m = np.zeros((steps, len(model.graph.edge_ids)))
-    fall, flow, supply, back = (np.zeros((steps, nodes)) for _ in range(4))
-    count, change, fine = np.zeros(steps, np.int32), np.zeros(steps), np.zeros(steps, np.bool_)
+    shape = given.demand_w.shape
+    steps = shape[0]
+    found = ThermalFlow(
+        m=np.zeros((steps, len(model.graph.edge_ids))),
+        flow=np.empty(shape),
+        supply_degc=np.empty(shape),
+        return_degc=np.empty(shape),
+        supply_pa=np.full(shape, np.nan),
+        return_pa=np.full(shape, np.nan),
+        lost_w=np.empty(steps),
+        count=np.empty(steps, np.int32),
+        change_k=np.empty(steps),
+        fine=np.empty(steps, np.bool_),
+    )
     problem = (
         given.demand_w,
         given.plant_degc,
@@ -197,17 +203,19 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
         float(fluid.heat_j_per_kg_k),  # a whole number would be compiled for anew
         sign,
         pipework_of(model, network.friction, fluid),
-        m,
-        fall,
-        flow,
-        supply,
-        back,
-        count,
-        change,
-        fine,
+        found.m,
+        found.flow,
+        found.supply_degc,
+        found.return_degc,
+        found.supply_pa,
+        found.return_pa,
+        found.lost_w,
+        found.count,
+        found.change_k,
+        found.fine,
     )
     in_pieces(steps, lambda first, last: steady_steps(*problem, first, last))
-    return ThermalFlow(m, fall, flow, supply, back, count, change, fine)
+    return found
 
 
 def _label(
@@ -216,91 +224,66 @@ def _label(
     sign: float,
     fluid: Fluid,
     given: ThermalInput,
-    flow: ThermalFlow,
+    found: ThermalFlow,
     time: xr.DataArray,
 ) -> xr.Dataset:
-    graph = model.graph
-    failed = flow.count < 0
-    cp = fluid.heat_j_per_kg_k
-    dp = network.pump_lift_kpa + to_junctions(graph, flow.fall_pa) / 1e3
-    plant_flow = -flow.flow[:, 0]
-    status, worst = _verdict(network, model, given, flow, dp)
-    supply_kpa, return_kpa = pressures(network, model, fluid, flow.m)
-    by_junction = {
-        "supply_degc": to_junctions(graph, flow.supply_degc),
-        "return_degc": to_junctions(graph, flow.return_degc),
-        "dp_kpa": dp,
-        "supply_pressure_kpa": supply_kpa,
-        "return_pressure_kpa": return_kpa,
-    }
-    by_pipe = {"flow_kg_per_s": flow.m, "velocity_m_per_s": flow.m / model.tubes[2] / fluid.supply_kg_per_m3}
-    by_time = {
-        "plant_kw": sign * cp * plant_flow * (given.plant_degc - flow.return_degc[:, 0]) / 1e3,
-        "plant_flow_kg_per_s": plant_flow,
-        "loss_kw": sign * lost_w(model, cp, given.ground_degc, flow) / 1e3,
-        "pump_kw": plant_flow * network.pump_lift_kpa / fluid.return_kg_per_m3,
-    }
-    at = graph.places(network.consumers)
-    consumer_flow = np.maximum(to_junctions(graph, flow.flow)[:, at], 0)
-
-    def masked(values: Floats) -> Floats:
-        return np.where(failed[:, None], np.nan, values).T
-
-    return xr.Dataset(
+    graph, failed = model.graph, found.count < 0
+    if failed.any():
+        for values in (found.m, found.flow, found.supply_degc, found.return_degc, found.lost_w):
+            values[failed] = np.nan
+    supply, back = to_junctions(graph, found.supply_pa) / 1e3, to_junctions(graph, found.return_pa) / 1e3
+    dp = network.pump_lift_kpa + supply - back
+    supply_kpa, return_kpa = _absolute(network, model, fluid, supply, back)
+    plant_flow = -found.flow[:, 0]
+    status, worst = _verdict(network, model, given, found, dp)
+    heat = sign * fluid.heat_j_per_kg_k * plant_flow * (given.plant_degc - found.return_degc[:, 0])
+    consumer_flow = np.maximum(to_junctions(graph, found.flow)[:, model.consumers.junction], 0.0)
+    return model.frame.dataset(
+        time,
         {
-            **{name: (("junction", "time"), masked(v)) for name, v in by_junction.items()},
-            **{name: (("pipe", "time"), masked(v)) for name, v in by_pipe.items()},
-            "consumer_flow_kg_per_s": (("consumer", "time"), masked(consumer_flow)),
-            **{name: ("time", np.where(failed, np.nan, v)) for name, v in by_time.items()},
-            "status": ("time", status),
-            "residual_k": ("time", flow.change_k),
-            "worst_junction": ("time", worst),
+            "supply_degc": (BY_JUNCTION, to_junctions(graph, found.supply_degc).T),
+            "return_degc": (BY_JUNCTION, to_junctions(graph, found.return_degc).T),
+            "dp_kpa": (BY_JUNCTION, dp.T),
+            "supply_pressure_kpa": (BY_JUNCTION, supply_kpa.T),
+            "return_pressure_kpa": (BY_JUNCTION, return_kpa.T),
+            "flow_kg_per_s": (BY_PIPE, found.m.T),
+            "velocity_m_per_s": (BY_PIPE, (found.m / (model.tubes[2] * fluid.supply_kg_per_m3)).T),
+            "consumer_flow_kg_per_s": (("consumer", "time"), consumer_flow.T),
+            "plant_kw": (BY_TIME, heat / 1e3),
+            "plant_flow_kg_per_s": (BY_TIME, plant_flow),
+            "loss_kw": (BY_TIME, sign * found.lost_w / 1e3),
+            "pump_kw": (BY_TIME, plant_flow * (network.pump_lift_kpa / fluid.return_kg_per_m3)),
+            "status": (BY_TIME, status),
+            "residual_k": (BY_TIME, found.change_k),
+            "worst_junction": (BY_TIME, worst),
         },
-        coords={
-            "junction": list(graph.junction_ids),
-            "pipe": list(graph.edge_ids),
-            "consumer": list(network.consumers),
-            "time": time,
-        },
+    )
+
+
+def _absolute(
+    network: PipeNetwork, model: PipeModel, fluid: Fluid, supply_kpa: Floats, return_kpa: Floats
+) -> tuple[Floats, Floats]:
+    """Return absolute pressures of both tubes from those relative to the plant without the weight of the water."""
+    rise_m = to_junctions(model.graph, (model.height_m - model.height_m[0])[None, :])[0]
+    weight_kpa = GRAVITY_M_PER_S2 * rise_m / 1e3
+    at_plant = network.return_pressure_kpa
+    return (
+        supply_kpa + (at_plant + network.pump_lift_kpa - fluid.supply_kg_per_m3 * weight_kpa),
+        return_kpa + (at_plant - fluid.return_kg_per_m3 * weight_kpa),
     )
 
 
 def _verdict(
-    network: PipeNetwork, model: PipeModel, given: ThermalInput, flow: ThermalFlow, dp_kpa: Floats
+    network: PipeNetwork, model: PipeModel, given: ThermalInput, found: ThermalFlow, dp_kpa: Floats
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.object_]]:
     """Return the status of every step and the consumer with the least pressure difference."""
+    failed = found.count < 0
     if not network.consumers:
-        none = np.where(flow.count < 0, Status.NOT_CONVERGED, Status.OK).astype(np.int8)
+        none = np.where(failed, Status.NOT_CONVERGED, Status.OK).astype(np.int8)
         return none, np.full(len(none), "", dtype=object)
-    at = model.graph.places(network.consumers)
-    dp = np.where(np.isnan(dp_kpa[:, at]), np.inf, dp_kpa[:, at])
-    bound = ~flow.fine | (dp.min(axis=1) < 0)
-    states = [Status.NOT_CONVERGED, Status.BOUND, Status.ISLAND]
-    status = np.select([flow.count < 0, bound, given.stranded], states, Status.OK).astype(np.int8)
+    at = dp_kpa[:, model.consumers.junction]
+    dp = np.where(np.isnan(at), np.inf, at)
+    bound = ~found.fine | (dp.min(axis=1) < 0)
+    status = np.where(failed, Status.NOT_CONVERGED, np.where(bound, Status.BOUND, Status.OK))
+    status = np.where((status == Status.OK) & given.stranded, Status.ISLAND, status).astype(np.int8)
     return status, np.array(network.consumers, dtype=object)[np.argmin(dp, axis=1)]
-
-
-def lost_w(model: PipeModel, cp: float, ground: Floats, flow: ThermalFlow) -> Floats:
-    """Return the heat that flowing water loses to the ground in both tubes."""
-    start, end = model.graph.start, model.graph.end
-    forward = flow.m > 0
-    size = np.abs(flow.m)
-    moving = (size > 1e-9) & (start >= 0)
-    kept = np.exp(-model.loss_w_per_k / np.where(moving, size * cp, 1.0))
-    supply_in = np.where(forward, flow.supply_degc[:, start], flow.supply_degc[:, end])
-    return_in = np.where(forward, flow.return_degc[:, end], flow.return_degc[:, start])
-    above = supply_in + return_in - 2 * ground[:, None]
-    return np.asarray((np.where(moving, size * cp * (1 - kept) * above, 0.0)).sum(axis=1))
-
-
-def pressures(network: PipeNetwork, model: PipeModel, fluid: Fluid, m: Floats) -> tuple[Floats, Floats]:
-    """Return absolute supply and return pressures in kPa, dims (step, junction), following the tree from the plant."""
-    from models.networks.levels import tube_pressures
-
-    graph = model.graph
-    supply, back = tube_pressures(m, pipework_of(model, network.friction, fluid), model.height_m)
-    at_plant = network.return_pressure_kpa
-    return (
-        at_plant + network.pump_lift_kpa + to_junctions(graph, supply) / 1e3,
-        at_plant + to_junctions(graph, back) / 1e3,
-    )

@@ -1,15 +1,44 @@
-"""Bring labelled series into the plain (time, element) arrays that kernels read."""
+"""Bring labelled series into the plain (time, element) arrays that kernels read, and arrays back under labels.
 
-from collections.abc import Sequence
+A step of a network takes less time than building its labels anew, so labels are compared and built once and kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from models.errors import DataError
 from models.findings import Finding, error
 
 FloatArray = npt.NDArray[np.float64]
+Labelled = Mapping[str, tuple[tuple[str, ...], npt.NDArray[Any]]]
+"""Dims and values by name."""
+
+
+class Frame:
+    """The labels of a network's results: elements that stay the same, and the time axis of the last result."""
+
+    def __init__(self, elements: Mapping[str, Sequence[str]]) -> None:
+        self.elements = xr.Dataset(coords={dim: list(ids) for dim, ids in elements.items()}).coords
+        self._empty: dict[tuple[str, ...], xr.Dataset] = {}
+
+    def dataset(self, time: xr.DataArray, variables: Labelled) -> xr.Dataset:
+        """Return the variables under their labels; the last result's are used again while its time axis is."""
+        names = tuple(variables)
+        empty = self._empty.get(names)
+        if empty is None or not empty.indexes["time"].equals(_axis(time)):
+            holders = {
+                name: xr.Variable(dims, np.broadcast_to(np.zeros((), values.dtype), values.shape))
+                for name, (dims, values) in variables.items()
+            }
+            empty = xr.Dataset(holders, coords=self.elements.merge(xr.Coordinates({"time": time})).coords)
+            self._empty[names] = empty
+        return empty.copy(data={name: values for name, (_, values) in variables.items()})
 
 
 def table(series: xr.DataArray, dim: str, ids: Sequence[str], time: xr.DataArray | None, name: str) -> FloatArray:
@@ -17,21 +46,32 @@ def table(series: xr.DataArray, dim: str, ids: Sequence[str], time: xr.DataArray
 
     Raises ``DataError`` when the series names an element that the network lacks, or is not given at ``time``.
     """
-    findings = list(_wrong_labels(series, dim, ids, name))
+    in_order = _in_order(series, dim, ids)
+    findings = [] if in_order else _wrong_labels(series, dim, ids, name)
     if findings:
         raise DataError(findings)
-    steps = (
-        series.transpose("time", dim) if "time" in series.dims else series.expand_dims(time=1).transpose("time", dim)
-    )
-    if time is not None and not _same_time(steps, time):
+    if time is not None and not _same_time(series, time):
         raise DataError([error(name, "covers other times than the other series; bring both onto one time axis")])
-    given = [str(i) for i in steps[dim].to_numpy()]
-    if given == list(ids):
-        return spread(steps.to_numpy(), steps.shape)
+    values = series.to_numpy()
+    steps = values.reshape(1, -1) if values.ndim == 1 else (values if series.dims[0] == "time" else values.T)
+    if in_order:
+        return spread(steps, steps.shape)
     place = {element: k for k, element in enumerate(ids)}
-    full = np.zeros((steps.sizes["time"], len(ids)))
-    full[:, [place[i] for i in given]] = steps.to_numpy()
+    full = np.zeros((len(steps), len(ids)))
+    full[:, [place[str(i)] for i in series[dim].to_numpy()]] = steps
     return full
+
+
+def _in_order(series: xr.DataArray, dim: str, ids: Sequence[str]) -> bool:
+    """Return whether a series names exactly the elements ``ids`` in this order."""
+    if dim not in series.coords or not set(series.dims) <= {dim, "time"}:
+        return False
+    return bool(series.get_index(dim).equals(_index(tuple(ids))))
+
+
+@lru_cache(maxsize=256)
+def _index(ids: tuple[str, ...]) -> "pd.Index[str]":
+    return pd.Index(ids, dtype=object)
 
 
 def spread(value: npt.ArrayLike, shape: int | tuple[int, ...]) -> FloatArray:
@@ -54,9 +94,17 @@ def _wrong_labels(series: xr.DataArray, dim: str, ids: Sequence[str], name: str)
 
 
 def _same_time(steps: xr.DataArray, time: xr.DataArray) -> bool:
+    if "time" not in steps.dims:
+        return time.size == 1
     if steps.sizes["time"] != time.sizes["time"]:
         return False
-    return "time" not in steps.coords or "time" not in time.coords or bool((steps["time"] == time).all())
+    if "time" not in steps.coords or "time" not in time.coords:
+        return True
+    return bool(_axis(steps).equals(_axis(time)))
+
+
+def _axis(series: xr.DataArray) -> "pd.Index[Any]":
+    return series.get_index("time")
 
 
 def time_of(series: xr.DataArray) -> xr.DataArray:

@@ -10,12 +10,11 @@ from models.errors import DataError
 from models.findings import error
 from models.networks.cache import compiled_once
 from models.networks.data import GasNetwork
-from models.networks.fluids import GRAVITY_M_PER_S2
-from models.networks.friction import CODE
-from models.networks.gas_model import KW_S_PER_KWH, GasModel, compile_gas, demand_kg_per_s, linepack_kg
+from models.networks.gas_model import KW_S_PER_KWH, GasModel, compile_gas, demand_kg_per_s, gaswork_of, linepack_kg
 from models.networks.hydraulics import Floats, Ints
 from models.networks.labels import spread, table, time_of
-from models.networks.pipes import to_junctions, to_nodes
+from models.networks.linepack_kernel import Storage, run
+from models.networks.pipes import to_junctions
 from models.networks.status import Status
 from models.networks.symbolic import Elimination, eliminate
 
@@ -36,9 +35,16 @@ class LinepackModel:
 
     volume_m3: Floats
     """Per node: half the volume of every pipe that ends there."""
-    elimination: Elimination
+    position: Ints
+    """Per node: its place in the elimination."""
     block: Ints
     """Per edge: its off-diagonal entry, -1 for dead or doubled-back edges."""
+    elimination: Elimination
+
+    def storage(self) -> Storage:
+        """Return the arrays in the order that the kernel expects."""
+        e = self.elimination
+        return self.volume_m3, self.position, self.block, (e.order, e.ptr, e.column, e.upper, e.target_ptr, e.target)
 
 
 @compiled_once
@@ -57,13 +63,13 @@ def compile_linepack(network: GasNetwork) -> LinepackModel:
     for ends in (g.start, g.end):
         np.add.at(volume, ends[live], (length * area / 2)[live])
     elimination = eliminate(g.node_count, zip(g.start[live].tolist(), g.end[live].tolist(), strict=True))
-    return LinepackModel(volume, elimination, _entries(elimination, g.start, g.end))
+    position = np.empty(g.node_count, dtype=np.int32)
+    position[elimination.order] = np.arange(g.node_count)
+    return LinepackModel(volume, position, _entries(elimination, position, g.start, g.end), elimination)
 
 
-def _entries(elimination: Elimination, start: Ints, end: Ints) -> Ints:
+def _entries(elimination: Elimination, position: Ints, start: Ints, end: Ints) -> Ints:
     """Return the entry (earlier, later) of every edge in the elimination."""
-    position = np.empty(len(elimination.order), dtype=np.int64)
-    position[elimination.order] = np.arange(len(position))
     row = np.repeat(np.arange(len(position)), np.diff(elimination.ptr))
     pairs = zip(row.tolist(), elimination.column.tolist(), elimination.upper.tolist(), strict=True)
     entry = {(i, j): number for i, j, number in pairs}
@@ -122,16 +128,14 @@ def advance_gas(
     """
     model, pack = compile_gas(network), compile_linepack(network)
     time = time_of(demand_kw)
-    demand = demand_kg_per_s(network, model, table(demand_kw, "consumer", network.consumers, time, "demand_kw"))
+    drawn = table(demand_kw, "consumer", network.consumers, time, "demand_kw")
+    demand, stranded = demand_kg_per_s(network, model, drawn)
     per_kw = 1 / (network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH)
     held = network.source_pressure_kpa if source_pressure_kpa is None else source_pressure_kpa
     steps = len(demand)
     source_pa = spread(np.asarray(held, dtype=float) * 1e3, steps)
-    fed = np.full(steps, np.nan)
-    if source_kw is not None:
-        fed[:] = np.broadcast_to(np.asarray(source_kw, dtype=float) * per_kw, steps)
-    stranded = np.asarray(np.abs(demand[:, model.graph.node < 0]).any(axis=1))
-    motion = _run(network, model, pack, state, to_nodes(model.graph, demand), source_pa, fed, step_s)
+    fed = spread(np.nan if source_kw is None else np.asarray(source_kw, dtype=float) * per_kw, steps)
+    motion = _run(network, model, pack, state, demand, source_pa, fed, step_s)
     after = GasState(motion.pressure[-1].copy(), motion.m[-1].copy())
     return after, _label(network, model, motion, stranded, time)
 
@@ -155,9 +159,7 @@ def _run(
     fed: Floats,
     step_s: float,
 ) -> _Motion:
-    from models.networks.linepack_kernel import run
-
-    g, e, steps = model.graph, pack.elimination, len(demand)
+    g, steps = model.graph, len(demand)
     pressure, m = np.empty((steps, g.node_count)), np.empty((steps, len(g.edge_ids)))
     source, residual, ok = np.zeros(steps), np.zeros(steps), np.zeros(steps, dtype=np.bool_)
     run(
@@ -167,16 +169,8 @@ def _run(
         source_pa,
         fed,
         float(step_s),
-        pack.volume_m3,
-        g.start,
-        g.end,
-        pack.block,
-        model.tubes,
-        CODE[network.friction],
-        network.viscosity_upa_s * 1e-6,
-        GRAVITY_M_PER_S2 * model.rise_m,
-        (model.law.specific_j_per_kg, model.law.b1, model.law.b2_per_pa, model.law.linear),
-        (e.order, e.ptr, e.column, e.upper, e.lower, e.target_ptr, e.target),
+        gaswork_of(network, model, model.law),
+        pack.storage(),
         pressure,
         m,
         source,
@@ -194,14 +188,15 @@ def _label(
     seen = np.where(motion.ok[:, None], motion.pressure, np.nan)
     flows = np.where(motion.ok[:, None], motion.m, np.nan)
     per_kg = network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH
-    return xr.Dataset(
+    by_time = ("time",)
+    return model.frame.dataset(
+        time,
         {
             "pressure_kpa": (("junction", "time"), to_junctions(graph, seen).T / 1e3),
             "flow_kg_per_s": (("pipe", "time"), flows.T),
-            "source_kw": ("time", np.where(motion.ok, motion.source * per_kg, np.nan)),
-            "linepack_kg": ("time", linepack_kg(model, model.law, motion.pressure)),
-            "status": ("time", status),
-            "residual_kg_per_s": ("time", motion.residual),
+            "source_kw": (by_time, np.where(motion.ok, motion.source * per_kg, np.nan)),
+            "linepack_kg": (by_time, linepack_kg(model, model.law, motion.pressure)),
+            "status": (by_time, status),
+            "residual_kg_per_s": (by_time, motion.residual),
         },
-        coords={"junction": list(graph.junction_ids), "pipe": list(graph.edge_ids), "time": time},
     )

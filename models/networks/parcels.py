@@ -13,7 +13,7 @@ import numpy as np
 
 from models.networks.hydraulics import Floats, Ints, Shape
 from models.networks.jit import compiled
-from models.networks.thermal import STILL_KG_PER_S, Adjacency
+from models.networks.thermal import STILL_KG_PER_S, enter
 
 ALIKE_K = 0.005
 """Neighbouring parcels closer than this become one; energy is kept."""
@@ -149,8 +149,7 @@ def transport(
     rate: Floats,
     dt: float,
     shape: Shape,
-    near: Adjacency,
-    order: Ints,
+    sequence: Ints,
     placed: int,
     direction: float,
     node_t: Floats,
@@ -161,31 +160,29 @@ def transport(
     Nodes without any inflow keep their temperature.
     """
     start, end = shape[0], shape[1]
-    ptr, edges = near
+    total, heat = np.empty(len(node_t)), np.empty(len(node_t))
+    enter(drawn, source_t, direction, dt, total, heat)
     lost = 0.0
-    for at in range(placed):
-        i = order[at if direction > 0 else placed - 1 - at]
-        total = max(-direction * drawn[i], 0.0) * dt
-        heat = total * source_t[i]
-        for n in range(ptr[i], ptr[i + 1]):
-            k = edges[n]
-            flow = direction * m[k]
-            if abs(flow) <= STILL_KG_PER_S or (end[k] == i) != (flow > 0):
-                continue
-            upstream = start[k] if end[k] == i else end[k]
-            amount = abs(flow) * dt
-            count[k], leaving, gone = flow_through(
-                mass[k], t[k], count[k], amount, node_t[upstream], ground, rate[k], dt, flow > 0
-            )
-            lost += gone
-            if wall_kg[k] > 0.0:
-                settled = leaving + (wall[k] - leaving) * math.exp(-amount / wall_kg[k])
-                leaving -= wall_kg[k] * (settled - wall[k]) / amount
-                wall[k] = settled
-            total += amount
-            heat += amount * leaving
-        if total > 0.0:
-            node_t[i] = heat / total
+    for n in range(placed):
+        k = sequence[n if direction > 0 else placed - 1 - n]
+        forward = (m[k] > 0) == (direction > 0)
+        up, down = (start[k], end[k]) if forward else (end[k], start[k])
+        if total[up] > 0.0:
+            node_t[up] = heat[up] / total[up]
+        amount = abs(m[k]) * dt
+        count[k], leaving, gone = flow_through(
+            mass[k], t[k], count[k], amount, node_t[up], ground, rate[k], dt, forward
+        )
+        lost += gone
+        if wall_kg[k] > 0.0:
+            settled = leaving + (wall[k] - leaving) * math.exp(-amount / wall_kg[k])
+            leaving -= wall_kg[k] * (settled - wall[k]) / amount
+            wall[k] = settled
+        total[down] += amount
+        heat[down] += amount * leaving
+    for i in range(len(node_t)):
+        if total[i] > 0.0:
+            node_t[i] = heat[i] / total[i]
     for k in range(len(m)):
         if start[k] >= 0 and abs(m[k]) <= STILL_KG_PER_S:
             lost += rest(t[k], mass[k], count[k], ground, rate[k], dt)

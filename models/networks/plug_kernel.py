@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from models.networks.hydraulics import Floats, Ints, balance, tree_flows
+from models.networks.heat_kernel import ask, least_spread, route, tube_levels
+from models.networks.hydraulics import Floats, Ints
 from models.networks.jit import compiled
-from models.networks.loops import apart, behind, fill, put, put_table
+from models.networks.loops import apart, fill, put, put_table
 from models.networks.parcels import transport
-from models.networks.thermal import Pipework, downstream_order, set_flows
+from models.networks.thermal import Pipework, downstream, turned
 
 ROUNDS_MAX = 8
 AGREE_K = 1e-7
@@ -45,53 +46,47 @@ def move(
     m: Floats,
     fall: Floats,
     flow: Floats,
-) -> tuple[int, float, bool]:
-    """Advance by ``dt`` in place; return rounds (-1: no flow pattern), heat lost / cp, and whether all get their spread.
+) -> tuple[bool, float, bool]:
+    """Advance by ``dt`` in place; return whether there is a flow pattern, heat lost / cp, and whether all get their spread.
 
     Consumers set their flow by the temperature that arrives within the step, so each round moves the water of the step's
     beginning anew until the temperatures agree.
     """
-    shape, near, tubes, model, media, curve, head = pipework
-    start, end = shape[0], shape[1]
+    shape, near = pipework[0], pipework[1]
     arriving = supply[4].copy()
     leaving = back[4].copy()
-    order = np.zeros(len(demand), np.int32)
-    is_tree, need = len(shape[5]) == 0, np.empty(len(demand))
-    fine, lost = True, 0.0
-    for rounds in range(ROUNDS_MAX):
-        share = 1.0 if rounds < 4 else 0.5
-        fine = set_flows(demand, arriving, leaving, wanted_return, feed_t, cp, sign, least_k, share, flow)
-        flow[0] = 0.0
-        if is_tree:  # node balances alone give the flows; pressures can wait
-            tree_flows(flow, m, shape, need)
-        else:
-            steps, _ = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
-            if steps < 0:
-                return -1, 0.0, False
-        flow[0] = -behind(flow)
-        placed = downstream_order(m, start, end, near, order)
+    need, level = np.empty(len(demand)), np.empty(len(demand))
+    way, sequence = np.full(len(m), 2, np.int32), np.empty(len(m), np.int32)
+    fine, lost, placed = True, 0.0, 0
+    for _ in range(ROUNDS_MAX):
+        _, fine = ask(demand, arriving, leaving, wanted_return, feed_t, cp, sign, least_k, flow, flow)
+        if not route(flow, pipework, m, need):
+            return False, 0.0, False
+        if turned(m, way):
+            placed = downstream(way, shape, near, sequence)
         _copy(supply, work_supply)
         _copy(back, work_back)
         mass, t, count, wall, node_t = work_supply
         feed_t[0] = plant_t
         lost = transport(
-            mass, t, count, wall, wall_kg, m, flow, feed_t, ground, rate[0], dt, shape, near, order, placed, 1.0, node_t
+            mass, t, count, wall, wall_kg, m, flow, feed_t, ground, rate[0], dt, shape, sequence, placed, 1.0, node_t
         )  # fmt: skip
         mass, t, count, wall, back_t = work_back
         lost += transport(
             mass, t, count, wall, wall_kg, m, flow, wanted_return, ground, rate[1], dt,
-            shape, near, order, placed, -1.0, back_t,
+            shape, sequence, placed, -1.0, back_t,
         )  # fmt: skip
         change = max(apart(node_t, arriving), apart(back_t, leaving))
         put(node_t, arriving)
         put(back_t, leaving)
         if change <= AGREE_K:
             break
-    if is_tree:
-        balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
+    tube_levels(m, pipework, fall, level)
+    for i in range(len(fall)):
+        fall[i] -= level[i]
     _copy(work_supply, supply)
     _copy(work_back, back)
-    return rounds + 1, lost, fine
+    return True, lost, fine
 
 
 @compiled
@@ -125,15 +120,15 @@ def run(
     """Advance over all steps; per-step arrays receive values at the end of each step, powers and flows are means."""
     dt = step_s / substeps
     for s in range(len(demand)):
-        least = max(0.15 * sign * (plant_t[s] - wanted_return[s, 0]), 1e-3)
+        least = least_spread(plant_t[s], wanted_return[s, 0], sign)
         chords, level, drawn = m[s].copy(), np.zeros(len(demand[s])), np.zeros(len(demand[s]))
         fill(fall[s], np.inf)
         for _ in range(substeps):
-            rounds, lost, fine = move(
+            found, lost, fine = move(
                 supply, back, work_supply, work_back, demand[s], plant_t[s], wanted_return[s], feed_t[s], ground[s],
                 rate, wall_kg, cp, sign, least, dt, pipework, chords, level, drawn,
             )  # fmt: skip
-            if rounds < 0:
+            if not found:
                 state[s] = 1
                 continue
             if not fine:

@@ -216,28 +216,24 @@ def _label(
     network: PipeNetwork, model: PipeModel, sign: float, given: ThermalInput, motion: _Motion, time: xr.DataArray
 ) -> xr.Dataset:
     graph = model.graph
-    at = graph.places(network.consumers)
+    at = model.consumers.junction
     dp = network.pump_lift_kpa + to_junctions(graph, motion.fall_pa) / 1e3
     status: npt.NDArray[np.int8] = motion.state.astype(np.int8)
     short = (status == Status.OK) & (dp[:, at].min(axis=1, initial=np.inf) < 0)
     status = np.where(short, np.int8(Status.BOUND), status)
     status = np.where((status == Status.OK) & given.stranded, np.int8(Status.ISLAND), status)
-    return xr.Dataset(
+    by_junction, by_time = ("junction", "time"), ("time",)
+    return model.frame.dataset(
+        time,
         {
-            "supply_degc": (("junction", "time"), to_junctions(graph, motion.supply_degc).T),
-            "return_degc": (("junction", "time"), to_junctions(graph, motion.return_degc).T),
-            "dp_kpa": (("junction", "time"), dp.T),
+            "supply_degc": (by_junction, to_junctions(graph, motion.supply_degc).T),
+            "return_degc": (by_junction, to_junctions(graph, motion.return_degc).T),
+            "dp_kpa": (by_junction, dp.T),
             "flow_kg_per_s": (("pipe", "time"), motion.m.T),
             "consumer_kw": (("consumer", "time"), sign * to_junctions(graph, motion.taken_w)[:, at].T / 1e3),
-            "plant_kw": ("time", sign * motion.plant_w / 1e3),
-            "loss_kw": ("time", sign * motion.lost_w / 1e3),
-            "plant_flow_kg_per_s": ("time", -motion.flow[:, 0]),
-            "status": ("time", status),
-        },
-        coords={
-            "junction": list(graph.junction_ids),
-            "pipe": list(graph.edge_ids),
-            "consumer": list(network.consumers),
-            "time": time,
+            "plant_kw": (by_time, sign * motion.plant_w / 1e3),
+            "loss_kw": (by_time, sign * motion.lost_w / 1e3),
+            "plant_flow_kg_per_s": (by_time, -motion.flow[:, 0]),
+            "status": (by_time, status),
         },
     )

@@ -9,26 +9,18 @@ Source: Liu, Wu, Jenkins, Bagdanavicius, Applied Energy 162 (2016), thermal mode
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from models.networks.graph import CompiledGraph
-from models.networks.hydraulics import Floats, Ints, Media, Shape, Tubes, balance, tree_flows
+from models.networks.hydraulics import Floats, Ints, Media, Pumps, Shape, Tubes
 from models.networks.jit import compiled
-from models.networks.loops import apart, behind, fill, put
 
 Adjacency = tuple[Ints, Ints]
 """ptr, edge: the edges that touch each node."""
 
-Pipework = tuple[Shape, Adjacency, Tubes, int, Media, Floats, Floats]
-"""Graph, adjacency, tubes, friction code, media, pump curve and head of a network."""
+Pipework = tuple[Shape, Adjacency, Tubes, int, Media, Pumps]
+"""Graph, adjacency, tubes, friction code, media of supply and return, pumps of a network; drops are in Pa."""
 
-ITERATIONS_MAX = 200
-RELAX_FROM, CRAWL_FROM = 12, 40
-"""Iterations after which flows are averaged with the last ones; only nearly stagnant networks need it."""
-SPREAD_MIN_SHARE = 0.15
-"""Consumers use at least this share of the plant's spread; where less is left the heat does not arrive."""
 STILL_KG_PER_S = 1e-9
-TOLERANCE_K = 1e-10
 
 
 def adjacency(graph: CompiledGraph) -> Adjacency:
@@ -43,37 +35,73 @@ def adjacency(graph: CompiledGraph) -> Adjacency:
 
 
 @compiled
-def downstream_order(m: Floats, start: Ints, end: Ints, near: Adjacency, order: Ints) -> int:
-    """Fill nodes so that water reaches each from earlier ones; return how many have a place in such an order."""
+def way_of(m: float) -> int:
+    """Return +1 or -1 for a flow forwards or backwards, 0 for water that stands."""
+    if abs(m) <= STILL_KG_PER_S:
+        return 0
+    return 1 if m > 0 else -1
+
+
+@compiled
+def turned(m: Floats, way: Ints) -> bool:
+    """Note the ways of all flows; return whether any has changed."""
+    changed = False
+    for k in range(len(m)):
+        now = way_of(m[k])
+        if now != way[k]:
+            way[k] = now
+            changed = True
+    return changed
+
+
+@compiled
+def downstream(way: Ints, shape: Shape, near: Adjacency, sequence: Ints) -> int:
+    """Fill the flowing edges so that each comes after all that lead to it; return how many there are.
+
+    Edges of a ring that water runs around in (pumps could make one) have no place and are left out.
+    """
+    start, end = shape[0], shape[1]
     ptr, edges = near
     count = len(ptr) - 1
-    waiting = np.zeros(count, np.int32)
-    for k in range(len(m)):
-        if start[k] >= 0 and start[k] != end[k] and abs(m[k]) > STILL_KG_PER_S:
-            waiting[end[k] if m[k] > 0 else start[k]] += 1
+    waiting, order = np.zeros(count, np.int32), np.empty(count, np.int32)
+    for k in range(len(way)):
+        if way[k] != 0 and start[k] >= 0 and start[k] != end[k]:
+            waiting[end[k] if way[k] > 0 else start[k]] += 1
     done = 0
     for i in range(count):
         if waiting[i] == 0:
             order[done] = i
             done += 1
-    at = 0
+    at, placed = 0, 0
     while at < done:
         i = order[at]
         at += 1
         for n in range(ptr[i], ptr[i + 1]):
             k = edges[n]
-            if abs(m[k]) > STILL_KG_PER_S and (start[k] == i) == (m[k] > 0):
+            if way[k] != 0 and (start[k] == i) == (way[k] > 0):
+                sequence[placed] = k
+                placed += 1
                 other = end[k] if start[k] == i else start[k]
                 waiting[other] -= 1
                 if waiting[other] == 0:
                     order[done] = other
                     done += 1
-    return done
+    return placed
 
 
 @compiled
-def _cooled(degc: float, ground: float, m: float, loss: float, cp: float) -> float:
-    return ground + (degc - ground) * math.exp(-loss / (abs(m) * cp))
+def keep_shares(m: Floats, loss: Floats, cp: float, kept: Floats) -> None:
+    """Fill the share of its warmth above the ground that water keeps along every tube."""
+    for k in range(len(m)):
+        kept[k] = math.exp(-loss[k] / (abs(m[k]) * cp)) if abs(m[k]) > STILL_KG_PER_S else 0.0
+
+
+@compiled
+def enter(drawn: Floats, source_t: Floats, direction: float, scale: float, mass: Floats, heat: Floats) -> None:
+    """Fill what enters every node from outside the tubes, ``scale`` times its flow, and its heat."""
+    for i in range(len(drawn)):
+        mass[i] = max(-direction * drawn[i], 0.0) * scale
+        heat[i] = mass[i] * source_t[i]
 
 
 @compiled
@@ -82,145 +110,32 @@ def mix(
     drawn: Floats,
     source_t: Floats,
     ground: float,
-    loss: Floats,
-    cp: float,
+    kept: Floats,
     shape: Shape,
-    near: Adjacency,
-    order: Ints,
+    sequence: Ints,
     placed: int,
     direction: float,
+    mass: Floats,
     t: Floats,
-) -> None:
-    """Fill node temperatures: supply with ``direction`` +1, return with -1 (order and flows are run backwards).
+) -> float:
+    """Fill node temperatures: supply with ``direction`` +1, return with -1 (edges and flows are run backwards).
+
+    Returns the heat lost to the ground / cp in kg K/s.
 
     ``drawn`` is what each node takes from the supply and gives to the return, below zero at plants; ``source_t`` is how
     warm what comes from outside the tubes is.
     """
     start, end = shape[0], shape[1]
-    ptr, edges = near
-    fill(t, ground)
-    for at in range(placed):
-        i = order[at if direction > 0 else placed - 1 - at]
-        mass = max(-direction * drawn[i], 0.0)
-        heat = mass * source_t[i]
-        for n in range(ptr[i], ptr[i + 1]):
-            k = edges[n]
-            flow = direction * m[k]
-            if abs(flow) > STILL_KG_PER_S and (end[k] == i) == (flow > 0):
-                upstream = start[k] if end[k] == i else end[k]
-                mass += abs(flow)
-                heat += abs(flow) * _cooled(t[upstream], ground, flow, loss[k], cp)
-        if mass > STILL_KG_PER_S:
-            t[i] = heat / mass
-
-
-@compiled
-def set_flows(
-    demand: Floats,
-    supply_t: Floats,
-    return_t: Floats,
-    wanted_return: Floats,
-    feed_t: Floats,
-    cp: float,
-    sign: float,
-    least_k: float,
-    share: float,
-    flow: Floats,
-) -> bool:
-    """Fill what each node draws in kg/s from power and temperatures; return whether every consumer gets its spread."""
-    fine = True
-    for i in range(1, len(demand)):
-        if demand[i] == 0.0:
-            flow[i] = 0.0
-            continue
-        spread = sign * (supply_t[i] - wanted_return[i] if demand[i] > 0 else feed_t[i] - return_t[i])
-        fine = fine and spread >= least_k
-        flow[i] = share * demand[i] / (cp * max(spread, least_k)) + (1 - share) * flow[i]
-    return fine
-
-
-@compiled
-def steady(
-    demand: Floats,
-    plant_t: float,
-    wanted_return: Floats,
-    feed_t: Floats,
-    ground: float,
-    loss: Floats,
-    cp: float,
-    sign: float,
-    pipework: Pipework,
-    m: Floats,
-    fall: Floats,
-    flow: Floats,
-    supply_t: Floats,
-    return_t: Floats,
-) -> tuple[int, float, bool]:
-    """Find flows and temperatures that agree; return iterations (-1: gave up), the last change in K, and whether all get heat.
-
-    ``demand`` in W per node, negative for plants with a set power; ``fall`` receives pressure below the root in Pa.
-    """
-    shape, near, tubes, model, media, curve, head = pipework
-    start, end = shape[0], shape[1]
-    count = len(demand)
-    fill(supply_t, plant_t)
-    put(wanted_return, return_t)
-    fill(flow, 0.0)
-    order = np.zeros(count, np.int32)
-    is_tree, need = len(shape[5]) == 0, np.empty(count)
-    old_supply, old_return = np.empty(count), np.empty(count)
-    change, fine = np.inf, True
-    least_k = max(SPREAD_MIN_SHARE * sign * (plant_t - wanted_return[0]), 1e-3)
-    for iteration in range(ITERATIONS_MAX):
-        share = 1.0 if iteration < RELAX_FROM else (0.5 if iteration < CRAWL_FROM else 0.2)
-        fine = set_flows(demand, supply_t, return_t, wanted_return, feed_t, cp, sign, least_k, share, flow)
-        flow[0] = 0.0
-        if is_tree:  # node balances alone give the flows; pressures can wait
-            tree_flows(flow, m, shape, need)
-        else:
-            steps, gap = balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
-            if steps < 0:
-                return -1, gap, False
-        flow[0] = -behind(flow)
-        put(supply_t, old_supply)
-        put(return_t, old_return)
-        placed = downstream_order(m, start, end, near, order)
-        feed_t[0] = plant_t
-        mix(m, flow, feed_t, ground, loss, cp, shape, near, order, placed, 1.0, supply_t)
-        mix(m, flow, wanted_return, ground, loss, cp, shape, near, order, placed, -1.0, return_t)
-        change = max(apart(supply_t, old_supply), apart(return_t, old_return))
-        if change <= TOLERANCE_K:
-            if is_tree:
-                balance(flow, 0.0, head, m, fall, shape, tubes, model, media, curve, 1e-6)
-            return iteration + 1, change, fine
-    return -1, change, fine
-
-
-@compiled
-def steady_steps(
-    demand: Floats,
-    plant_t: Floats,
-    wanted_return: Floats,
-    feed_t: Floats,
-    ground: Floats,
-    loss: Floats,
-    cp: float,
-    sign: float,
-    pipework: Pipework,
-    m: Floats,
-    fall: Floats,
-    flow: Floats,
-    supply_t: Floats,
-    return_t: Floats,
-    count: Ints,
-    change: Floats,
-    fine: npt.NDArray[np.bool_],
-    first: int,
-    last: int,
-) -> None:
-    """Solve many independent steps; the leading dim of every per-step array is the step."""
-    for t in range(first, last):
-        count[t], change[t], fine[t] = steady(
-            demand[t], plant_t[t], wanted_return[t], feed_t[t], ground[t], loss, cp, sign, pipework,
-            m[t], fall[t], flow[t], supply_t[t], return_t[t],
-        )  # fmt: skip
+    enter(drawn, source_t, direction, 1.0, mass, t)  # the heat stands in t until the end
+    lost = 0.0
+    for n in range(placed):
+        k = sequence[n if direction > 0 else placed - 1 - n]
+        forward = (m[k] > 0) == (direction > 0)
+        up, down = (start[k], end[k]) if forward else (end[k], start[k])
+        above = t[up] / mass[up] - ground if mass[up] > STILL_KG_PER_S else 0.0
+        mass[down] += abs(m[k])
+        t[down] += abs(m[k]) * (ground + above * kept[k])
+        lost += abs(m[k]) * above * (1.0 - kept[k])
+    for i in range(len(t)):
+        t[i] = t[i] / mass[i] if mass[i] > STILL_KG_PER_S else ground
+    return lost
