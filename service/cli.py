@@ -9,7 +9,7 @@ import typer
 from service.commands.device import chaos, device
 from service.faults import PlainFaults
 from service.places import PARK
-from service.planning import pareto, size
+from service.planning import pareto, risk, size
 
 app = typer.Typer(
     name="jouletwin",
@@ -25,6 +25,7 @@ app.add_typer(device)
 app.command()(chaos)
 app.command()(size)
 app.command()(pareto)
+app.command()(risk)
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")]
 Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]
@@ -39,6 +40,8 @@ Json = Annotated[
 
 LOG = Path(".jouletwin/log.sqlite")
 SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
+
+WINTER_DAY = datetime(2015, 1, 14)  # noqa: DTZ001 # as above
 
 NOON = "2015-07-15T12:00+08:00"
 STATES = ".zarr, .nc, .parquet, .csv or .json by its ending"
@@ -160,6 +163,42 @@ def estimate(
     from service.commands.estimate import show_estimate
 
     raise typer.Exit(show_estimate(site, readings, required(at), seed=seed, out=out, full=full))
+
+
+@app.command()
+def calibrate(
+    site: SiteFile = PARK,
+    readings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV: time, device, quantity, value, and quality if known; else an emulated plant"
+        ),
+    ] = None,
+    day: Annotated[
+        datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="first day of the emulated plant, local")
+    ] = WINTER_DAY,
+    days: Annotated[int, typer.Option(min=1, max=31, help="how many days of the emulated plant")] = 2,
+    seed: Seed = 1,
+    full: Annotated[
+        bool, typer.Option("--full", help="every parameter, even those the readings say nothing about")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="where to keep it; beside the site file, where others look, when left out",
+        ),
+    ] = None,
+) -> None:
+    """Learn friction, delays, heat losses, meter gains, COP and efficiencies from readings, each with its uncertainty.
+
+    What was learned is added to the file beside the site; estimate and serve use the newest of each kind.
+    """
+    from service.commands.calibrate import show_calibration
+
+    raise typer.Exit(show_calibration(site, readings, day.date(), days, seed=seed, out=out, full=full))
 
 
 @app.command()

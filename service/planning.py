@@ -1,14 +1,19 @@
 """Commands for planners: sizes, cost against emissions, and why a day looks as it does."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from service.places import PARK
+
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML)")]
 OptionsFile = Annotated[
     Path, typer.Argument(metavar="OPTIONS", help="options file (YAML): what may be built, and its cost")
 ]
+SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
+Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]
 Deadline = Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take for one plan")]
 
 
@@ -51,3 +56,24 @@ def pareto(
     from service.commands.size import pareto_site
 
     pareto_site(site, options, points=points, out=out, deadline_s=deadline)
+
+
+def risk(
+    site: Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")] = PARK,
+    day: Day = SUMMER_DAY,
+    futures: Annotated[
+        int, typer.Option(min=2, max=50, help="how many futures, from the errors of as many weeks before")
+    ] = 6,
+    weight: Annotated[float, typer.Option(min=0, max=1, help="how much the worst futures count, 0 to 1")] = 0.5,
+    level: Annotated[
+        float, typer.Option(min=0, max=0.999, help="which futures are the worst: those beyond this share")
+    ] = 0.8,
+    budget: Annotated[int, typer.Option(min=0, max=24, help="hours that may go wrong at once, 0 for no such plan")] = 4,
+    seed: Annotated[int, typer.Option(min=0, help="same seed, same weather")] = 1,
+    deadline: Deadline = 120.0,
+) -> None:
+    """Plan a day that may turn out in several ways: regret, the worth of knowing, the worst hours, and the reserve needed."""
+    from optimizers.stochastic import Risk
+    from service.commands.risk import show_risk
+
+    show_risk(site, day.date(), seed=seed, count=futures, risk=Risk(weight, level), budget=budget, deadline_s=deadline)
