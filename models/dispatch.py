@@ -40,6 +40,26 @@ class EmissionBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class ReductionEvent:
+    """A call on demand response: over ``start <= t < end`` the site's import stays ``reduction_kw`` below an agreed baseline.
+
+    Every kWh delivered earns ``price_per_kwh``, every missing one costs ``penalty_per_kwh``.
+    """
+
+    start: datetime
+    end: datetime
+    baseline_kw: float
+    reduction_kw: float
+    price_per_kwh: float = 0.0
+    penalty_per_kwh: float = 5.0
+
+    def cost(self, import_kw: float, hours: float) -> float:
+        """Return what a mean import (negative when exporting) costs over some hours inside the event; negative where it earns."""
+        delivered = min(max(self.baseline_kw - import_kw, 0.0), self.reduction_kw)
+        return hours * (self.penalty_per_kwh * (self.reduction_kw - delivered) - self.price_per_kwh * delivered)
+
+
+@dataclass(frozen=True, slots=True)
 class EndTerm:
     """How a store should stand at the end of the horizon.
 
@@ -57,7 +77,8 @@ class DispatchProblem:
 
     ``losses_kw`` has dims (carrier, time) and is drawn from each carrier's balance beside the demand; ``available_share`` has dims
     (asset, time), 1 where in service. Binary decisions hold for the first ``integer_h`` hours and are relaxed behind (None: everywhere).
-    ``demand`` is the charge on the month's peak, ``demand_windows`` those on peaks within windows of the tariff, by name; ``billed`` is
+    ``events`` are calls on demand response; ``reserve_kw``, dims (contract, time), is what reserve contracts ask for instead of what they
+    say themselves. ``demand`` is the charge on the month's peak, ``demand_windows`` those on peaks within windows of the tariff, by name; ``billed`` is
     what the month has seen of blocks and netting.
     """
 
@@ -75,6 +96,8 @@ class DispatchProblem:
     co2_cap: EmissionBudget | None = None
     demand_windows: Mapping[str, DemandTerms] = field(default_factory=dict)
     billed: BilledSoFar = field(default_factory=BilledSoFar)
+    events: tuple[ReductionEvent, ...] = ()
+    reserve_kw: xr.DataArray | None = None
     gap_share: float = 1e-3
 
 
@@ -100,9 +123,11 @@ class SolverReport:
 class SecurityProof:
     """What the replay on the networks says of a plan, kept with it.
 
-    ``status`` is ``clean`` (accepted as first planned), ``secure`` (accepted after rows from the networks), ``levers_spent`` or
-    ``not_converged``. ``worst`` is the largest violation left, by kind and in its unit; ``loss_kwh`` what the networks lose over the
-    horizon; ``lower_bound`` the least that any plan under the same rows can cost; ``security_cost`` what the rows added to the cost.
+    ``status`` is ``clean`` (accepted, and no limit of the networks costs anything), ``secure`` (accepted, at a price), ``levers_spent``,
+    ``not_converged`` or ``without_rows`` (time was up before the networks could answer). ``worst`` is the largest violation left,
+    ``margins`` the least distance to a limit, both by kind and in its unit; ``loss_kwh`` what the networks lose over the horizon.
+    The cheapest plan that the networks accept costs at least ``lower_bound`` (by rows that are true everywhere, which is sampled and not
+    proven) and at most ``replayed_cost``, what this one costs with the losses of the replay. ``security_cost`` is what limits add.
     """
 
     status: str
@@ -113,6 +138,8 @@ class SecurityProof:
     lower_bound: float
     security_cost: float
     revision: str
+    replayed_cost: float = float("nan")
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
@@ -145,6 +172,8 @@ class Plan:
     proof: SecurityProof | None = None
     reactive_kvar: xr.DataArray | None = None
     """Dims (asset, time): what converters that can do so feed beside their power; None where no network asked."""
+    reserve_kw: xr.DataArray | None = None
+    """Dims (contract, asset, time): capacity that providers hold ready; None where no contract asks for any."""
 
     @property
     def total_cost(self) -> float:

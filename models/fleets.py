@@ -49,7 +49,7 @@ def need_after(fleet: EvFleet, need_kwh: float, start: datetime, end: datetime, 
     arrived = sum(group.vehicles * group.energy_kwh for group, _ in arrivals(fleet, start, end, time_zone))
     local = require_utc(end).astimezone(ZoneInfo(time_zone))
     present = (g for g in fleet.groups if _works(fleet, local) and _inside(g, local))
-    most = sum(g.vehicles * g.energy_kwh for g in present)
+    most = sum(map(fleet.owed_kwh, present))
     return min(need_kwh + arrived, most)
 
 

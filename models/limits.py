@@ -50,7 +50,8 @@ def power_range_kw(asset: Asset) -> tuple[float, float] | None:
         case Store():
             return -asset.charge_max_kw, asset.discharge_max_kw
         case EvFleet():
-            return -asset.charger_kw * sum(g.vehicles for g in asset.groups), 0.0
+            most = asset.charger_kw * sum(g.vehicles for g in asset.groups)
+            return -most, most if asset.v2g_kwh else 0.0
         case FlexibleLoad():
             return -inf, 0.0
         case _:

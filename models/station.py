@@ -301,7 +301,7 @@ class _Pass:
         for electrolyser in self.station.electrolysers:
             self._put(electrolyser.id, E, self._wanted(electrolyser.id, -electrolyser.power_max_kw, 0.0))
         for fleet in self.station.fleets:
-            self._put(fleet.id, E, self._wanted(fleet.id, -self._charging_max_kw(fleet), 0.0))
+            self._put(fleet.id, E, self._wanted(fleet.id, -self._charging_max_kw(fleet), self._giving_max_kw(fleet)))
         for load in self.station.flexible:
             self._put(load.id, E, self._flexible_kw(load))
 
@@ -309,6 +309,15 @@ class _Pass:
         """Return what the vehicles present can draw, and no more than they still need."""
         need_kw = max(self.stored.get(fleet.id, 0.0), 0.0) / (fleet.efficiency * self.step_h)
         return min(self.conditions.plugged.get(fleet.id, 0.0) * fleet.charger_kw, need_kw)
+
+    def _giving_max_kw(self, fleet: EvFleet) -> float:
+        """Return what the vehicles present can give back, and no more than they may owe."""
+        plugged = self.conditions.plugged.get(fleet.id, 0.0)
+        if not fleet.v2g_kwh or plugged <= 0:
+            return 0.0
+        owed_kwh = min(plugged / sum(g.vehicles for g in fleet.groups), 1.0) * sum(map(fleet.owed_kwh, fleet.groups))
+        room_kwh = max(owed_kwh - self.stored.get(fleet.id, 0.0), 0.0)
+        return min(plugged * fleet.charger_kw, room_kwh * fleet.efficiency / self.step_h)
 
     def _flexible_kw(self, load: FlexibleLoad) -> float:
         """Return the load's power within its shift limits and what it has drawn ahead or put off so far."""
@@ -387,8 +396,7 @@ class _Pass:
             for s in self.station.stores
         }
         for fleet in self.station.fleets:
-            charged = -self.power[fleet.id, E] * self.step_h * fleet.efficiency
-            after[fleet.id] = max(self.stored.get(fleet.id, 0.0) - charged, 0.0)
+            after[fleet.id] = fleet.needed_after(self.stored.get(fleet.id, 0.0), self.power[fleet.id, E], self.step_h)
         for load in self.station.flexible:
             asked = self.power[load.id, E] - self.unserved.get((load.id, E), 0.0)  # what is cut is lost, not put off
             baseline = 0.0 if load.id in self.off else self.conditions.baseline_kw.get(load.id, 0.0)

@@ -42,7 +42,7 @@ class Outcome:
     x: Floats
     row_dual: Floats | None
     program: Program | None = None
-    """The program whose duals ``row_dual`` are; None where it had more rows than the compiled ones."""
+    """The program whose duals ``row_dual`` are; it may have more rows and columns behind those of the model."""
     short_kw: Mapping[tuple[str, Carrier], Floats] = field(default_factory=dict)
     """What each asset goes without by (asset, carrier), where the program chose it; otherwise a carrier's gap is shared among all."""
 
@@ -81,6 +81,7 @@ def plan_of(outcome: Outcome, report: SolverReport, findings: Sequence[Finding])
         price_per_kwh=_prices(outcome),
         solver=report,
         findings=(*findings, *_missing(outcome, unserved)),
+        reserve_kw=_reserve(outcome, running),
     )
 
 
@@ -155,6 +156,26 @@ def _ports(found: dict[tuple[str, Carrier], Floats], names: Sequence[str], outco
     return xr.DataArray(values + 0.0, coords, ("asset", "carrier", "time"))
 
 
+def _reserve(outcome: Outcome, running: dict[str, Floats]) -> xr.DataArray | None:
+    """Return what every provider holds for every contract; equal engines hold it in the shares that they run."""
+    site = outcome.facts.problem.site
+    if not site.reserves:
+        return None
+    members = {b.name: b.unit_ids for b in outcome.groups}
+    units_ = list(dict.fromkeys(p for c in site.reserves for p in c.providers))
+    found = np.zeros((len(site.reserves), len(units_), len(outcome.facts.step_h)))
+    for k, contract in enumerate(site.reserves):
+        for column in (c for c in outcome.book.f.columns.values() if c.quantity == f"reserve_{contract.id}_kw"):
+            ids = members.get(column.asset, (column.asset,))
+            held = outcome.column(column.asset, column.quantity)
+            runs = np.array([running.get(i, np.ones(len(held))) for i in ids])
+            share = np.where(runs.sum(axis=0) > 0, units.shares(runs), 1.0 / len(ids))
+            for unit, part in zip(ids, share, strict=True):
+                found[k, units_.index(unit)] = held * part
+    coords = {"contract": [c.id for c in site.reserves], "asset": units_, "time": outcome.facts.times}
+    return xr.DataArray(found + 0.0, coords, ("contract", "asset", "time"))
+
+
 def _table(found: dict[str, Floats], times: pd.DatetimeIndex) -> xr.DataArray:
     values = np.array(list(found.values())).reshape(len(found), len(times))
     return xr.DataArray(values, {"asset": list(found), "time": times}, ("asset", "time"))
@@ -194,6 +215,7 @@ def _missing(outcome: Outcome, unserved: dict[tuple[str, Carrier], Floats]) -> I
             if gap_kw.max() > MISSING_KW:
                 yield _gap(carrier.value, what, gap_kw, horizon, step_h)
     yield from _overdrawn(outcome)
+    yield from _undelivered(outcome)
     for name in (c.asset for c in outcome.book.f.columns.values() if c.quantity == "late_kwh"):
         late_kwh = outcome.column(name, "late_kwh")
         if late_kwh.sum() > MISSING_KW:
@@ -208,6 +230,17 @@ def _overdrawn(outcome: Outcome) -> Iterator[Finding]:
     if cap is not None and (over_kg := float(outcome.column("co2", "over_kg")[0])) > MISSING_KW:
         yield error("co2", f"the plan emits {over_kg:.1f} kg more than the {cap.left_kg:.1f} kg that are left; raise the budget or the "
                     "price of going beyond it", value=over_kg, limit=cap.left_kg)  # fmt: skip
+
+
+def _undelivered(outcome: Outcome) -> Iterator[Finding]:
+    """Yield reserve and reductions that were agreed and cannot be given."""
+    problem = outcome.facts.problem
+    kinds = [(c.id, "holds less capacity than it was awarded") for c in problem.site.reserves]
+    kinds += [("demand_response", "does not reduce its import as agreed")] if problem.events else []
+    for name, what in kinds:
+        missing_kw = outcome.column(name, "missing_kw")
+        if missing_kw.max() > MISSING_KW:
+            yield _gap(name, what, missing_kw, problem.horizon, outcome.facts.step_h)
 
 
 def _gap(asset: str, what: str, short_kw: Floats, horizon: Horizon, step_h: Floats) -> Finding:

@@ -14,6 +14,7 @@ from models.components import (
     ElectricBoiler,
     ElectricChiller,
     Electrolyser,
+    Engine,
     EvFleet,
     FlexibleLoad,
     GasBoiler,
@@ -28,10 +29,12 @@ from models.dispatch import DispatchProblem
 from models.site import GasContract, Site
 from optimizers.blocks import converters, engines
 from optimizers.blocks.book import Block, Book, Facts, Values
+from optimizers.blocks.calls import CallBlock
 from optimizers.blocks.demand import ConsumerBlock, FleetBlock, FlexibleLoadBlock
 from optimizers.blocks.emissions import EmissionCap
 from optimizers.blocks.engines import EngineBlock, EngineShape
 from optimizers.blocks.grid import GridBlock, GridShape
+from optimizers.blocks.reserves import ReserveBlock, provided
 from optimizers.blocks.stores import StoreBlock
 from optimizers.blocks.supply import GasBlock, RenewableBlock
 from optimizers.compile.rules import Formulation
@@ -50,19 +53,25 @@ class Structure:
     engines: tuple[EngineShape, ...]
     grids: tuple[GridShape, ...]
     co2_cap: bool
+    calls: bool
     carriers: tuple[Carrier, ...]
 
     @classmethod
     def of(cls, problem: DispatchProblem) -> "Structure":
         """Return the structure of ``problem``."""
         site, step_h = problem.site, problem.horizon.step_h
-        groups = engines.engine_groups(site.engines)
+        groups = _engine_groups(site)
         return cls(
             engines=tuple(EngineShape.of(g[0], step_h) for g in groups),
             grids=tuple(GridShape.of(problem, g, first=k == 0) for k, g in enumerate(site.of_kind(GridConnection))),
             co2_cap=problem.co2_cap is not None,
+            calls=bool(problem.events),
             carriers=tuple(c for c in ENERGY_CARRIERS if c in site.carriers),
         )
+
+
+def _engine_groups(site: Site) -> list[tuple[Engine, ...]]:
+    return engines.engine_groups(site.engines, lambda unit: provided(site, unit))
 
 
 def blocks_of(site: Site, structure: Structure) -> list[Block]:
@@ -73,7 +82,7 @@ def blocks_of(site: Site, structure: Structure) -> list[Block]:
     found += [EmissionCap((*grids, *gates))] if structure.co2_cap else []
     found += [RenewableBlock(u) for u in site.of_kind(Pv)]
     found += [RenewableBlock(u) for u in site.of_kind(Wind)]
-    groups = engines.engine_groups(site.engines)
+    groups = _engine_groups(site)
     found += [EngineBlock(g, shape) for g, shape in zip(groups, structure.engines, strict=True)]
     found += [converters.gas_boiler(u) for u in site.of_kind(GasBoiler)]
     found += [converters.HeatPumpBlock(u) for u in site.of_kind(HeatPump)]
@@ -85,6 +94,8 @@ def blocks_of(site: Site, structure: Structure) -> list[Block]:
     found += [FlexibleLoadBlock(u) for u in site.of_kind(FlexibleLoad)]
     found += [FleetBlock(u) for u in site.of_kind(EvFleet)]
     found += [ConsumerBlock(u) for u in site.of_kind(Consumer)]
+    found += [CallBlock(grids)] if structure.calls else []
+    found += [ReserveBlock(site, tuple(groups))] if site.reserves else []
     return found
 
 
@@ -140,7 +151,7 @@ def stencil_of(site: Site, structure: Structure) -> Stencil:
 def structure_content(site: Site, structure: Structure) -> dict[str, Any]:
     """Return everything a stencil depends on, as plain data to be hashed."""
     assets = [{**asdict(a), "sources": None, "title": None} for a in site.assets]
-    return {"assets": assets, "structure": asdict(structure)}
+    return {"assets": assets, "reserves": [asdict(r) for r in site.reserves], "structure": asdict(structure)}
 
 
 def facts_of(problem: DispatchProblem) -> Facts:

@@ -78,8 +78,7 @@ def kept_kwh(
             ahead = asset.ahead_after(before_kwh, power_kw, baseline_kw, hours)
             return min(max(ahead, -asset.shiftable_kwh), asset.shiftable_kwh)
         case EvFleet():
-            need = max(before_kwh + power_kw * hours * asset.efficiency, 0.0)
-            return need_after(asset, need, start, end, time_zone)
+            return need_after(asset, asset.needed_after(before_kwh, power_kw, hours), start, end, time_zone)
     return before_kwh
 
 

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
-from models.components import AnyAsset, Engine, Store
+from models.components import AnyAsset, Asset, Engine, Store
 from models.dispatch import Plan
 from models.findings import Finding, Severity
 from models.limits import power_range_kw, smallest_kw
-from models.site import Site
+from models.reserve import Standing, held_kw
+from models.site import ReserveContract, Site
 from models.state import Snapshot, UnitState
 from twin.step import FloatArray
 from twin.words import Speaker, Worst, worst_above, worst_below
@@ -71,7 +72,46 @@ def judge_plan(plan: Plan, site: Site, initial: Snapshot) -> list[Finding]:
             findings += _minimum_times(asset, power[:decided], initial.units.get(asset.id), speaker)
         if isinstance(asset, Store) and asset.id in planned.stored_kwh:
             findings += _content(asset, planned.stored_kwh[asset.id], speaker)
-    return findings
+    return findings + list(_held(plan, planned, site, initial, speaker))
+
+
+def _held(plan: Plan, planned: PlannedUnits, site: Site, initial: Snapshot, speaker: Speaker) -> Iterator[Finding]:
+    """Yield engines and stores that are to hold more capacity than they could deliver from where the plan has them."""
+    if plan.reserve_kw is None:
+        return
+    for asset in (a for a in site.assets if isinstance(a, Engine | Store) and a.id in plan.reserve_kw["asset"].values):
+        standings = _standings(asset, plan, planned, initial)
+        for contract in site.reserves:
+            held = plan.reserve_kw.sel(contract=contract.id, asset=asset.id).to_numpy()
+            room = np.array([_room_kw(asset, s, contract) for s in standings])
+            sides = [side for side, asked in ((0, contract.down), (1, contract.up)) if asked]
+            most = room[:, sides].min(axis=1)
+
+            def fact(worst: Worst, name: str = contract.id) -> str:
+                return f"{worst.value:.0f} kW are to be held for {name} where {worst.limit:.0f} kW could be delivered,"
+
+            worst = worst_above(held, most, LIMIT_SHARE * max(float(held.max()), 1.0) + 1e-3)
+            yield from speaker.finding(Severity.ERROR, asset.id, worst, fact, "Hold less there, or leave more room.")
+
+
+def _room_kw(asset: Asset, now: Standing, contract: ReserveContract) -> tuple[float, float]:
+    """Return how much less and more an asset could feed on a contract's call."""
+    return held_kw(
+        asset, now, response_min=contract.response_min, sustain_h=contract.sustain_h, called_share=contract.called_share
+    )
+
+
+def _standings(asset: Engine | Store, plan: Plan, planned: PlannedUnits, initial: Snapshot) -> list[Standing]:
+    """Return where an engine or store is in every step: its power, what it holds around the step, whether it runs."""
+    power, count = planned.control_kw[asset.id], len(plan.horizon)
+    if isinstance(asset, Engine):
+        running = plan.running.sel(asset=asset.id).to_numpy()
+        return [Standing(float(power[t]), running=float(running[t])) for t in range(count)]
+    start = float(initial.stored_kwh.sel(asset=asset.id))
+    stored = np.concatenate(
+        [[min(max(start, asset.stored_min_kwh), asset.stored_max_kwh)], planned.stored_kwh[asset.id]]
+    )
+    return [Standing(float(power[t]), (float(stored[t]), float(stored[t + 1]))) for t in range(count)]
 
 
 def _limits(

@@ -3,7 +3,7 @@
 Every equation maps the output of the control carrier (kW, never negative) to the power at each port.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -68,6 +68,12 @@ class HeatPump(Asset):
         share = self.cop_rated * (hot - (self.rated_air_degc + KELVIN)) / hot
         lift = np.maximum(hot - (np.asarray(air_degc, dtype=float) + KELVIN), 1.0)
         return np.clip(share * hot / lift, self.cop_min, self.cop_max)
+
+    def supplying(self, supply_degc: float) -> "HeatPump":
+        """Return the same machine at another supply temperature: it keeps its share of Carnot."""
+        air, before, after = (t + KELVIN for t in (self.rated_air_degc, self.supply_degc, supply_degc))
+        cop = self.cop_rated * (before - air) / before * after / (after - air)
+        return replace(self, supply_degc=supply_degc, cop_rated=cop)
 
     def electricity_kw(self, heat_kw: Array, air_degc: Array) -> Array:
         """Return the electricity drawn for ``heat_kw`` (a positive number)."""

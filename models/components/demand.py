@@ -109,8 +109,20 @@ class EvFleet(Asset):
     efficiency: Efficiency = 0.92
     groups: Annotated[tuple[EvGroup, ...], MinLen(1)]
     workdays_only: bool = True
+    v2g_kwh: NonNegative = 0.0
+    """Energy that each vehicle may give back below what it came with, to be charged again before it leaves; 0 where it only charges."""
 
     control: ClassVar[Carrier] = Carrier.ELECTRICITY
+
+    def owed_kwh(self, group: EvGroup) -> float:
+        """Return the most that a present group can still need together."""
+        return group.vehicles * (group.energy_kwh + self.v2g_kwh)
+
+    def needed_after(self, needed_kwh: float, power_kw: float, step_h: float) -> float:
+        """Return the energy still needed after one step at constant power; charging is negative."""
+        if power_kw > 0:
+            return needed_kwh + power_kw * step_h / self.efficiency
+        return max(needed_kwh + power_kw * step_h * self.efficiency, 0.0)
 
     def plugged(self, local_hour: Array, workday: npt.NDArray[np.bool_]) -> Array:
         """Return how many vehicles are plugged in at each local hour; shape (time,)."""

@@ -12,6 +12,7 @@ from models.site.site import (
     Networks,
     Node,
     ProfileFile,
+    ReserveContract,
     Site,
     Tls,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Networks",
     "Node",
     "ProfileFile",
+    "ReserveContract",
     "Site",
     "Tls",
     "load_profiles",

@@ -25,6 +25,7 @@ from models.components import (
 )
 from models.findings import Finding, error, warning
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
+from models.reserve import PROVIDERS
 from models.site.site import ElectricityContract, GasContract, Site
 
 
@@ -36,6 +37,7 @@ def check_site(site: Site) -> list[Finding]:
         _nodes,
         _asset_nodes,
         _asset_contracts,
+        _reserves,
         _asset_figures,
         _series_units,
         _supply,
@@ -131,6 +133,26 @@ def _asset_contracts(site: Site) -> Iterable[Finding]:
             yield error(place, f"{asset.contract} is a contract for {contract.kind}", asset.id)
 
 
+def _reserves(site: Site) -> Iterable[Finding]:
+    kinds = {a.id: a for a in site.assets}
+    taken = Counter(c.id for c in site.contracts) + Counter(a.id for a in site.assets)
+    for contract in site.reserves:
+        place = f"contracts[{contract.id}]"
+        if taken[contract.id] > 1:
+            yield error(place, "an asset has this id too; name the contract otherwise", contract.id)
+        for unit in contract.providers:
+            if not isinstance(kinds.get(unit), PROVIDERS) or Carrier.ELECTRICITY not in kinds[unit].ports():
+                words = (
+                    f"{unit} is no asset that can hold capacity ready; name engines, batteries or loads that can move"
+                )
+                yield error(f"{place}.providers", words, contract.id, unit)
+        if contract.most_kw is not None and contract.required_kw > contract.most_kw:
+            words = (
+                f"asks for {contract.required_kw:g} kW and takes at most {contract.most_kw:g} kW; correct one of them"
+            )
+            yield error(f"{place}.required_kw", words, contract.id, value=contract.required_kw, limit=contract.most_kw)
+
+
 def _asset_figures(site: Site) -> Iterable[Finding]:
     for asset in site.assets:
         place = f"assets[{asset.id}]"
@@ -197,6 +219,9 @@ def _warm_starts(place: str, asset: Engine) -> Iterable[Finding]:
 
 
 def _ev_groups(place: str, asset: EvFleet) -> Iterable[Finding]:
+    if asset.v2g_kwh and len(asset.groups) > 1:
+        words = "groups of one fleet share what they need; give each group that feeds back a fleet of its own"
+        yield error(f"{place}.v2g_kwh", words, asset.id)
     for index, group in enumerate(asset.groups):
         stay_h = (group.depart_h - group.arrive_h) % 24 or 24.0
         most = stay_h * asset.charger_kw * asset.efficiency

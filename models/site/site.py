@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import Field
 
 from models.carriers import Carrier
@@ -14,7 +14,7 @@ from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.tariffs.tariff import Tariff
 from models.tariffs.terms import from_time_of_use
 from models.tariffs.time_of_use import TimeOfUseTariff
-from models.units import Id, NonNegative
+from models.units import Id, Kw, NonNegative, PositiveKw, Price, Share
 
 FORMAT = "jouletwin-site/1"
 Kind = TypeVar("Kind", bound=Asset)
@@ -62,7 +62,62 @@ class GasContract:
     sources: Mapping[str, str] = field(default_factory=dict)
 
 
-AnyContract = Annotated[ElectricityContract | GasContract, Field(discriminator="kind")]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReserveContract:
+    """Capacity held ready for a grid operator: reserve in one direction, or regulation in both.
+
+    What is held must be there within ``response_min`` and last for ``sustain_h``. Expected calls on a reserve move the mean power of its
+    providers by ``activation_share`` of what is held; regulation goes both ways alike and moves no energy on average.
+    """
+
+    kind: Literal["reserve"] = "reserve"
+    id: Id
+    party: str
+    providers: Annotated[tuple[Id, ...], MinLen(1)]
+    direction: Literal["up", "down", "both"] = "up"
+    """Up feeds more or draws less."""
+    spinning: bool = True
+    """Only units that run may hold it."""
+    response_min: Annotated[float, Gt(0), Le(1440)] = 15.0
+    sustain_h: Annotated[float, Gt(0), Le(24)] = 1.0
+    price_per_kw_h: NonNegative = 0.0
+    """What a kW held for an hour earns."""
+    activation_share: Share = 0.0
+    energy_price_per_kwh: Price = 0.0
+    """What a called kWh earns."""
+    mileage_per_h: NonNegative = 0.0
+    """kW of movement asked per kW held and hour."""
+    mileage_price_per_kw: NonNegative = 0.0
+    required_kw: Kw = 0.0
+    """What has been awarded and must be held, where a plan is not told otherwise."""
+    most_kw: PositiveKw | None = None
+    """What the operator takes at most."""
+    short_price_per_kw_h: NonNegative = 100.0
+    """What a missing kW costs per hour."""
+
+    @property
+    def up(self) -> bool:
+        """Whether it asks for more feeding or less drawing."""
+        return self.direction != "down"
+
+    @property
+    def down(self) -> bool:
+        """Whether it asks for less feeding or more drawing."""
+        return self.direction != "up"
+
+    @property
+    def called_share(self) -> float:
+        """Share of what is held that is called on average, net of both directions."""
+        return 0.0 if self.direction == "both" else self.activation_share
+
+    @property
+    def income_per_kw_h(self) -> float:
+        """What a kW held for an hour brings with expected calls and movement."""
+        calls = self.activation_share * self.energy_price_per_kwh if self.direction != "both" else 0.0
+        return self.price_per_kw_h + calls + self.mileage_per_h * self.mileage_price_per_kw
+
+
+AnyContract = Annotated[ElectricityContract | GasContract | ReserveContract, Field(discriminator="kind")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +223,11 @@ class Site:
     def of_kind(self, kind: type[Kind]) -> tuple[Kind, ...]:
         """Return the assets of one class, in file order."""
         return tuple(a for a in self.assets if isinstance(a, kind))
+
+    @property
+    def reserves(self) -> tuple[ReserveContract, ...]:
+        """The contracts on capacity held ready, in file order."""
+        return tuple(c for c in self.contracts if isinstance(c, ReserveContract))
 
     @property
     def engines(self) -> tuple[Chp | ExtractionChp, ...]:

@@ -11,7 +11,7 @@ from models.components.demand import present
 from models.dispatch import EndTerm
 from optimizers.blocks.book import Book, Facts, Minutes, Values
 from optimizers.blocks.stores import declare_end, end_values
-from optimizers.compile.rules import Before
+from optimizers.compile.rules import Before, Step
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -27,16 +27,25 @@ class ConsumerBlock:
 
     def declare(self, book: Book) -> None:
         """Write what is drawn."""
+        f, name, step_h = book.f, self.unit.id, book.step_h
         for demand in self._demands():
-            book.draw(self.unit.id, demand.carrier)
+            book.draw(name, demand.carrier)
+            if demand.shed_price_per_kwh is not None:
+                here, price = demand.carrier.value, demand.shed_price_per_kwh
+                shed = f.column(name, f"{here}_shed_kw", upper=f.series(f"{name}.{here}_shed_max_kw"))
+                book.feed(name, demand.carrier, shed, 1.0)
+                f.cost("shed", name, lambda t, p=price, s=shed: p * step_h[t] * s[t])  # type: ignore[misc]
 
     def values(self, facts: Facts) -> Values:
         """Return the forecast demand; a consumer out of service draws nothing."""
-        share = facts.share(self.unit.id)
-        return {
-            f"{self.unit.id}.{d.carrier.value}_demand_kw": d.scale * facts.series[d.profile] * share
-            for d in self._demands()
-        }
+        share, name = facts.share(self.unit.id), self.unit.id
+        found: Values = {}
+        for d in self._demands():
+            asked_kw = d.scale * facts.series[d.profile] * share
+            found[f"{name}.{d.carrier.value}_demand_kw"] = asked_kw
+            if d.shed_price_per_kwh is not None:
+                found[f"{name}.{d.carrier.value}_shed_max_kw"] = asked_kw - d.least_kw(asked_kw)
+        return found
 
     def _demands(self) -> list[Demand]:
         return [d for d in self.unit.demands if d.carrier is not Carrier.WATER]
@@ -89,11 +98,14 @@ class FleetBlock:
         needed = f.column(name, "stored_kwh", before=Before.GIVEN)
         arriving, allowed = f.series(f"{name}.arriving_kwh"), f.series(f"{name}.allowed_kwh")
         gain = unit.efficiency
-        f.row(
-            name,
-            "balance",
-            lambda t: needed[t] == needed[t - 1] + arriving[t] - gain * step_h[t] * charge[t] - late[t],
-        )
+        back = f.column(name, "discharge_kw", upper=f.series(f"{name}.discharge_max_kw")) if unit.v2g_kwh else None
+
+        def moved(t: Step) -> object:
+            return gain * step_h[t] * charge[t] - (step_h[t] * back[t] / gain if back is not None else 0.0)
+
+        f.row(name, "balance", lambda t: needed[t] == needed[t - 1] + arriving[t] - moved(t) - late[t])
+        if back is not None:
+            book.feed(name, Carrier.ELECTRICITY, back, 1.0)
         f.row(name, "departure", lambda t: needed[t] <= allowed[t])
         f.cost("late", name, lambda t: LATE_PRICE_PER_KWH * late[t])
         book.feed(name, Carrier.ELECTRICITY, charge, -1.0)
@@ -103,8 +115,10 @@ class FleetBlock:
         unit, name = self.unit, self.unit.id
         start_kwh = max(facts.stored(name), 0.0)
         visits = fleet_visits(unit, facts.minutes)
+        most_kw = visits.plugged * unit.charger_kw * facts.share(name)
         return {
-            f"{name}.charge_max_kw": visits.plugged * unit.charger_kw * facts.share(name),
+            **({f"{name}.discharge_max_kw": most_kw} if unit.v2g_kwh else {}),
+            f"{name}.charge_max_kw": most_kw,
             f"{name}.arriving_kwh": visits.arriving_kwh,
             f"{name}.allowed_kwh": visits.allowed_kwh,
             f"{name}.stored_kwh.before": start_kwh,
@@ -139,5 +153,5 @@ def _group_visits(fleet: EvFleet, group: EvGroup, minutes: Minutes) -> Visits:
     return Visits(
         plugged=group.vehicles * np.bincount(step, here) / np.bincount(step),
         arriving_kwh=need_kwh * np.bincount(step, rises).astype(float),
-        allowed_kwh=need_kwh * (here & ~leaves_next)[last].astype(float),
+        allowed_kwh=fleet.owed_kwh(group) * (here & ~leaves_next)[last].astype(float),
     )

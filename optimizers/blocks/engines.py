@@ -4,7 +4,7 @@ The count n, its starts and stops obey minimum up and down times over steps of a
 still bind. What the past still forces (a running engine that must go on, a standing one that must wait) enters as numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,13 +186,13 @@ class EngineBlock:
         return held, blocked
 
 
-def engine_groups(engines: Sequence[Engine]) -> list[tuple[Engine, ...]]:
-    """Return the engines grouped by equal datasheets; one whose starts depend on its own rest stands alone."""
+def engine_groups(engines: Sequence[Engine], duties: Callable[[str], object]) -> list[tuple[Engine, ...]]:
+    """Return the engines grouped by equal datasheets and duties; one whose starts depend on its own rest stands alone."""
     groups: dict[object, list[Engine]] = {}
     for unit in engines:
         alike = (
             type(unit), unit.operating_points(), unit.min_up_h, unit.min_down_h, unit.start_cost, unit.om_cost_per_kwh,
-            unit.ramp_kw_per_min, unit.heat_can_be_dumped, unit.id if unit.warm_starts else "",
+            unit.ramp_kw_per_min, unit.heat_can_be_dumped, unit.id if unit.warm_starts else "", duties(unit.id),
         )  # fmt: skip
         groups.setdefault(alike, []).append(unit)
     return [tuple(g) for g in groups.values()]

@@ -23,13 +23,19 @@ CARRIERS = ("electricity", "heat", "gas", "cold", "hydrogen")
 NODES = {"electricity": "bus", "heat": "warm", "gas": "gate", "cold": "chill", "hydrogen": "h2"}
 
 
-def site_of(assets: Sequence[Mapping[str, Any]], *, prices: Mapping[str, Any] | None = None) -> Site:
+def site_of(
+    assets: Sequence[Mapping[str, Any]],
+    *,
+    prices: Mapping[str, Any] | None = None,
+    reserves: Sequence[Mapping[str, Any]] = (),
+) -> Site:
     """A site with the given assets; ports are found by the carriers named in ``ports``."""
     doc = document()
     doc["nodes"] = [{"id": node, "carrier": carrier} for carrier, node in NODES.items()]
     doc["assets"] = [_connected(a) for a in assets]
     doc["customers"], doc["profiles"] = [], None
     doc["contracts"][0]["tariff"].update(prices or {})
+    doc["contracts"] += [dict(r) for r in reserves]
     site, findings = parse_site(doc, Path())
     assert site is not None, findings
     return site
@@ -60,6 +66,10 @@ def gas(**changes: Any) -> dict[str, Any]:
 def consumer(*carriers: str, name: str = "mill") -> dict[str, Any]:
     demands = [{"carrier": c, "node": NODES[c], "profile": f"{name}_{c}_kw"} for c in carriers]
     return {"id": name, "kind": "consumer", "demands": demands}
+
+
+def reserve(name: str, providers: Sequence[str], **changes: Any) -> dict[str, Any]:
+    return {"id": name, "kind": "reserve", "party": "operator", "providers": list(providers), **changes}
 
 
 def engine(name: str = "chp", **changes: Any) -> dict[str, Any]:

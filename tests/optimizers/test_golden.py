@@ -9,17 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from models.dispatch import DemandTerms, EmissionBudget
+from models.dispatch import DemandTerms, EmissionBudget, ReductionEvent
 from models.tariffs.terms import BilledSoFar
 from optimizers.blocks.book import Book
 from optimizers.compile.template import read
 from optimizers.compile.text import to_text
 from optimizers.compile.tiling import TimeGrid, tile
 from optimizers.problem import Structure, blocks_of, facts_of, parameters_of
-from tests.optimizers.problems import START, battery, consumer, engine, gas, grid, hours, problem_of, site_of, turbine
+from tests.optimizers.problems import (
+    START,
+    battery,
+    consumer,
+    engine,
+    gas,
+    grid,
+    hours,
+    problem_of,
+    reserve,
+    site_of,
+    turbine,
+)
 
 FOLDER = Path(__file__).parent / "golden"
 HEAT = ["heat"]
+
+
+def shedding(unit):
+    unit["demands"][0] |= {"shed_price_per_kwh": 3.0, "shed_max_share": 0.5}
+    return unit
+
+
 CASES = {
     "grid": grid(co2_kg_per_kwh=0.5),
     "gas": gas(),
@@ -55,7 +74,15 @@ CASES = {
         "id": "fleet", "kind": "ev_fleet", "ports": ["electricity"], "charger_kw": 11,
         "groups": [{"vehicles": 10, "arrive_h": 7.5, "depart_h": 9, "energy_kwh": 20}],
     },
+    "ev_fleet_gives_back": {
+        "id": "fleet", "kind": "ev_fleet", "ports": ["electricity"], "charger_kw": 11, "v2g_kwh": 5,
+        "groups": [{"vehicles": 10, "arrive_h": 7.5, "depart_h": 9, "energy_kwh": 20}],
+    },
     "consumer": consumer("electricity", "heat"),
+    "consumer_sheds": shedding(consumer("electricity")),
+    "reserve_on_engines": engine(ramp_kw_per_min=2.0),
+    "reserve_on_battery": battery(),
+    "demand_response": grid(),
     "grid_blocks": grid(),
     "grid_netted": grid(),
     "co2_cap": grid(co2_kg_per_kwh=0.5),
@@ -68,12 +95,19 @@ PRICES = {
     },
     "grid_netted": {"net_metering": True},
 }
+RESERVES = {
+    "reserve_on_engines": [reserve("spin", ["chp"], price_per_kw_h=0.1, activation_share=0.2, most_kw=40)],
+    "reserve_on_battery": [reserve("both", ["battery"], direction="both", sustain_h=0.5, required_kw=10)],
+}
 MORE = {
+    "demand_response": {
+        "events": (ReductionEvent(START + timedelta(hours=8), START + timedelta(hours=9), 300, 100, 1.0),)
+    },
     "grid_blocks": {"demand_windows": {"evening": DemandTerms(9.0, 40.0)}, "billed": BilledSoFar(bought_kwh=100.0)},
     "grid_netted": {"billed": BilledSoFar(net_kwh={"energy_0": -25.0})},
     "co2_cap": {"co2_cap": EmissionBudget(400.0, 2.0)},
 }
-WITH_OTHERS = ("co2_cap",)
+WITH_OTHERS = ("co2_cap", "reserve_on_engines", "reserve_on_battery", "demand_response")
 SERIES = {"sun_pu": [0.1, 0.2, 0.3], "wind_pu": [0.9, 0.8, 0.7], "air_degc": [0.0, 7.0, 10.0], "flex_kw": 40.0}
 DEMAND = {f"mill_{c}_kw": [10.0, 20.0, 30.0] for c in ("electricity", "heat", "gas", "cold", "hydrogen")}
 
@@ -82,7 +116,11 @@ def written(name: str) -> str:
     """The program of one block alone: its columns, rows and costs, without balances."""
     asset = CASES[name]
     others = [grid(id="other"), gas(id="other_gas")]
-    site = site_of([asset, *(o for o in others if o["kind"] != asset["kind"])], prices=PRICES.get(name))
+    site = site_of(
+        [asset, *(o for o in others if o["kind"] != asset["kind"])],
+        prices=PRICES.get(name),
+        reserves=RESERVES.get(name, ()),
+    )
     problem = problem_of(
         site,
         hours(3, START + timedelta(hours=7)),
