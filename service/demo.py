@@ -1,9 +1,12 @@
 """The demo: an emulated park in a process of its own, the loop that operates it over Modbus, and the page that shows it."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 from models.errors import SetupError
@@ -12,7 +15,7 @@ from models.site import Site
 from models.site.file import load_site
 from service.app import create_app
 from service.commands.screen import console
-from service.emulation import EmulatedProcess
+from service.emulation import EmulatedProcess, heed, typed_here
 from service.memory import Memory
 from service.operation import Operation
 from service.pace import paced
@@ -42,11 +45,10 @@ def run_demo(settings: DemoSettings) -> None:
     """Run the demo until it is ended; nothing of it is left behind, however it ends."""
     site = paced(load_site(settings.site_file), settings.speed)
     socket = listening_socket(HOST, settings.port)
-    with until_interrupted() as stop:
+    with until_interrupted() as stop, fresh_records(settings.port) as records:
         console.print(f"[bold]{site.title}[/]: {site.notice}")
         with emulated(site, settings) as plant:
             runtime = Runtime(Memory(site), plant.scale.clock(), PlantKind.EMULATED, settings.speed)
-            records = fresh_records(socket.getsockname()[1])
             operation = Operation(
                 runtime,
                 addresses=plant.addresses,
@@ -59,34 +61,47 @@ def run_demo(settings: DemoSettings) -> None:
                 web.start()
                 operation.start()
                 console.print(announcement(site, plant, web.address, settings.speed))
+                if (typed := typed_here()) is not None:
+                    heed(typed, plant.tell)
                 watch(runtime, operation, stop, settings.seconds)
             finally:
                 operation.stop()
                 web.stop()
     console.print(farewell(runtime, operation))
-    console.print(
+    if settings.port:
+        console.print(records_words(records), highlight=False, soft_wrap=True)
+
+
+def records_words(records: Path) -> str:
+    """Return where the demo's records are and what can be done with them."""
+    return (
         f"Every write is in {records / 'journal.sqlite'}, every turn in {records / 'log.sqlite'}:"
-        f" jouletwin replay --log {records / 'log.sqlite'}",
-        highlight=False,
-        soft_wrap=True,
+        f" jouletwin replay --log {records / 'log.sqlite'}"
     )
 
 
-def fresh_records(port: int) -> Path:
-    """Return an empty folder for the journal and the log of a demo on this port; those of the demo before leave.
+@contextmanager
+def fresh_records(port: int) -> Iterator[Path]:
+    """Give an empty folder for the journal and the log of a demo on this port; those of the demo before leave.
+
+    On a port that the machine chose nobody will look for them, so they go when the demo ends.
 
     Raises
     ------
     SetupError
         If the folder cannot be written.
     """
+    if not port:
+        with TemporaryDirectory(prefix="jouletwin-") as passing:
+            yield Path(passing)
+        return
     folder = RECORDS / f"demo-{port}"
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
     except OSError as fault:
         raise SetupError(f"{folder}: {fault.strerror}. Start the demo in a folder that can be written.") from None
-    return folder
+    yield folder
 
 
 def emulated(site: Site, settings: DemoSettings) -> EmulatedProcess:
@@ -108,7 +123,8 @@ def announcement(site: Site, plant: EmulatedProcess, address: str, speed: float)
     minutes = timedelta(days=1).total_seconds() / speed / 60
     return (
         f"{len(site.devices)} emulated devices answer over Modbus TCP in process {plant.pid}; a day passes in {minutes:.0f} minutes.\n"
-        f"Open [bold green]{address}[/] in a browser. Ctrl-C ends everything."
+        f"Open [bold green]{address}[/] in a browser. Ctrl-C ends everything;"
+        f" unplug {site.devices[0].id} and Enter takes a device off the network, plug {site.devices[0].id} brings it back."
     )
 
 

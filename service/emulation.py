@@ -1,5 +1,6 @@
 """The emulated plant as a process of its own: started, asked where its devices listen, ended with the one who started it."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -117,6 +118,14 @@ class EmulatedProcess:
         """End the process."""
         self.stop()
 
+    def tell(self, line: str) -> None:
+        """Give the plant an order: ``unplug ID`` or ``plug ID``; nothing happens when it is gone."""
+        process = self._process
+        if process is not None and process.stdin is not None and process.poll() is None:
+            with contextlib.suppress(OSError, ValueError):  # it may end at any moment
+                process.stdin.write(line.rstrip("\n") + "\n")
+                process.stdin.flush()
+
     def stop(self) -> None:
         """End the process, gently first."""
         process = self._process
@@ -163,16 +172,27 @@ class EmulatedProcess:
         return found
 
 
-def end_when_stdin_closes(stream: IO[bytes], end: Callable[[], None] | None = None) -> None:
-    """End this process when whoever holds the other side of its standard input is gone, however that came about."""
+def heed(stream: IO[str], order: Callable[[str], None], end: Callable[[], None] | None = None) -> None:
+    """Pass on every line of a stream, from a thread of its own; at the stream's end call ``end``."""
 
-    def wait() -> None:
-        while stream.read(1):
-            pass
-        (end or _terminate)()
+    def listen() -> None:
+        for line in stream:
+            if line.strip():
+                order(line)
+        if end is not None:
+            end()
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=listen, daemon=True).start()
 
 
-def _terminate() -> None:
+def typed_here() -> IO[str] | None:
+    """Return what people type here, None where nobody can: behind a terminal that belongs to another program."""
+    stream = sys.stdin
+    if stream is None or stream.closed:
+        return None
+    return stream if not stream.isatty() or os.tcgetpgrp(stream.fileno()) == os.getpgrp() else None
+
+
+def terminate() -> None:
+    """End this process as Ctrl-C from outside would."""
     os.kill(os.getpid(), signal.SIGTERM)

@@ -9,8 +9,17 @@ from datetime import datetime
 from hil.clocks import RealClock, ScaledClock
 from hil.emulators.fleet import Fleet
 from hil.emulators.plant import EmulatedPlant
+from models.errors import JouletwinError
 from models.ports import Clock
 from models.site import Site
+
+Obey = Callable[[str], None]
+Orders = Callable[[Obey], None]
+
+
+def unheeded(obey: Obey) -> None:
+    """Give no orders."""
+    del obey
 
 
 def serve_fleet(
@@ -23,6 +32,7 @@ def serve_fleet(
     step_s: float = 60.0,
     outages: bool = False,
     announce: Callable[[str], None] = print,
+    orders: Orders = unheeded,
 ) -> None:
     """Serve every device of a site until SIGINT or SIGTERM.
 
@@ -36,6 +46,8 @@ def serve_fleet(
         Seconds of the plant's life per second.
     announce
         Takes one line per device: id, host:port, unit, register map.
+    orders
+        Is given who obeys; may hand it lines from any thread: ``unplug ID`` takes a device off the network, ``plug ID`` brings it back.
 
     Raises
     ------
@@ -47,7 +59,7 @@ def serve_fleet(
     clock = _clock(start, speed)
     # made before the loop takes the signals over: the first plant on a machine waits for a compiler, and Ctrl-C ends that
     plant = EmulatedPlant(site, seed, clock.now(), step_s=step_s, outages=outages)
-    asyncio.run(_serve(placed(site, base_port), plant, clock, announce))
+    asyncio.run(_serve(placed(site, base_port), plant, clock, announce, orders))
 
 
 def placed(site: Site, base_port: int | None) -> Site:
@@ -64,7 +76,9 @@ def _clock(start: datetime | None, speed: float) -> Clock:
     return ScaledClock(start or RealClock().now(), speed)
 
 
-async def _serve(site: Site, plant: EmulatedPlant, clock: Clock, announce: Callable[[str], None]) -> None:
+async def _serve(
+    site: Site, plant: EmulatedPlant, clock: Clock, announce: Callable[[str], None], orders: Orders
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -72,4 +86,29 @@ async def _serve(site: Site, plant: EmulatedPlant, clock: Clock, announce: Calla
     async with Fleet(site, plant, clock) as fleet:
         for device in fleet.site.devices:
             announce(f"{device.id} {device.host}:{device.port} unit {device.unit_id} {device.map}")
+        under_way: set[asyncio.Task[None]] = set()
+
+        def obey(line: str) -> None:
+            task = loop.create_task(_obey(fleet, line, announce))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+        def hand_over(line: str) -> None:
+            loop.call_soon_threadsafe(obey, line)
+
+        orders(hand_over)
         await stop.wait()
+
+
+async def _obey(fleet: Fleet, line: str, announce: Callable[[str], None]) -> None:
+    """Carry out one order, and say what became of it."""
+    order, _, device = line.strip().partition(" ")
+    if order not in ("unplug", "plug") or device not in fleet.devices:
+        announce(f"{line.strip()}: write unplug or plug, and the id of a device: {', '.join(fleet.devices)}")
+        return
+    try:
+        await (fleet.unplug(device) if order == "unplug" else fleet.plug(device))
+    except JouletwinError as problem:
+        announce(f"{line.strip()}: {problem}")
+        return
+    announce(f"{device} is {order}ged")

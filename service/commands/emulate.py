@@ -1,14 +1,13 @@
 """``emulate``: the devices of a site, served over Modbus TCP."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 
 from hil.clocks import RealClock
-from hil.emulators.process import serve_fleet
+from hil.emulators.process import Obey, serve_fleet
 from models.horizon import require_utc
 from models.site.file import load_site
-from service.emulation import TimeScale, end_when_stdin_closes
+from service.emulation import TimeScale, heed, terminate, typed_here
 from service.pace import paced
 
 
@@ -24,11 +23,23 @@ def emulate(
 ) -> None:
     """Serve every device until SIGINT or SIGTERM; tell first how the plant's time runs, then where each device listens."""
     site = paced(load_site(site_file), speed)
-    if until_stdin_closes:
-        end_when_stdin_closes(sys.stdin.buffer)
     first = require_utc(start) if start is not None else RealClock().now()
     _announce(str(TimeScale.beginning(first, speed)))
-    serve_fleet(site, base_port=base_port, seed=seed, start=first, speed=speed, outages=outages, announce=_announce)
+
+    def orders(obey: Obey) -> None:
+        if (typed := typed_here()) is not None:
+            heed(typed, obey, terminate if until_stdin_closes else None)
+
+    serve_fleet(
+        site,
+        base_port=base_port,
+        seed=seed,
+        start=first,
+        speed=speed,
+        outages=outages,
+        announce=_announce,
+        orders=orders,
+    )
 
 
 def _announce(line: str) -> None:

@@ -107,5 +107,8 @@ def courses_table(site: Site, courses: Sequence[Course]) -> Table:
 def write_out(out: Path, moments: Sequence[Moment]) -> None:
     """Write the rebuilt trajectory as NetCDF."""
     found = trajectory([m.snapshot for m in moments])
-    found.to_netcdf(out)
+    found.to_netcdf(
+        out,
+        encoding={"time": {"units": "seconds since 1970-01-01", "dtype": "float64"}, "doubtful": {"dtype": "int32"}},
+    )
     console.print(f"{out}: power_kw and stored_kwh of {len(moments)} turns", highlight=False)

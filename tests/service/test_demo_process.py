@@ -23,7 +23,13 @@ def start(*arguments):
     environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
     command = [sys.executable, "-m", "service.cli", *arguments]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -47,12 +53,38 @@ def gone(pid, within_s=20.0):
     return False
 
 
-def test_the_demo_serves_its_page_and_ends_without_a_trace():
+def alarm_of(address, device, state, within_s=60.0):
+    """Wait until a device's alarm stands in a state, and return it."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        alarms = httpx.get(address + "api/v1/alarms", timeout=20).json()["items"]
+        found = [a for a in alarms if (a["source"], a["place"], a["state"]) == ("device", device, state)]
+        if found:
+            return found[0]
+        time.sleep(0.2)
+    raise AssertionError(f"no {state} alarm of {device}: {alarms}")
+
+
+def type_in(process, line):
+    process.stdin.write(line + "\n")
+    process.stdin.flush()
+
+
+def test_the_demo_serves_its_page_loses_a_device_finds_it_again_and_ends_without_a_trace():
     demo = start("demo", "--port", "0")
     plant = int(said(demo, r"in process (\d+)"))
     address = said(demo, r"(http://127\.0\.0\.1:\d+/)")
     assert httpx.get(address + "api/v1/health", timeout=20).json()["plant"] == "emulated"
     assert httpx.get(address, timeout=20).status_code == 200
+    until = time.monotonic() + 60
+    while httpx.get(address + "api/v1/snapshot", timeout=20).status_code == 503 and time.monotonic() < until:
+        time.sleep(0.2)
+    type_in(demo, "unplug wind")
+    alarm = alarm_of(address, "wind", "unacknowledged")
+    assert alarm["active"]
+    assert "wind" in httpx.get(address + "console/events?lang=en", timeout=20).text
+    type_in(demo, "plug wind")
+    assert alarm_of(address, "wind", "returned")["id"] == alarm["id"]
     demo.send_signal(signal.SIGTERM)
     rest = demo.communicate(timeout=60)[0]
     assert demo.returncode == 0, rest
