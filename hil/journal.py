@@ -7,17 +7,20 @@ either no frame or a frame with its record.
 import fcntl
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from hil.clocks import Anchor
 from hil.frames import WriteFrame
 from models.errors import JouletwinError, SetupError
 from models.ports import Command, Outcome, Receipt
 
+Held = tuple[str, int, datetime, frozenset[str]]
+"""A lease: holder, priority, until, devices."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS commands (
     id TEXT PRIMARY KEY, device TEXT NOT NULL, quantity TEXT NOT NULL, value REAL NOT NULL, issued_at TEXT NOT NULL,
@@ -31,6 +34,8 @@ CREATE TABLE IF NOT EXISTS outcomes (
     command TEXT PRIMARY KEY, outcome TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL, at TEXT NOT NULL, read_back REAL);
 CREATE TABLE IF NOT EXISTS groups (
     id TEXT PRIMARY KEY, device TEXT NOT NULL, members TEXT NOT NULL, opened_at TEXT NOT NULL, closed_at TEXT, result TEXT);
+CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, monotonic_s REAL NOT NULL, now TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS leases (holder TEXT PRIMARY KEY, priority INTEGER NOT NULL, until TEXT NOT NULL, devices TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS attempts_command ON attempts (command);
 CREATE INDEX IF NOT EXISTS attempts_register ON attempts (device, address, at);
 CREATE INDEX IF NOT EXISTS events_command ON events (command);
@@ -94,6 +99,32 @@ class Journal:
         self._db.close()
         if self._lock is not None:
             self._lock.close()
+
+    def keep_time(self, anchor: Anchor | None) -> None:
+        """Record where the clock stands, None when the bridge ends in order and the next may ask the machine."""
+        with self._writing():
+            self._db.execute("DELETE FROM clock")
+            if anchor is not None:
+                row = (anchor.boot, anchor.monotonic_s, _text(anchor.now))
+                self._db.execute("INSERT INTO clock VALUES (1,?,?,?)", row)
+
+    def time_kept(self) -> Anchor | None:
+        """Return where the clock of a bridge stood that ended without warning, None after an orderly end."""
+        row = self._db.execute("SELECT boot, monotonic_s, now FROM clock").fetchone()
+        return None if row is None else Anchor(row[0], row[1], datetime.fromisoformat(row[2]))
+
+    def keep_leases(self, leases: Sequence[Held]) -> None:
+        """Record who holds what; these leases take the place of all before."""
+        with self._writing():
+            self._db.execute("DELETE FROM leases")
+            for holder, priority, until, devices in leases:
+                row = (holder, priority, _text(until), json.dumps(sorted(devices)))
+                self._db.execute("INSERT INTO leases VALUES (?,?,?,?)", row)
+
+    def leases(self) -> list[Held]:
+        """Return the leases recorded last."""
+        rows = self._db.execute("SELECT holder, priority, until, devices FROM leases").fetchall()
+        return [(h, p, datetime.fromisoformat(u), frozenset(json.loads(d))) for h, p, u, d in rows]
 
     def accept(self, command: Command, at: datetime) -> int:
         """Record a command and return its epoch; commands of later epochs win over earlier ones.

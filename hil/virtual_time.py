@@ -23,6 +23,20 @@ PATIENCE_S = 0.25
 """Real seconds without any event after which something counted as under way is given up."""
 
 
+class End:
+    """One end of a connection, as the ledger knows it."""
+
+    __slots__ = ("open", "peer", "pending", "unseen")
+
+    def __init__(self) -> None:
+        self.peer: End = self
+        self.open = False
+        self.unseen = False
+        """It has not yet noticed a connect or a close."""
+        self.pending = 0
+        """Bytes on their way to it."""
+
+
 class Ledger:
     """What is on its way between the sockets of one loop."""
 
@@ -32,62 +46,73 @@ class Ledger:
         """Connects, threads and frozen sections under way."""
         self.stalls = 0
         """Times that patience ran out; 0 in a clean run."""
-        self._open: set[Ends] = set()
-        self._bytes: dict[Ends, int] = {}
-        self._unseen: set[Ends] = set()
-        """Ends that have not yet noticed a connect or a close."""
+        self._ends: dict[Ends, End] = {}
+        self._bytes = 0
+        self._unseen = 0
 
     @property
     def quiet(self) -> bool:
         """Whether nothing is on its way."""
         return not (self._bytes or self._unseen or self.held)
 
-    def opened(self, here: Ends) -> None:
-        """Note that one end of a connection exists."""
+    def opened(self, here: Ends) -> End:
+        """Note that one end of a connection exists, and return it."""
         there = here[::-1]
-        self._open.add(here)
-        self._unseen.discard(here)
-        if there not in self._open and here[1] in self.listening:
-            self._unseen.add(there)
+        end = self._ends.get(here)
+        if end is None:
+            end, peer = End(), End()
+            end.peer, peer.peer = peer, end
+            self._ends[here], self._ends[there] = end, peer
+            self._mark(peer, here[1] in self.listening)
+        end.open = True
+        self._mark(end, False)
+        return end
 
-    def sent(self, here: Ends, count: int) -> None:
+    def sent(self, end: End, count: int) -> None:
         """Note bytes that left one end."""
-        there = here[::-1]
-        if there in self._open or there in self._unseen:
-            self._bytes[there] = self._bytes.get(there, 0) + count
+        peer = end.peer
+        if peer.open or peer.unseen:
+            peer.pending += count
+            self._bytes += count
 
-    def received(self, here: Ends, count: int) -> None:
+    def received(self, end: End, count: int) -> None:
         """Note bytes that arrived; 0 is the end of the stream."""
         if count == 0:
-            self._unseen.discard(here)
+            self._mark(end, False)
             return
-        left = self._bytes.get(here, 0) - count
-        if left > 0:
-            self._bytes[here] = left
-        else:
-            self._bytes.pop(here, None)
+        arrived = min(count, end.pending)
+        end.pending -= arrived
+        self._bytes -= arrived
 
-    def closed(self, here: Ends) -> None:
+    def closed(self, here: Ends, end: End) -> None:
         """Note that one end is gone, and what was on its way to it."""
-        there = here[::-1]
-        self._open.discard(here)
-        self._bytes.pop(here, None)
-        self._unseen.discard(here)
-        if there in self._open:
-            self._unseen.add(there)
+        self._bytes -= end.pending
+        end.pending, end.open = 0, False
+        self._mark(end, False)
+        self._mark(end.peer, end.peer.open)
+        if self._ends.get(here) is end:
+            del self._ends[here]
+            if not end.peer.open:
+                self._ends.pop(here[::-1], None)
 
     def give_up(self) -> None:
         """Forget what never arrived (a peer that stopped reading), so that time can go on."""
         self.stalls += 1
-        self._bytes.clear()
-        self._unseen.clear()
+        for end in self._ends.values():
+            end.pending, end.unseen = 0, False
+        self._bytes = self._unseen = 0
+
+    def _mark(self, end: End, unseen: bool) -> None:
+        self._unseen += unseen - end.unseen
+        end.unseen = unseen
 
 
 class CountedSocket(socket.socket):
     """A socket that keeps the ledger."""
 
     ledger: Ledger
-    ends: Ends | None = None
+    ends: Ends
+    end: End | None = None
 
     @classmethod
     def taking_over(cls, plain: socket.socket, ledger: Ledger) -> "CountedSocket":
@@ -99,14 +124,14 @@ class CountedSocket(socket.socket):
             counted.ends = (counted.getsockname(), counted.getpeername())
         except OSError:
             return counted  # reset before it was accepted
-        ledger.opened(counted.ends)
+        counted.end = ledger.opened(counted.ends)
         return counted
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """Send and count."""
         count = super().send(data, flags)
-        if self.ends is not None:
-            self.ledger.sent(self.ends, count)
+        if self.end is not None:
+            self.ledger.sent(self.end, count)
         return count
 
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
@@ -116,8 +141,8 @@ class CountedSocket(socket.socket):
         except ConnectionError:
             self._note_end()
             raise
-        if self.ends is not None:
-            self.ledger.received(self.ends, len(data))
+        if self.end is not None:
+            self.ledger.received(self.end, len(data))
         return data
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
@@ -127,19 +152,19 @@ class CountedSocket(socket.socket):
         except ConnectionError:
             self._note_end()
             raise
-        if self.ends is not None:
-            self.ledger.received(self.ends, count)
+        if self.end is not None:
+            self.ledger.received(self.end, count)
         return count
 
     def _note_end(self) -> None:
-        if self.ends is not None:
-            self.ledger.received(self.ends, 0)
+        if self.end is not None:
+            self.ledger.received(self.end, 0)
 
     def close(self) -> None:
         """Close and count."""
-        if self.ends is not None:
-            self.ledger.closed(self.ends)
-            self.ends = None
+        if self.end is not None:
+            self.ledger.closed(self.ends, self.end)
+            self.end = None
         super().close()
 
 
@@ -153,10 +178,13 @@ class _VirtualSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return ready sockets, in the order of their numbers so that two runs agree."""
+        if timeout == 0 and self.ledger.quiet:
+            return []  # nothing is on its way, so no socket can have anything
         ready = super().select(0)
         if not ready and timeout != 0:
             ready = self._wait(timeout)
-        ready.sort(key=lambda item: item[0].fd)
+        if len(ready) > 1:
+            ready.sort(key=lambda item: item[0].fd)
         return ready
 
     def _wait(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:

@@ -3,6 +3,7 @@
 from hil.bridge.bridge import Bridge, BridgeStats
 from hil.bridge.events import (
     BridgeEvent,
+    ClockSet,
     CommandState,
     ConfirmationWanted,
     DeviceBack,
@@ -19,6 +20,7 @@ __all__ = [
     "Bridge",
     "BridgeEvent",
     "BridgeStats",
+    "ClockSet",
     "CommandState",
     "ConfirmationWanted",
     "DeviceBack",

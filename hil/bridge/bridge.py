@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from hil.bridge.driver import Driver
-from hil.bridge.events import Listener, nobody
+from hil.bridge.events import ClockSet, Listener, nobody
 from hil.bridge.groups import Groups
 from hil.bridge.keeper import Keeper
 from hil.bridge.leases import Lease, Leases
@@ -16,15 +18,16 @@ from hil.bridge.link import Link
 from hil.bridge.polled import PolledDevice
 from hil.bridge.poller import Poller
 from hil.bridge.writer import Approve, Mode, Writer
-from hil.clocks import transport_scale
-from hil.journal import Journal
+from hil.certificates import client_context
+from hil.clocks import JUMP_S, RealClock, transport_scale
+from hil.journal import Journal, JournalError
 from hil.maps.bind import bind, check_devices
+from hil.tasks import end
 from models.errors import MapError
 from models.findings import errors_in
 from models.ports import Clock, Command, Quality, Reading, Receipt
 from models.site import Device, Site
 
-CANCEL_AGAIN_S = 0.2
 SETTLE_S = 0.5
 """How long a reader waits for the polls that are due at its instant."""
 FIRST_POLL_S = 3.0
@@ -85,13 +88,15 @@ class Bridge:
         self._clock = clock
         self._stagger_s = stagger_s
         self._timeout_s = timeout_s
+        self._folder = site.folder
         places = addresses or {}
         self.devices = {d.id: PolledDevice(_moved(d, places.get(d.id)), bind(site, d)) for d in site.devices}
         self._links = self._make_links()
         self._journal = Journal(journal)
+        self._take_up_time()
         assets = {d.id: site.asset(d.asset) for d in site.devices}
         by_device = {d.id: self._links[_place(d.device)] for d in self.devices.values()}
-        self.leases = Leases()
+        self.leases = Leases(self._journal)
         self._driver = Driver(by_device, clock, self._journal, frame_life_s)
         self._keeper = Keeper(self.devices, self._driver, clock, self._journal, self.leases, listener)
         self._groups = Groups(self.devices, self._driver, self._keeper, self._journal, clock)
@@ -110,14 +115,16 @@ class Bridge:
             approve=approve,
         )
         self._listener = listener
+        self._told_of_jump = False
         self._pollers: list[Poller] = []
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         """Start polling and wait until every device has been asked once."""
         if self.writer.mode is Mode.AUTO:
-            self._keeper.resume()
-            self._groups.resume()
+            self._groups.to_take_up = True
+            with suppress(JournalError):  # tried again by every poll; until then nothing is written
+                self._groups.take_up()
         for place, link in self._links.items():
             mine = [d for d in self.devices.values() if _place(d.device) == place]
             self._pollers.append(Poller(link, mine, self._clock, self._listener, self._groups.tend))
@@ -139,14 +146,11 @@ class Bridge:
 
     async def close(self) -> None:
         """Stop polling and close every connection; devices with a revert timer fall back by themselves."""
-        while pending := [t for t in self._tasks if not t.done()]:
-            # asked again until all have ended: wait_for may lose a cancellation that comes with its answer (Python 3.11)
-            for task in pending:
-                task.cancel()
-            await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         for link in self._links.values():
             link.close()
+        with suppress(JournalError):
+            self._journal.keep_time(None)
         self._journal.close()
 
     async def read(self) -> Sequence[Reading]:
@@ -156,6 +160,7 @@ class Bridge:
             poller.caught_up.clear()
         await _all_within([p.caught_up for p in behind], SETTLE_S)
         now, at = self._clock.monotonic(), self._clock.now()
+        self._watch_clock(at)
         return [reading for device in self.devices.values() for reading in device.readings(now, at)]
 
     async def write(self, command: Command) -> Receipt:
@@ -201,11 +206,31 @@ class Bridge:
         """The record of every command and frame."""
         return self._journal
 
+    def _take_up_time(self) -> None:
+        """Go on with the time of a bridge that ended without warning: the machine's clock may have been set meanwhile."""
+        if not isinstance(self._clock, RealClock):
+            return
+        kept = self._journal.time_kept()
+        if kept is not None:
+            self._clock.go_on_from(kept)
+        with suppress(JournalError):
+            self._journal.keep_time(self._clock.anchor())
+
+    def _watch_clock(self, at: datetime) -> None:
+        """Tell, once, that the machine's clock has been set."""
+        offset_s = self._clock.offset_s if isinstance(self._clock, RealClock) else 0.0
+        jumped = abs(offset_s) > JUMP_S
+        if jumped and not self._told_of_jump:
+            words = f"the machine's clock was set by {offset_s:+.0f} s; control keeps its own time. Stop and start the bridge to take the new one"
+            self._listener(ClockSet(at, "", words))
+        self._told_of_jump = jumped
+
     def _make_links(self) -> dict[tuple[str, int], Link]:
         """Return one link per address; devices behind one gateway share it and its strictest habits."""
         links: dict[tuple[str, int], Link] = {}
         for place in dict.fromkeys(_place(d.device) for d in self.devices.values()):
             mine = [d for d in self.devices.values() if _place(d.device) == place]
+            tls = mine[0].device.tls
             links[place] = Link(
                 *place,
                 mine[0].device.framer,
@@ -216,6 +241,8 @@ class Bridge:
                 pause_between_s=max(d.map.pause_between_s for d in mine),
                 # a lost device is knocked at as often as it would be polled
                 back_off_max_s=min(d.device.poll_s for d in mine) / transport_scale(self._clock),
+                secure=None if tls is None else client_context(tls, self._folder),
+                server_name="" if tls is None else tls.server_name,
             )
         return links
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from hil.bridge.gate import refuse_late
@@ -12,7 +13,7 @@ from hil.bridge.verdict import Sent, Verdict, not_done, unread
 from hil.clocks import transport_scale
 from hil.codec import decode_one, encode
 from hil.frames import WriteFrame, write_frame
-from hil.journal import Journal
+from hil.journal import Journal, JournalError
 from hil.maps.types import Point
 from hil.planner import plan_blocks
 from models.errors import PlantError, RefusedError
@@ -134,7 +135,8 @@ class Driver:
             target.doubtful = True
         elif flight in target.flights:
             target.flights.remove(flight)  # answered or never sent: nothing is left on its way
-        self._journal.result(attempt, f"{sent.value} {problem}".strip())
+        with suppress(JournalError):  # the frame has left; an attempt without a result counts as unknown
+            self._journal.result(attempt, f"{sent.value} {problem}".strip())
         return sent, problem
 
     async def _transmit(self, device: PolledDevice, frame: WriteFrame) -> tuple[Sent, str]:

@@ -42,6 +42,11 @@ class WrongDevice(BridgeEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ClockSet(BridgeEvent):
+    """Somebody set the machine's clock; ``device`` is empty."""
+
+
+@dataclass(frozen=True, slots=True)
 class FrameShadowed(BridgeEvent):
     """In shadow mode: a frame that would have been sent, byte by byte."""
 

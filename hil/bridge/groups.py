@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from hil.bridge.driver import Driver, Words
 from hil.bridge.gate import Refusal
@@ -58,11 +59,14 @@ class Groups:
         self._running: set[str] = set()
         self.torn: set[str] = set()
         """Groups that the journal, not the device, has left half-written."""
+        self.to_take_up = False
+        """Whether a bridge before this one may have left something open that has not been taken up yet."""
 
     async def tend(self, device: PolledDevice, good: bool = True) -> float:
         """Look after a device's targets following a poll, and close the groups that are whole again."""
-        if self.torn:
-            with suppress(JournalError):
+        with suppress(JournalError):
+            self.take_up()
+            if self.torn:
                 self.resume()
         wake = await self._keeper.tend(device, good)
         with suppress(JournalError):
@@ -80,6 +84,14 @@ class Groups:
             back.reasserted.append(self._clock.monotonic())
             self._keeper.put(back)
             self._keeper.enter(back, State.UNKNOWN, "tried again")
+
+    def take_up(self) -> None:
+        """After a start: go on with what the bridge before has left open; JournalError while the journal cannot be written."""
+        self._keeper.pay()
+        if self.to_take_up:
+            self._keeper.resume()
+            self.resume()
+            self.to_take_up = False
 
     def resume(self) -> None:
         """After a start: groups without an end are taken back as soon as their device is read well."""
@@ -229,7 +241,7 @@ class Groups:
             self._clock.now(),
             step.was if restored else None,
         )
-        self._journal.outcome(receipt)
+        self._keeper.record(partial(self._journal.outcome, receipt))
         self._keeper.note(step.command, State.ROLLED_BACK.value, receipt.message)
         return receipt
 

@@ -1,8 +1,11 @@
 """Keeping commands standing until their deadline: refresh, re-assert, resolve, suspend, resume."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from math import inf
 
 from hil.bridge.driver import Driver, applied
@@ -18,6 +21,8 @@ from hil.maps.types import Point
 from models.ports import Clock, Command, Outcome, Receipt
 
 REASSERTIONS = 3
+AGAIN_S = 0.2
+"""Shortest pause until a refresh that could not be sent is tried again."""
 REASSERT_WINDOW_S = 600.0
 """A point that has to be put right more than so often within so long belongs to somebody else."""
 
@@ -45,6 +50,8 @@ class Keeper:
         """False keeps everything off the wire."""
         self._devices, self._driver, self._clock = devices, driver, clock
         self._journal, self._leases, self._tell = journal, leases, listener
+        self._owed: deque[Callable[[], None]] = deque()
+        """Records of what has happened that the journal could not take yet."""
 
     def put(self, target: Target) -> None:
         """Let a new command take the place of the one before on its point."""
@@ -70,7 +77,7 @@ class Keeper:
         receipt = Receipt(target.command, outcome, verdict.code, verdict.words, at, verdict.read_back)
         self.enter(target, verdict.state, verdict.words)
         if outcome is Outcome.APPLIED or not target.applied:
-            self._journal.outcome(receipt)
+            self.record(partial(self._journal.outcome, receipt))
         target.applied |= outcome is Outcome.APPLIED
         if verdict.read_back is not None:
             device = self._devices[target.command.device]
@@ -87,18 +94,21 @@ class Keeper:
         lock = self.locks[device.id]
         if lock.locked():
             return inf
+        self.pay()
         self._close_expired(device)
         mine = [t for t in self.targets.values() if t.command.device == device.id]
         if not good or not self.active or not (mine or self.suspended):
             return inf
-        self._wake_suspended(device)
         async with lock:
-            for target in mine:
-                try:
+            try:
+                self._wake_suspended(device)
+                for target in mine:
                     await self._look_after(target, device)
-                except JournalError:
-                    break  # reading goes on; nothing may be sent without its record
-        return min((t.refresh_due() for t in mine if t.state.stands), default=inf)
+            except JournalError:
+                pass  # reading goes on; nothing may be sent without its record
+        due = min((t.refresh_due() for t in mine if t.state.stands), default=inf)
+        # what could not be refreshed just now is not tried again in the same instant
+        return max(due, self._clock.monotonic() + AGAIN_S)
 
     async def _look_after(self, target: Target, device: PolledDevice) -> None:
         if self.targets.get(target.key) is not target or self._leased_away(target):
@@ -190,11 +200,12 @@ class Keeper:
         for target in [t for t in self.suspended.values() if t.command.device == device.id]:
             if self._leased_away(target):
                 continue
-            del self.suspended[target.key]
             if self._clock.now() >= target.command.deadline:
+                del self.suspended[target.key]
                 self.enter(target, State.EXPIRED, "deadline")
                 continue
             target.epoch = self._journal.renew(target.command.id)
+            del self.suspended[target.key]
             self.put(target)
             self.enter(target, State.UNKNOWN, "the lease is over; taken up again")
 
@@ -256,8 +267,30 @@ class Keeper:
     def note(self, command: Command, state: str, words: str) -> None:
         """Record and announce what happened to a command."""
         at = self._clock.now()
-        self._journal.event(command.id, at, state, words)
+        self.record(partial(self._journal.event, command.id, at, state, words))
         self._tell(CommandState(at, command.device, words, command.id, state))
+
+    def record(self, write: Callable[[], None]) -> None:
+        """Record what has happened, now or as soon as the journal can be written again; in order."""
+        self._owed.append(write)
+        self.pay()
+
+    def pay(self) -> None:
+        """Record what the journal could not take when it happened."""
+        with suppress(JournalError):
+            while self._owed:
+                self._owed[0]()
+                self._owed.popleft()
+
+    def unrecorded(self, target: Target, why: JournalError) -> Receipt:
+        """Return what became of a command whose next frame could not be recorded: nothing, unless one had left before."""
+        if target.state is State.PENDING:
+            self._drop(target)
+            receipt = Receipt(target.command, Outcome.NO, "refused_journal", str(why), self._clock.now())
+            self.record(partial(self._journal.outcome, receipt))
+            return receipt
+        words = f"{why}; what was sent before is looked at by the next good poll"
+        return self.settle(target, Verdict(State.UNKNOWN, Outcome.MAYBE, "unknown", words))
 
     def _drop(self, target: Target) -> None:
         if self.targets.get(target.key) is target:

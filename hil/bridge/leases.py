@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hil.bridge.gate import Refusal
+from hil.journal import Journal, JournalError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,27 +26,35 @@ class Lease:
 
 
 class Leases:
-    """The leases of one bridge."""
+    """The leases of one bridge; they outlive it in its journal."""
 
-    def __init__(self) -> None:
-        self._leases: list[Lease] = []
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._leases = [Lease(*row) for row in journal.leases()]
 
     def grant(self, lease: Lease, now: datetime) -> Refusal | None:
         """Take a lease; the reason why not when somebody of the same or a higher priority holds one of its devices."""
-        self._leases = [held for held in self._leases if now < held.until and held.holder != lease.holder]
-        for held in self._leases:
+        others = [held for held in self._leases if now < held.until and held.holder != lease.holder]
+        for held in others:
             shared = not held.devices or not lease.devices or held.devices & lease.devices
             if shared and held.priority >= lease.priority:
                 words = (
                     f"{held.holder} holds {_names(held)} until {held.until:%H:%M:%S} UTC with priority {held.priority}"
                 )
                 return Refusal("refused_lease", f"{words}; ask for a higher one or wait")
-        self._leases.append(lease)
+        try:
+            self._keep([*others, lease])
+        except JournalError as problem:
+            return Refusal("refused_journal", str(problem))
         return None
 
     def end(self, holder: str) -> None:
-        """Give back everything that a holder has leased."""
-        self._leases = [held for held in self._leases if held.holder != holder]
+        """Give back everything that a holder has leased; JournalError, and nothing given back, when that cannot be recorded."""
+        self._keep([held for held in self._leases if held.holder != holder])
+
+    def _keep(self, leases: list[Lease]) -> None:
+        self._journal.keep_leases([(held.holder, held.priority, held.until, held.devices) for held in leases])
+        self._leases = leases
 
     def holder(self, device: str, now: datetime) -> Lease | None:
         """Return the lease that counts on a device now, None when anybody may command it."""

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import random
+import ssl
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
+from hil.certificates import why_refused
 from hil.frames import WriteFrame
 from hil.maps.types import Table
 from models.errors import AnswerError, RefusedError, UnreachableError
@@ -100,6 +102,8 @@ class Link:
         pause_between_s: float = 0.0,
         back_off_max_s: float = BACK_OFF_MAX_S,
         name: str | None = None,
+        secure: ssl.SSLContext | None = None,
+        server_name: str = "",
     ) -> None:
         self.host, self.port, self.framer = host, port, framer
         self.timeout_s = timeout_s
@@ -108,6 +112,10 @@ class Link:
         self._pause_after_connect_s = pause_after_connect_s
         self._pause_between_s = pause_between_s
         self._back_off_max_s = min(max(back_off_max_s, BACK_OFF_MIN_S), BACK_OFF_MAX_S)
+        self._secure, self._server_name = secure, server_name or host
+        self._why = ""
+        """Why TLS ended, where it did."""
+        self._asking = False
         self._turn = Turn()
         self._client: AsyncModbusTcpClient | None = None
         self._back_off_s = 0.0
@@ -181,9 +189,15 @@ class Link:
             trace_connect=self._on_trace,
         )
         self._client = client
+        self._why = ""
+        if self._secure is not None:
+            self._wrap_in_tls(client, self._secure)
         if not await self._connect(client):
             self._fail()
-            raise NotSentError(f"{self} accepts no connection; is the device on?")
+            raise NotSentError(f"{self} accepts no connection: {self._why or 'is the device on?'}")
+        if self._secure is not None:
+            # TLS 1.3 lets a device look at our certificate after we count as connected; it then just hangs up
+            self._why = "it closed before its first answer; does it accept our certificate?"
         self.stats.connects += 1
         if self._pause_after_connect_s:
             await asyncio.sleep(self._pause_after_connect_s)
@@ -195,9 +209,22 @@ class Link:
         except (ModbusException, OSError):
             return False
 
+    def _wrap_in_tls(self, client: AsyncModbusTcpClient, context: ssl.SSLContext) -> None:
+        """Let a client connect over TLS with the framing of Modbus TCP, which pymodbus's own TLS client does not cut into frames."""
+        create: Callable[..., Awaitable[object]] = client.ctx.call_create
+
+        async def call() -> object:
+            try:
+                return await create(ssl=context, server_hostname=self._server_name)
+            except ssl.SSLError as problem:
+                self._why = why_refused(problem)
+                raise
+
+        client.ctx.call_create = call
+
     def _on_trace(self, connected: bool) -> None:
         """Wake a waiting request when its connection goes: pymodbus would let it run into the time-out."""
-        if connected or self._client is None:
+        if connected or self._client is None or not self._asking:
             return
         waiting = self._client.ctx.response_future
         if not waiting.done():
@@ -205,18 +232,23 @@ class Link:
 
     async def _ask(self, request: Awaitable[ModbusPDU], function: int) -> ModbusPDU:
         self.stats.requests += 1
+        self._asking = True
         try:
             answer = await request
         except (ModbusException, OSError) as problem:
             self._fail()
-            raise UnreachableError(f"{self} gave no answer: {problem}") from None
+            raise UnreachableError(f"{self} gave no answer: {self._why or problem}") from None
         except BaseException:
             # cancelled: the answer may still come, and must not meet the next question
             self.close()
             raise
+        finally:
+            self._asking = False
+        if self.framer == "rtu" and self._client is not None and self._client.ctx.recv_buffer:
+            self._misfit("more than one answer came, and RTU frames do not say which belongs to the question")
         if answer.function_code & 0x7F != function:
             self._misfit(f"asked function {function}, answered {answer.function_code}")
-        self._back_off_s = 0.0
+        self._back_off_s, self._why = 0.0, ""
         if answer.isError():
             code = int(getattr(answer, "exception_code", 4))
             raise RefusedError(f"{self} refused with exception {code:#04x}", code)

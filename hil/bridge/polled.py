@@ -35,6 +35,8 @@ class BlockState:
     """Consecutive reads in which nothing that should move has moved."""
     still_since: float = 0.0
     moving: tuple[float, ...] = ()
+    watched: tuple[int, ...] | None = None
+    """Which of its values say whether the device lives; found by the first read."""
 
     @property
     def frozen(self) -> bool:
@@ -52,6 +54,8 @@ class PolledDevice:
     failing_since: float | None = None
     """Clock time of the first failure since the last good answer."""
     last_good: float = -1.0
+    back_since: float = -1.0
+    """Clock time of the first good read after the last outage; blocks read before it are of another time."""
     why: str = "not read yet"
     seen_connects: int = 0
     disabled: set[str] = field(default_factory=set)
@@ -90,53 +94,49 @@ class PolledDevice:
         values = state.block.decode(registers).tolist()
         self._watch(state, values, started)
         state.started = started
+        index, written = self.index, self.written
         readings = []
         for point, value in zip(state.block.points, values, strict=True):
-            before = self.index.get(point.quantity)
-            if self.written.get(point.quantity, -1.0) > started and before is not None:
+            quantity = point.quantity
+            before = index.get(quantity)
+            if before is not None and written.get(quantity, -1.0) > started:
                 readings.append(before)  # asked before the write landed
                 continue
+            if before is None or before.value != value:
+                self.stood_since[quantity] = started
             quality = _plausible(point, value, before)
-            reading = Reading(
-                self.device.id,
-                point.quantity,
-                nan if quality is Quality.BAD else value,
-                measured,
-                received,
-                quality,
-            )
-            self._note_change(point.quantity, value, started)
-            self.index[point.quantity] = reading
+            shown = nan if quality is Quality.BAD else value
+            reading = index[quantity] = Reading(self.device.id, quantity, shown, measured, received, quality)
             readings.append(reading)
         state.readings = tuple(readings)
 
     def _watch(self, state: BlockState, values: Sequence[float], started: float) -> None:
         """Count the reads in which the heartbeat, or without one all of at least four noisy points, stood still."""
-        points = state.block.points
-        if self.map.heartbeat is not None:
-            moving = tuple(v for p, v in zip(points, values, strict=True) if p.heartbeat)
-        else:
-            moving = tuple(v for p, v in zip(points, values, strict=True) if p.noisy)
-            moving = moving if len(moving) >= 4 else ()
+        if state.watched is None:
+            state.watched = self._telling(state.block)
+        moving = tuple([values[k] for k in state.watched])
         if not moving or moving != state.moving:
             state.moving, state.still, state.still_since = moving, 0, started
         else:
             state.still += 1
 
+    def _telling(self, block: Block) -> tuple[int, ...]:
+        """Return which values of a block move while the device lives: its heartbeat, or at least four noisy ones."""
+        if self.map.heartbeat is not None:
+            return tuple(k for k, p in enumerate(block.points) if p.heartbeat)
+        noisy = tuple(k for k, p in enumerate(block.points) if p.noisy)
+        return noisy if len(noisy) >= 4 else ()
+
     def note_write(self, quantity: str, value: float, ended: float, at: datetime) -> None:
         """Take in what was read back after a write."""
         self.written[quantity] = ended
-        self._note_change(quantity, value, ended)
+        before = self.index.get(quantity)
+        if before is None or before.value != value:
+            self.stood_since[quantity] = ended
         reading = Reading(self.device.id, quantity, value, at, at, Quality.GOOD)
         self.index[quantity] = reading
         for state in self.blocks:
             state.readings = tuple(reading if r.quantity == quantity else r for r in state.readings)
-
-    def _note_change(self, quantity: str, value: float, at: float) -> None:
-        """Remember since when a value stands; to be called before it is taken in."""
-        before = self.index.get(quantity)
-        if before is None or before.value != value:
-            self.stood_since[quantity] = at
 
     def quality(self, now: float) -> Quality:
         """Return how far the device as a whole may be trusted."""
@@ -145,6 +145,8 @@ class PolledDevice:
             return Quality.BAD if self.last_good < 0 or late else Quality.UNCERTAIN
         if self.last_good < 0:
             return Quality.BAD
+        if any(b.started < self.back_since for b in self.blocks):
+            return Quality.UNCERTAIN
         return Quality.STALE if self.frozen else Quality.GOOD
 
     def readings(self, now: float, at: datetime) -> Iterator[Reading]:
@@ -167,7 +169,7 @@ class PolledDevice:
 
 
 def _plausible(point: Point, value: float, before: Reading | None) -> Quality:
-    if isnan(value):
+    if value != value:
         return Quality.BAD
     if point.range is not None and not point.range[0] <= value <= point.range[1]:
         return Quality.BAD

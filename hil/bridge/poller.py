@@ -63,7 +63,7 @@ class Poller:
         while True:
             try:
                 await self._cycles()
-            except Exception as problem:
+            except Exception as problem:  # whatever it is, every other device has to be read on
                 for device in self.devices:
                     self._lost(device, f"the bridge stumbled over its answer: {problem!r}")
                 await self._clock.sleep(RETRY_S)
@@ -84,10 +84,11 @@ class Poller:
         """Return whether a poll is due or under way."""
         return min(self._wake.values()) <= self._clock.monotonic()
 
-    def soon(self, device: PolledDevice) -> None:
-        """Have every block of a device read at its next turn."""
+    def soon(self, device: PolledDevice, except_for: BlockState) -> None:
+        """Have every other block of a device read at once."""
         for state in device.blocks:
-            state.due = min(state.due, self._clock.monotonic())
+            if state is not except_for:
+                state.due = min(state.due, self._clock.monotonic())
 
     async def _tend(self, device: PolledDevice) -> None:
         """Read what is due, then let the writer look at it."""
@@ -177,6 +178,8 @@ class Poller:
         if device.failing_since is not None:
             gone = self._clock.monotonic() - device.failing_since
             self._tell(DeviceBack(self._clock.now(), device.id, f"answers again after {gone:.1f} s"))
+            device.back_since = started
+            self.soon(device, except_for=state)
         was_frozen = device.why == "frozen"
         device.failing_since, device.last_good, device.why = None, started, "frozen" if device.frozen else ""
         if device.frozen and not was_frozen:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 
 from hil.bridge.driver import Driver, companions, companions_stand
 from hil.bridge.events import ConfirmationWanted, FrameShadowed, Listener
@@ -69,6 +70,7 @@ class Writer:
         """Carry out one command as far as the mode allows, and say what became of it."""
         self._driver.stats.commands += 1
         try:
+            self._groups.take_up()
             known = self._journal.receipt_of(command)
             if known is not None:
                 return known
@@ -79,12 +81,16 @@ class Writer:
                 return self._held_back(command)
             return await self._carry_out(command)
         except JournalError as problem:
-            return Receipt(command, Outcome.NO, "refused_journal", str(problem), self._clock.now())
+            return self._unjournalled(command, problem)
+
+    def _unjournalled(self, command: Command, problem: JournalError) -> Receipt:
+        return Receipt(command, Outcome.NO, "refused_journal", str(problem), self._clock.now())
 
     async def submit_group(self, commands: Sequence[Command]) -> tuple[Receipt, ...]:
         """Carry out commands to one group of a device together, or none of them; one receipt each, in their order."""
         self._driver.stats.commands += len(commands)
         try:
+            self._groups.take_up()
             known = [self._journal.receipt_of(c) for c in commands]
             if any(known):
                 return tuple(r or self._refused(c, NOT_ALONE) for r, c in zip(known, commands, strict=True))
@@ -134,7 +140,12 @@ class Writer:
         command = self._waiting.pop(command_id)
         self._keeper.note(command, "confirmed_by", operator)
         refusal = self._refusal(command)
-        return await self._carry_out(command) if refusal is None else self._refused(command, refusal)
+        if refusal is not None:
+            return self._refused(command, refusal)
+        try:
+            return await self._carry_out(command)
+        except JournalError as problem:
+            return self._unjournalled(command, problem)
 
     def _refusal(self, command: Command) -> Refusal | None:
         """Return what speaks against a command before anybody looks at the device."""
@@ -175,7 +186,7 @@ class Writer:
     def _refused(self, command: Command, refusal: Refusal) -> Receipt:
         receipt = Receipt(command, Outcome.NO, refusal.code, refusal.words, self._clock.now())
         self._keeper.note(command, "refused", f"{refusal.code}: {refusal.words}")
-        self._journal.outcome(receipt)
+        self._keeper.record(partial(self._journal.outcome, receipt))
         return receipt
 
     async def _carry_out(self, command: Command) -> Receipt:
@@ -201,12 +212,19 @@ class Writer:
             target = self._accept(device, point, command)
             if stands_at is not None and companions_stand(device, point):
                 return self._unchanged(target, device, stands_at)
-            return self._keeper.settle(target, await self._driver.bring_about(target, device))
+            try:
+                verdict = await self._driver.bring_about(target, device)
+            except JournalError as problem:
+                return self._keeper.unrecorded(target, problem)
+            return self._keeper.settle(target, verdict)
 
     async def _pulse(self, device: PolledDevice, point: Point, command: Command) -> Receipt:
         epoch = self._journal.accept(command, self._clock.now())
         target = Target(command, point, epoch, self._driver.frame(device, point, command.value))
-        return await self._pulses.carry_out(device, target)
+        try:
+            return await self._pulses.carry_out(device, target)
+        except JournalError as problem:
+            return self._keeper.unrecorded(target, problem)
 
     async def _stands_still(self, device: PolledDevice) -> bool:
         """Return whether the heartbeat is older than a heartbeat may be: what answers could be a gateway's memory."""

@@ -1,18 +1,19 @@
 """The fleet: every device of a site behind its own Modbus TCP server, in front of one emulated plant."""
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from types import TracebackType
 from typing import Literal
 
+from hil.certificates import server_context
 from hil.emulators.bank import DeviceBank
 from hil.emulators.devices import EmulatedDevice
 from hil.emulators.mbap import MbapServer
 from hil.emulators.plant import EmulatedPlant
 from hil.emulators.server import DeviceServer, PymodbusServer
+from hil.tasks import end
 from models.ports import Clock
 from models.site import Device, Site
 
@@ -88,9 +89,7 @@ class Fleet:
     async def stop(self) -> None:
         """Stop the plant's life and every server."""
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end([self._task])
             self._task = None
         for server in self._servers.values():
             await server.stop()
@@ -121,7 +120,10 @@ class Fleet:
             self.bank.refresh(self.clock.now())
 
     def _make_server(self, devices: Sequence[EmulatedDevice], place: Place) -> DeviceServer:
-        """Return the server for one address; RTU over TCP is pymodbus' alone."""
+        """Return the server for one address; RTU over TCP is pymodbus' alone, TLS our own's."""
+        tls = devices[0].device.tls
+        if tls is not None:
+            return MbapServer(devices, place[0], place[1], self.clock.now, server_context(tls, self._site.folder))
         rtu = any(d.device.framer == "rtu" for d in devices)
         kind = PymodbusServer if rtu or self._kind == "pymodbus" else MbapServer
         return kind(devices, place[0], place[1], self.clock.now)

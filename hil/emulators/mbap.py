@@ -5,6 +5,7 @@ unknown unit id with 0x0B, and lets one client in at a time where the device all
 """
 
 import asyncio
+import ssl
 import struct
 from collections.abc import Callable, Mapping, Sequence
 
@@ -23,12 +24,14 @@ COIL_ON, COIL_OFF = 0xFF00, 0x0000
 
 
 class MbapServer:
-    """One Modbus TCP server for the devices of one address; ``port`` 0 lets the machine choose."""
+    """One Modbus TCP server for the devices of one address, over TLS with ``secure``; ``port`` 0 lets the machine choose."""
 
-    def __init__(self, devices: Sequence[EmulatedDevice], host: str, port: int, now: Now) -> None:
+    def __init__(
+        self, devices: Sequence[EmulatedDevice], host: str, port: int, now: Now, secure: ssl.SSLContext | None = None
+    ) -> None:
         self.host, self.port = host, port
         self.units: Mapping[int, EmulatedDevice] = {d.device.unit_id: d for d in devices}
-        self.now = now
+        self.now, self._secure = now, secure
         self.links: set[_Link] = set()
         self.one_client = any(d.map.single_client for d in devices)
         self._server: asyncio.Server | None = None
@@ -37,7 +40,7 @@ class MbapServer:
         """Listen and return the port; SetupError when the machine refuses."""
         require_free(self.host, self.port, ", ".join(d.device.id for d in self.units.values()))
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Link(self), self.host, self.port)
+        self._server = await loop.create_server(lambda: _Link(self), self.host, self.port, ssl=self._secure)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self.port
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
 
+from hil.certificates import check_tls
 from hil.maps.load import load_map, read_map
 from hil.maps.types import RegisterMap
 from models.carriers import Carrier
@@ -60,6 +61,7 @@ def check_devices(site: Site) -> tuple[Finding, ...]:
 
 def _check_device(site: Site, device: Device) -> Iterator[Finding]:
     place = f"devices[{device.id}]"
+    yield from check_tls(device, site.folder)
     found, findings = read_map(device.map, site.folder)
     yield from (replace(f, place=f"{place}.map: {f.place}") for f in findings)
     if found is None:
@@ -96,3 +98,5 @@ def _shared_addresses(site: Site) -> Iterator[Finding]:
         framers = {d.framer for d in placed if (d.host, d.port) == (host, port)}
         if len(framers) > 1:
             yield error("devices", f"{host}:{port} cannot speak both {' and '.join(sorted(framers))}; use one framer")
+        if len({d.tls for d in placed if (d.host, d.port) == (host, port)}) > 1:
+            yield error("devices", f"{host}:{port} has one TLS for all of its units; give each the same tls, or none")

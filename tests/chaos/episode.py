@@ -1,26 +1,23 @@
-"""One chaos episode: a seed makes a plan, the plan runs in virtual time over real sockets, and leaves a device log and a journal."""
+"""Episodes of one engine: a seed makes a plan, the plan runs in virtual time over real sockets, and leaves a device log and a journal."""
 
 import asyncio
 import random
-import struct
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from hil.bridge import Bridge
-from hil.faultproxy import Fault, FaultProxy, Kind, crc16
-from hil.virtual_time import run_virtual, stalls
+from hil.faultproxy import Fault, FaultProxy, Kind
 from models.components import Chp, PartLoadMap
-from models.ports import Command, Quality
+from models.ports import Command
 from models.site import Device, Location, Networks, Node, Site
+from tests.chaos.device import LoggedDevice
+from tests.chaos.life import EPOCH, LENGTH_S, QUIET_S, Evidence, Hardships, at, draw_hardships, lives, run_episode
 
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-LENGTH_S = 45.0
-QUIET_S = 12.0
-"""No faults in the last seconds, so that the end says whether the bridge recovers."""
-FRAME_LIFE_S = 1.5
 SETPOINT, HEARTBEAT = 0x4102, 0x4100
+STEP_S = 5.0
+"""Length of a schedule's steps."""
+GRACE_S = 4.0
+"""How long a step's command outlives its step."""
 WIRE = (
     Kind.DROP_REQUEST,
     Kind.DROP_REPLY,
@@ -35,7 +32,9 @@ WIRE = (
     Kind.WRONG_UNIT,
     Kind.WRONG_TRANSACTION,
     Kind.DUPLICATE,
+    Kind.GLUE,
     Kind.BYTEWISE,
+    Kind.IGNORE,
     Kind.CORRUPT,
 )
 
@@ -49,12 +48,10 @@ class Spell:
     end_s: float
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, kw_only=True)
+class Plan(Hardships):
     """Everything that happens in an episode."""
 
-    seed: int
-    framer: str = "socket"
     faults: tuple[Fault, ...] = ()
     spells: tuple[Spell, ...] = ()
     masters: tuple[tuple[float, int], ...] = ()
@@ -62,130 +59,76 @@ class Plan:
     reboots: tuple[float, ...] = ()
     commands: tuple[tuple[float, float, float], ...] = ()
     """(second, kW, seconds until the deadline)."""
-    kills: tuple[tuple[float, float], ...] = ()
-    """(second, seconds until the bridge is back)."""
+    steps: tuple[float, ...] = ()
+    """kW of each step of a schedule, from the first second on."""
+
+    @property
+    def disturbances(self):
+        """When anything disturbs the device or its line: (from, until)."""
+        wire = [(f.start_s, f.end_s) for f in self.faults] + [(s.start_s, s.end_s) for s in self.spells]
+        instants = [(t, t) for t in (*self.reboots, *(m[0] for m in self.masters))]
+        return [*wire, *instants, *((s, s + d) for s, d in (*self.kills, *self.power_cuts, *self.full_disks))]
+
+
+def window(dice, end, longest):
+    """Return when something begins and ends."""
+    start = dice.uniform(1, end - 2)
+    return start, min(start + dice.uniform(0.5, longest), end)
+
+
+def fault(dice, end, longest, kinds):
+    """Return a fault of any kind at any time."""
+    start, stop = window(dice, end, longest)
+    share, late = dice.choice((0.3, 0.6, 1.0)), dice.uniform(0.1, 1.2)
+    return Fault(dice.choice(kinds), start, stop, share, late, dice.choice((4, 5, 6, 10, 11)))
+
+
+def unique_kw(dice, count):
+    """Return as many values as wanted, no two of them alike, so that the log says whose write it is."""
+    return tuple(200.0 + 7.3 * (k + 1) + dice.randint(0, 9) * 0.5 + 50 * dice.randint(0, 7) for k in range(count))
 
 
 def draw(seed):
-    """Make a plan from a seed."""
+    """Make a plan from a seed: single commands, or one of four a schedule."""
     dice = random.Random(seed)
     end = LENGTH_S - QUIET_S
-
-    def window():
-        start = dice.uniform(1, end - 2)
-        return start, min(start + dice.uniform(0.5, 9), end)
-
-    faults = []
-    for _ in range(dice.randint(0, 4)):
-        kind = dice.choice(WIRE)
-        start, stop = window()
-        faults.append(
-            Fault(
-                kind, start, stop, dice.choice((0.3, 0.6, 1.0)), dice.uniform(0.1, 1.2), dice.choice((4, 5, 6, 10, 11))
-            )
-        )
-    masters = tuple((dice.uniform(2, end), 2000 + k) for k in range(dice.choice((0, 0, 1, 2))))
+    scheduled = dice.random() < 0.25
+    values = unique_kw(dice, 9 if scheduled else dice.randint(3, 7))
     return Plan(
         seed=seed,
-        framer=dice.choice(("socket", "socket", "rtu")),
-        faults=tuple(faults),
-        spells=tuple(Spell(dice.choice(("ignore", "clamp")), *window()) for _ in range(dice.choice((0, 0, 0, 1)))),
-        masters=masters,
-        reboots=tuple(dice.uniform(2, end) for _ in range(dice.choice((0, 0, 1)))),
-        # every value is unique, so that the log says whose write it is
-        commands=tuple(
-            (
-                dice.uniform(1, end),
-                200.0 + 7.3 * (k + 1) + dice.randint(0, 9) * 0.5 + 50 * dice.randint(0, 7),
-                dice.choice((4.0, 12.0, 90.0)),
-            )
-            for k in range(dice.randint(3, 7))
+        **draw_hardships(dice, end),
+        faults=tuple(fault(dice, end, 9, WIRE) for _ in range(dice.randint(0, 4))),
+        spells=tuple(
+            Spell(dice.choice(("ignore", "clamp")), *window(dice, end, 9)) for _ in range(dice.choice((0, 0, 0, 1)))
         ),
-        kills=tuple(sorted((dice.uniform(2, end), dice.uniform(0.2, 4)) for _ in range(dice.choice((0, 0, 1, 2))))),
+        masters=tuple((dice.uniform(2, end), 2000 + k) for k in range(dice.choice((0, 0, 1, 2)))),
+        reboots=tuple(dice.uniform(2, end) for _ in range(dice.choice((0, 0, 1)))),
+        steps=values if scheduled else (),
+        commands=() if scheduled else tuple((dice.uniform(1, end), v, dice.choice((4.0, 12.0, 90.0))) for v in values),
     )
 
 
-class LoggedDevice:
-    """A gas engine's registers behind a socket, with a log that the oracle believes."""
+class Engine(LoggedDevice):
+    """A gas engine whose spells are the plan's."""
+
+    heartbeat = HEARTBEAT
 
     def __init__(self, plan):
+        super().__init__(plan.framer)
         self.plan = plan
-        self.registers = {SETPOINT: 0}
-        self.log = [(0.0, "start", 0)]
-        """(second, who, raw value) of every change and every write of the set-point."""
-        self.server = None
-        self.links = set()
-
-    @property
-    def now(self):
-        return asyncio.get_running_loop().time()
+        self.registers[SETPOINT] = 0
+        self.log.append((0.0, "start", SETPOINT, 0))
 
     def spell(self, kind):
         return any(s.kind == kind and s.start_s <= self.now < s.end_s for s in self.plan.spells)
 
-    def put(self, who, raw):
-        self.registers[SETPOINT] = raw
-        self.log.append((self.now, who, raw))
-
-    async def start(self):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
-        return self.server.sockets[0].getsockname()[1]
-
-    async def stop(self):
-        self.server.close()
-        for writer in list(self.links):
-            writer.close()
-
-    async def serve(self, reader, writer):
-        self.links.add(writer)
-        with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while True:
-                if self.plan.framer == "rtu":
-                    frame = await reader.readexactly(8)
-                    body = frame[:1] + self.answer(frame[1:-2])
-                    writer.write(body + crc16(body))
-                else:
-                    head = await reader.readexactly(7)
-                    transaction, _, length, unit = struct.unpack(">HHHB", head)
-                    body = self.answer(await reader.readexactly(length - 1))
-                    writer.write(struct.pack(">HHHB", transaction, 0, len(body) + 1, unit) + body)
-                await writer.drain()
-        self.links.discard(writer)
-        writer.close()
-
-    def answer(self, body):
-        function, address, count = struct.unpack(">BHH", body[:5])
-        if function == 6:
-            self.take(address, count)
-            return body[:5]
-        self.registers[HEARTBEAT] = int(self.now * 10) % 30000
-        words = [self.registers.get(a, 0) for a in range(address, address + count)]
-        return struct.pack(f">BB{count}H", function, 2 * count, *words)
-
     def take(self, address, raw):
         if address != SETPOINT:
-            self.log.append((self.now, "stray", address))
+            self.log.append((self.now, "stray", address, raw))
         elif self.spell("ignore"):
-            self.log.append((self.now, "ignored", raw))
+            self.log.append((self.now, "ignored", address, raw))
         else:
-            self.put("bridge", min(raw, 4000) if self.spell("clamp") else raw)
-
-
-@dataclass
-class Evidence:
-    """What an episode leaves behind."""
-
-    plan: Plan
-    log: list
-    journal: Path
-    receipts: list = field(default_factory=list)
-    escaped: list = field(default_factory=list)
-    """Exceptions that left the bridge."""
-    good_at: list = field(default_factory=list)
-    """Seconds at which the device's quality was good."""
-    bridge_down: list = field(default_factory=list)
-    stalls: int = 0
-    injected: dict = field(default_factory=dict)
+            self.put("bridge", address, min(raw, 4000) if self.spell("clamp") else raw)
 
 
 def site(port, framer, poll_s=1.0):
@@ -215,74 +158,58 @@ def site(port, framer, poll_s=1.0):
 
 def run(plan, folder, **options):
     """Run an episode and return its evidence."""
-    journal = folder / f"{plan.seed}.sqlite"
 
-    async def main(clock):
-        device = LoggedDevice(plan)
+    async def main():
+        device = Engine(plan)
         proxy = FaultProxy("127.0.0.1", await device.start(), plan.faults, framer=plan.framer, seed=plan.seed)
-        evidence = Evidence(plan, device.log, journal)
+        evidence = Evidence(plan, [device.log], folder / f"{plan.seed}.sqlite")
         port = await proxy.start()
-        background = [asyncio.create_task(at(when, device.put, "master", raw)) for when, raw in plan.masters] + [
-            asyncio.create_task(at(when, device.put, "reboot", 0)) for when in plan.reboots
+        background = [
+            asyncio.create_task(at(second, device.put, who, SETPOINT, raw))
+            for who, when in (("master", plan.masters), ("reboot", [(t, 0) for t in plan.reboots]))
+            for second, raw in when
         ]
-        await lives(plan, clock, site(port, plan.framer), journal, evidence, options)
+        await lives(evidence, site(port, plan.framer), commander(evidence), **options)
         await asyncio.gather(*background)
         await proxy.stop()
         await device.stop()
-        evidence.stalls = stalls(asyncio.get_running_loop())
         evidence.injected = dict(proxy.injected)
         return evidence
 
-    return run_virtual(main, EPOCH)
+    return run_episode(main)
 
 
-async def at(second, work, *values):
-    await asyncio.sleep(second - asyncio.get_running_loop().time())
-    work(*values)
+def commander(evidence):
+    """Return who commands the engine during one life of the bridge."""
+    plan = evidence.plan
+
+    def act(group, bridge, clock, born, death):
+        for k, (second, value, life) in enumerate(plan.commands):
+            if born <= second < death:
+                group.create_task(issue(bridge, clock, evidence, f"c{k}", second, value, life))
+        if plan.steps:
+            group.create_task(follow(group, bridge, clock, evidence, born))
+
+    return act
 
 
-async def lives(plan, clock, where, journal, evidence, options):
-    """Run the bridge through its kills until the end of the episode."""
-    loop = asyncio.get_running_loop()
-    for kill, back in (*plan.kills, (LENGTH_S, 0.0)):
-        if kill <= loop.time():
-            continue
-        born = loop.time()
-        life = asyncio.create_task(live(plan, clock, where, journal, evidence, born, kill, options))
-        await asyncio.sleep(kill - loop.time())
-        life.cancel()
-        with suppress(asyncio.CancelledError):
-            await life
-        if back:
-            evidence.bridge_down.append((loop.time(), loop.time() + back))
-            await asyncio.sleep(back)
-
-
-async def live(plan, clock, where, journal, evidence, born, death, options):
-    try:
-        async with (
-            Bridge(where, clock, journal, timeout_s=0.4, frame_life_s=FRAME_LIFE_S, **options) as bridge,
-            asyncio.TaskGroup() as group,
-        ):
-            group.create_task(watch(bridge, evidence))
-            for k, (second, value, life) in enumerate(plan.commands):
-                if born <= second < death:
-                    group.create_task(issue(bridge, clock, evidence, k, second, value, life))
-    except* Exception as problems:
-        evidence.escaped += problems.exceptions
-
-
-async def watch(bridge, evidence):
-    while True:
-        await bridge.read()
-        if bridge.quality("chp") is Quality.GOOD:
-            evidence.good_at.append(asyncio.get_running_loop().time())
-        await asyncio.sleep(0.5)
-
-
-async def issue(bridge, clock, evidence, k, second, value, life):
+async def issue(bridge, clock, evidence, name, second, value, life):
     loop = asyncio.get_running_loop()
     await asyncio.sleep(max(second - loop.time(), 0.0))
     now = clock.now()
-    command = Command(f"c{k}", "chp", "setpoint_kw", value, now, "planner", now + timedelta(seconds=life))
+    command = Command(name, "chp", "setpoint_kw", value, now, "planner", now + timedelta(seconds=life))
     evidence.receipts.append((loop.time(), await bridge.write(command)))
+
+
+async def follow(group, bridge, clock, evidence, born):
+    """Command each step of the schedule when the clock says that it begins."""
+    steps = evidence.plan.steps
+    while True:
+        passed = (clock.now() - EPOCH).total_seconds()
+        step = int(passed // STEP_S)
+        if not 0 <= step < len(steps):
+            return
+        left = (step + 1) * STEP_S - passed
+        name = f"s{step}.{born:.0f}"
+        group.create_task(issue(bridge, clock, evidence, name, 0.0, steps[step], left + GRACE_S))
+        await clock.sleep(left)

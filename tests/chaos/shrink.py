@@ -1,20 +1,26 @@
 """Make a failing plan readable: leave out one part after another as long as the same class of violation stays."""
 
-from dataclasses import fields
-
-from tests.chaos import fleet, fleet_oracle
+from dataclasses import fields, replace
 
 
-def shrink(plan, folder, kind, **options):
-    """Return the smallest plan that greedy removal finds, still with a violation of ``kind``, and the runs that it took."""
+def shorter(plan):
+    """Yield the plan with one part left out at a time."""
+    for part in fields(plan):
+        parts = getattr(plan, part.name)
+        if isinstance(parts, tuple):
+            for k in range(len(parts)):
+                yield replace(plan, **{part.name: parts[:k] + parts[k + 1 :]})
+
+
+def shrink(plan, fails):
+    """Return the smallest plan that greedy removal finds for which ``fails(plan)`` stays true, and the runs that it took."""
     runs = 0
     smaller = True
     while smaller:
         smaller = False
-        for candidate in fleet.shorter(plan):
+        for candidate in shorter(plan):
             runs += 1
-            found = fleet_oracle.violations(fleet.run(candidate, folder, **options))
-            if any(k == kind for k, _ in found):
+            if fails(candidate):
                 plan, smaller = candidate, True
                 break
     return plan, runs
@@ -22,9 +28,10 @@ def shrink(plan, folder, kind, **options):
 
 def readable(plan):
     """Return a plan as lines, one per thing that happens."""
-    lines = [f"seed {plan.seed}, {plan.devices} device(s), {plan.framer}, function {16 if plan.fc16 else 6}"]
+    plain = {f.name: getattr(plan, f.name) for f in fields(plan) if not isinstance(getattr(plan, f.name), tuple)}
+    lines = [", ".join(f"{name} {value}" for name, value in plain.items())]
     for part in fields(plan):
         parts = getattr(plan, part.name)
         if isinstance(parts, tuple):
-            lines += [f"  {part.name[:-1]} {p}" for p in parts]
+            lines += [f"  {part.name.removesuffix('s')} {p}" for p in parts]
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hil.checksum import crc16
 from hil.codec import encode
 from hil.maps.bind import bind
 from models.carriers import Carrier
@@ -160,15 +161,6 @@ class ScriptedDevice:
             if not self.ignore_writes:
                 self.tables[3][place] = word if self.clamp is None else min(word, self.clamp)
         return body[:5]
-
-
-def crc16(frame):
-    crc = 0xFFFF
-    for byte in frame:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ 0xA001 if crc & 1 else crc >> 1
-    return struct.pack("<H", crc)
 
 
 class Bench:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from hil.bridge import Bridge, Lease
 from hil.bridge.leases import Leases
 from hil.clocks import RealClock
+from hil.journal import Journal
 from models.ports import Command, Outcome
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -14,7 +15,7 @@ def lease(holder, priority, seconds=60.0, devices=(), now=NOON):
 
 
 def test_a_lease_keeps_others_off_its_devices_and_only_those():
-    leases = Leases()
+    leases = Leases(Journal(None))
     assert leases.grant(lease("operator", 5, devices=["chp"]), NOON) is None
     assert "operator has leased chp" in leases.refuse("planner", "chp", NOON).words
     assert leases.refuse("operator", "chp", NOON) is None
@@ -23,7 +24,7 @@ def test_a_lease_keeps_others_off_its_devices_and_only_those():
 
 
 def test_two_operators_at_once_are_told_who_was_first():
-    leases = Leases()
+    leases = Leases(Journal(None))
     leases.grant(lease("anna", 5), NOON)
     assert "anna holds all devices until 12:01:00 UTC" in leases.grant(lease("ben", 5, devices=["chp"]), NOON).words
     assert leases.grant(lease("fire brigade", 9), NOON) is None
