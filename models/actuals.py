@@ -148,9 +148,19 @@ class Actuals:
 
     def at(self, instant: datetime) -> dict[str, float]:
         """Return every series in the minute around ``instant``."""
-        number = (to_index(instant) - self._epoch) // MINUTE
-        day, minute = divmod(number, DAY_MIN)
+        day, minute = divmod(self._epoch_minute(instant), DAY_MIN)
         return dict(zip(self.names, self._day(day)[:, minute].tolist(), strict=True))
+
+    def over(self, instant: datetime, step_s: float) -> dict[str, float]:
+        """Return the mean of every series over the minutes that begin in a step; within a minute the value of that minute."""
+        if step_s <= MINUTE.total_seconds():
+            return self.at(instant)
+        first = self._epoch_minute(instant)
+        table = self._span(first, first + int(step_s // MINUTE.total_seconds()))
+        return dict(zip(self.names, table.mean(axis=1).tolist(), strict=True))
+
+    def _epoch_minute(self, instant: datetime) -> int:
+        return int((to_index(instant) - self._epoch) // MINUTE)
 
     def _minute_number(self, instant: datetime) -> int:
         number, rest = divmod(to_index(instant) - self._epoch, MINUTE)
@@ -160,7 +170,10 @@ class Actuals:
 
     def _minutes(self, start: datetime, end: datetime) -> Array:
         """Return all series between two whole minutes; shape (series, minute)."""
-        first, last = self._minute_number(start), self._minute_number(end)
+        return self._span(self._minute_number(start), self._minute_number(end))
+
+    def _span(self, first: int, last: int) -> Array:
+        """Return all series between two minutes counted from the profile's first; shape (series, minute)."""
         days = range(first // DAY_MIN, max(last - 1, first) // DAY_MIN + 1)
         whole = np.concatenate([self._day(d) for d in days], axis=1)
         offset = first - days.start * DAY_MIN

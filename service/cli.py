@@ -10,6 +10,7 @@ from service.commands.device import chaos, device
 from service.faults import PlainFaults
 from service.places import PARK
 from service.planning import pareto, risk, size
+from service.scenarios import scenario
 
 app = typer.Typer(
     name="jouletwin",
@@ -22,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(device)
+app.add_typer(scenario)
 app.command()(chaos)
 app.command()(size)
 app.command()(pareto)
@@ -199,6 +201,49 @@ def calibrate(
     from service.commands.calibrate import show_calibration
 
     raise typer.Exit(show_calibration(site, readings, day.date(), days, seed=seed, out=out, full=full))
+
+
+@app.command()
+def forecast(
+    site: SiteFile = PARK,
+    at: At = NOON,
+    hours: Annotated[int, typer.Option(min=1, max=240, help="how far ahead")] = 24,
+    seed: Seed = 1,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"write forecast and quantiles: {STATES}")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="draw the fans, .png or .svg")] = None,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="keep the forecast with its origin in this folder")
+    ] = None,
+) -> None:
+    """Forecast every load, sun, wind and price of a site with how sure it is; exit 1 when the drift alarm goes off.
+
+    Trained on the site's year without the month around the instant; the first time takes a minute.
+    """
+    from service.commands.forecast import show_forecast
+
+    raise typer.Exit(show_forecast(site, required(at), hours, seed=seed, out=out, plot=plot, archive=archive))
+
+
+@app.command()
+def backtest(
+    site: SiteFile = PARK,
+    unseen: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first local day that training must not see")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="with --unseen: how many days")] = 7,
+    seed: Seed = 1,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="write the race: .json")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="draw errors by lead and hour, .png or .svg")
+    ] = None,
+) -> None:
+    """Let baselines and learned models race on the site's year from rolling origins, and show which one forecasts what."""
+    from service.commands.backtest import show_backtest
+
+    day = unseen.date() if unseen else None
+    raise typer.Exit(show_backtest(site, seed=seed, unseen=day, days=days, out=out, plot=plot))
 
 
 @app.command()
