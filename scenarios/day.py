@@ -1,7 +1,7 @@
 """One day of a site under one operator: the optimizing loop or a rule, over loopback Modbus or in process, in virtual time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -32,7 +32,7 @@ from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.events import CommandsSent, Event, Fault, GuardActed, Listener, PlanMade, SnapshotTaken
 from scenarios.kpis import Kpis, kpis_of
-from scenarios.operate import LoopSettings, OperatingLoop, SnapshotSource, at_once, unaccounted
+from scenarios.operate import LoopSettings, OperatingLoop, SnapshotSource, at_once, no_margin, unaccounted
 from scenarios.problem import Checker, EndRule, Horizons, Planner
 from scenarios.rules import Rule, RulePlanner
 
@@ -72,6 +72,7 @@ class Operator:
     floor_planner: Planner | None = None
     floor_kw: float = 0.0
     horizons: Horizons = field(default_factory=Horizons)
+    margin_kw: Callable[[], float] = no_margin
 
     def settings(self, period: BillingPeriod) -> LoopSettings:
         """Return the settings of a period that is billed and judged by itself, under a clock that stands while a plan is made."""
@@ -79,6 +80,7 @@ class Operator:
             billing_period=lambda _: period,
             in_background=at_once,
             floor_kw=self.floor_kw,
+            margin_kw=self.margin_kw,
             horizons=replace(self.horizons, until=period.end, ends=AS_AT_START),
         )
 
@@ -87,9 +89,15 @@ AS_AT_START = EndRule(target_share=START_SHARE, short_price_per_kwh=1.5)
 """A run that is judged by itself should leave its stores as it found them; what differs is credited at end values."""
 
 
-def optimizing(name: str, planner: Planner, forecaster: Forecaster, checker: Checker | None = None) -> Operator:
-    """Return an operator that plans a day ahead and finds its own floor for the demand charge."""
-    return Operator(name, planner, forecaster, checker, floor_planner=planner)
+def optimizing(
+    name: str,
+    planner: Planner,
+    forecaster: Forecaster,
+    checker: Checker | None = None,
+    floor_planner: Planner | None = None,
+) -> Operator:
+    """Return an operator that plans a day ahead and finds its own floor for the demand charge, by ``floor_planner`` where there is one."""
+    return Operator(name, planner, forecaster, checker, floor_planner=floor_planner or planner)
 
 
 def following(site: Site, name: str, rule: Rule, forecaster: Forecaster) -> Operator:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from models.carriers import Carrier
 from models.components import GridConnection
-from models.dispatch import DispatchProblem, Plan, PlanCheck
+from models.dispatch import DemandTerms, DispatchProblem, Plan, PlanCheck
 from models.errors import DataError, FlowError, JouletwinError, PlanningError
 from models.findings import errors_in
 from models.forecast import Forecast
@@ -60,6 +60,11 @@ async def at_once(work: Callable[[], Any]) -> Any:
     return work()
 
 
+def no_margin() -> float:
+    """Return no margin: plans use the peak to the last kilowatt."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class LoopSettings:
     """How often the loop measures and plans, and how far it looks.
@@ -67,7 +72,8 @@ class LoopSettings:
     ``billing_period`` gives the period whose peak is charged, the calendar month by default; the synchroniser needs the same, since
     it follows that peak. ``floor_kw`` is the peak that it is taken to need anyway where no floor
     planner finds one. ``in_background`` runs a planner so that the loop's thread stays free. ``tracked`` plans anew, before its time,
-    when the plant does not do what the plan counts on.
+    when the plant does not do what the plan counts on. ``margin_kw`` says how far below the peak that costs nothing a plan stays:
+    what moves inside the quarter-hour, and what the forecast does not know, would otherwise raise it step by step.
     """
 
     poll: timedelta = timedelta(minutes=1)
@@ -78,6 +84,7 @@ class LoopSettings:
     guarded: bool = True
     tracked: bool = True
     floor_kw: float = 0.0
+    margin_kw: Callable[[], float] = no_margin
 
 
 @dataclass
@@ -94,6 +101,7 @@ class Course:
     floor_at: datetime | None = None
     floor_kw: float = 0.0
     cap_kw: float = float("inf")
+    margin_kw: float = 0.0
     planned_kw: dict[str, float] = field(default_factory=dict)
     in_force_kw: dict[str, float] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
@@ -280,9 +288,7 @@ class OperatingLoop:
         horizons, period = self.settings.horizons, self.course.period
         horizon = horizons.starting(snapshot.at)
         present = mean_series([seen for _, seen in self._present])
-        demand = (
-            demand_terms(self.site, period, snapshot.peak_import_kw or 0.0, self.course.floor_kw) if period else None
-        )
+        demand = self._demand(snapshot, period) if period else None
         return DispatchProblem(
             site=self.site,
             horizon=horizon,
@@ -294,6 +300,13 @@ class OperatingLoop:
             available_share=self.following.available_share(horizon),
             integer_h=horizons.integer_h,
         )
+
+    def _demand(self, snapshot: Snapshot, period: BillingPeriod) -> DemandTerms:
+        """Return how the peak counts: above what is lost already, less the margin."""
+        course = self.course
+        course.margin_kw = self.settings.margin_kw()
+        free_kw = (snapshot.peak_import_kw or 0.0, course.floor_kw)
+        return demand_terms(self.site, period, *(max(kw - course.margin_kw, 0.0) for kw in free_kw))
 
     async def _checked(self, plan: Plan, problem: DispatchProblem) -> PlanCheck | None:
         checker = self.checker
@@ -316,7 +329,7 @@ class OperatingLoop:
         course.planned_kw = setpoints_kw(self.site, plan, problem.forecast, at)
         if course.period is not None and problem.demand is not None:
             planned = planned_peak_kw(import_by_step(self.site, plan), course.period)
-            course.cap_kw = max(problem.demand.free_kw, planned)
+            course.cap_kw = max(problem.demand.free_kw, planned) + course.margin_kw
         self.listener(PlanMade(at, plan, check, problem.forecast, course.floor_kw, course.cap_kw))
 
     def _keep_going(self, snapshot: Snapshot, why: str) -> None:

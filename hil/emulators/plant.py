@@ -10,11 +10,11 @@ import numpy as np
 from hil.emulators.deviations import deviated
 from hil.emulators.flows import NOMINAL_PU, Grid, GridState, tan_phi
 from hil.emulators.pipes import Pipes
-from hil.emulators.units import Controllable, Unit, follow
+from hil.emulators.units import AT_ONCE, Controllable, Unit, follow
 from hil.emulators.vehicles import Park, come_and_go
 from models.actuals import Actuals
 from models.carriers import Carrier
-from models.components import Chp, FlexibleLoad, Store
+from models.components import Engine, FlexibleLoad, Store
 from models.horizon import require_utc
 from models.site import Site
 from models.station import Balance, Conditions, Port, Station, resolve
@@ -42,6 +42,8 @@ class EmulatedPlant:
         How full each store is at the start; 0.5 where it is not given.
     outages
         Whether units fail at random (about every two weeks each) and come back after an hour or two.
+    deviates, at_once
+        What can be taken away to see what it costs: parameters other than the site file's, and units that take their time.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class EmulatedPlant:
         step_s: float = 60.0,
         stored_share: Mapping[str, float] | None = None,
         outages: bool = False,
+        deviates: bool = True,
+        at_once: bool = False,
     ) -> None:
         if not STEP_RANGE_S[0] <= step_s <= STEP_RANGE_S[1]:
             raise ValueError(f"a plant step of {step_s:g} s; expected {STEP_RANGE_S[0]:g} to {STEP_RANGE_S[1]:g}")
@@ -60,10 +64,11 @@ class EmulatedPlant:
 
         self.site, self.seed, self.step_s = site, seed, float(step_s)
         self.start = require_utc(start)
-        self.own_site, self.deviations = deviated(site, seed)
+        self.own_site, self.deviations = deviated(site, seed) if deviates else (site, ())
         self.actuals = Actuals(site, seed)
         self.station = Station.of(self.own_site)
-        self.units: dict[str, Unit] = {a.id: Unit(a) for a in self.own_site.assets if isinstance(a, Controllable)}
+        manners = AT_ONCE if at_once else None
+        self.units = {a.id: Unit(a, manners) for a in self.own_site.assets if isinstance(a, Controllable)}
         self.parks = {f.id: Park() for f in self.station.fleets}
         self.out_of_service: set[str] = set()
         self.series: Mapping[str, float] = {}
@@ -159,7 +164,7 @@ class EmulatedPlant:
 
     def _close(self) -> tuple[Balance, Conditions]:
         """Return the closed balances of the coming step; electric losses are those of this step's own flow."""
-        self.series = self.actuals.at(self.now)
+        self.series = self.actuals.over(self.now, self.step_s)
         conditions = self.station.conditions(self.series, {f: float(p.plugged) for f, p in self.parks.items()})
         told = ((u.asset.id, u.control_kw()) for u in self.units.values())
         control = {asset: power for asset, power in told if power is not None}
@@ -196,7 +201,7 @@ class EmulatedPlant:
         self.stored_kwh = {k: v for k, v in balance.stored_kwh.items() if k not in self.parks}
         for unit in self.units.values():
             if (
-                isinstance(unit.asset, Chp)
+                isinstance(unit.asset, Engine)
                 and unit.actual_kw > 0
                 and balance.power_kw[unit.asset.id, unit.asset.control] == 0
             ):

@@ -13,7 +13,9 @@ from models.components import (
     ElectricBoiler,
     ElectricChiller,
     Electrolyser,
+    Engine,
     EvFleet,
+    ExtractionChp,
     FlexibleLoad,
     GasBoiler,
     HeatPump,
@@ -29,6 +31,7 @@ Controllable = (
     | ElectricChiller
     | Electrolyser
     | EvFleet
+    | ExtractionChp
     | FlexibleLoad
     | GasBoiler
     | HeatPump
@@ -54,9 +57,13 @@ class Response:
     rest_s: float = 0.0
 
 
+AT_ONCE = Response(lag_s=1e-3)
+"""A unit that is where it is told to be, whatever it was before."""
+
+
 def response_of(asset: Controllable) -> Response:
     """Return how a kind of unit follows its set-point."""
-    if isinstance(asset, Chp):
+    if isinstance(asset, Engine):
         return Response(
             lag_s=20.0,
             ramp_kw_per_s=asset.ramp_kw_per_min / 60.0,
@@ -85,9 +92,9 @@ class Unit:
     draw their baseline, everything else stands.
     """
 
-    def __init__(self, asset: Controllable) -> None:
+    def __init__(self, asset: Controllable, response: Response | None = None) -> None:
         self.asset = asset
-        self.response = response_of(asset)
+        self.response = response or response_of(asset)
         self.wanted_kw: float | None = None
         self.actual_kw = 0.0
         self.running = False
