@@ -8,8 +8,9 @@ import typer
 
 from service.commands.device import chaos, device
 from service.faults import PlainFaults
+from service.instants import instant
 from service.places import PARK
-from service.planning import pareto, risk, size
+from service.planning import explain, pareto, risk, size
 from service.scenarios import scenario
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command()(chaos)
 app.command()(size)
 app.command()(pareto)
 app.command()(risk)
+app.command()(explain)
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")]
 Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]
@@ -247,6 +249,34 @@ def backtest(
 
 
 @app.command()
+def value(
+    site: SiteFile = PARK,
+    stretch: Annotated[
+        list[str] | None, typer.Option(help="weeks, months, or one by name, for example 'spring week'; repeat it")
+    ] = None,
+    breakdown: Annotated[bool, typer.Option("--breakdown", help="also switch one thing at a time")] = False,
+    folder: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="where results are kept; what it holds is not run again")
+    ] = Path("value"),
+    seed: Seed = 1,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="processes")] = 2,
+    plots: Annotated[Path | None, typer.Option(metavar="FOLDER", help="draw the losses and every stretch")] = None,
+    json: Json = None,
+) -> None:
+    """Measure what the loop is worth: rules, own and perfect forecasts and perfect foresight over weeks and months.
+
+    Takes minutes per week and can be stopped at any time; exit 1 when a loop left somebody without energy.
+    """
+    from service.commands.value import show_value
+
+    names = stretch or ["weeks"]
+    code = show_value(
+        site, names, breakdown=breakdown, folder=folder, seed=seed, workers=workers, plots=plots, out=json
+    )
+    raise typer.Exit(code)
+
+
+@app.command()
 def emulate(
     site: SiteFile = PARK,
     base_port: Annotated[
@@ -361,27 +391,6 @@ def demo(
     from service.demo import DemoSettings, run_demo
 
     run_demo(DemoSettings(site, day.date(), speed, port, seed, seconds, outages))
-
-
-def instant(text: str | None, option: str) -> datetime | None:
-    """Return the instant that a text names, None for none.
-
-    Raises
-    ------
-    typer.BadParameter
-        If it is no instant or has no zone.
-    """
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text} is no time; write for example 2015-07-15T06:00+08:00", param_hint=option
-        ) from None
-    if found.tzinfo is None:
-        raise typer.BadParameter(f"{text} has no zone; add one, for example {text}+08:00 or {text}Z", param_hint=option)
-    return found
 
 
 def required(text: str) -> datetime:

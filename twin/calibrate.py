@@ -20,12 +20,14 @@ from twin.estimate.heat import HeatRows
 Array = npt.NDArray[np.float64]
 FRICTION_LOG_SD = 0.25
 FRICTION_SNAPSHOTS_MIN = 24
-CUSTOMER_GAIN_SD = 0.01
-PLANT_GAIN_SD = 0.005
+LOSS_SD = 0.15
+THERMOMETER_SD_K = 0.2
 FACTOR_SD = 0.06
+METERS_SD = 0.012
+"""Of the ratio of two meters, of heat and of fuel or electricity."""
 GAIN_FLAG = 3.5
-QUIET_OFFSET_K = 0.3
-"""Water under way by more than this spoils a heat-loss reading."""
+UNEXPLAINED = 4.0
+"""A balance of meters that is missed by more, in sigmas, is no question of gains."""
 VOLUME_RANGE = (0.7, 1.4)
 
 
@@ -55,6 +57,8 @@ class Calibration:
     """What a job learned, from when to when, under a revision that names exactly these values."""
 
     kind: str
+    subject: str
+    """The network or carrier that it is about; empty for the whole site."""
     start: datetime
     end: datetime
     learned: tuple[Learned, ...]
@@ -156,35 +160,87 @@ def calibrate_friction(
     count = a.shape[1]
     found = weigh(a, b, np.full(len(b), sigma_kpa), np.ones(count), np.full(count, FRICTION_LOG_SD))
     names = [p.id for p in rows.paths.pipes]
-    return _calibration("friction", window, names, found, FRICTION_LOG_SD)
+    return _calibration("friction", rows.network.id, window, names, found, FRICTION_LOG_SD)
 
 
 def calibrate_loss(
-    factors: Array, sds: Array, offsets_k: Array, window: tuple[datetime, datetime], *, prior_sd: float = 0.15
+    misfit_k: Array,
+    by_factor_k: Array,
+    by_source: Array,
+    window: tuple[datetime, datetime],
+    *,
+    subject: str = "",
+    sigma_k: float = 0.1,
+    source_sd_k: float = 1.0,
 ) -> Calibration:
-    """Return the network's heat-loss factor from the estimates of many snapshots, leaving out those with water under way.
+    """Return a network's heat-loss factor from the temperatures that arrive at its consumers.
 
-    ``factors`` and ``sds`` are each snapshot's loss factor and its standard deviation, ``offsets_k`` the largest plug-flow correction.
+    Parameters
+    ----------
+    misfit_k
+        Measured minus expected supply temperature at nominal losses, shape (snapshot, consumer); NaN where not measured or water
+        under way disturbs it.
+    by_factor_k, by_source
+        How the expected temperature moves with the loss factor (K) and with the plant's supply temperature, same shape.
+    window
+        First and last instant of the snapshots.
+    subject
+        The network.
+    sigma_k
+        One standard deviation of what varies from snapshot to snapshot.
+    source_sd_k
+        How far the plant's supply temperature may be off all the time; 1 K where only its set-point is known.
+
+    Every thermometer may be off by a constant (0.2 K); without that, a wrong thermometer would pass for insulation.
     """
-    quiet = np.abs(offsets_k) < QUIET_OFFSET_K
-    usable = _finite("heat loss", 1, np.where(quiet, factors, np.nan), sds)
-    found = weigh(np.ones((int(usable.sum()), 1)), factors[usable], sds[usable], np.ones(1), np.full(1, prior_sd))
-    return _calibration("heat_loss", window, ["loss_factor"], found, prior_sd)
+    present = np.isfinite(misfit_k)
+    if int(present.sum()) < FRICTION_SNAPSHOTS_MIN:
+        words = f"{int(present.sum())} arrival temperatures, at least {FRICTION_SNAPSHOTS_MIN} are needed; meter some consumers"
+        raise DataError([error(f"heat loss {subject}".strip(), words)])
+    snapshot, consumer = np.nonzero(present)
+    a = np.zeros((len(snapshot), 2 + misfit_k.shape[1]))
+    a[:, 0], a[:, 1] = by_factor_k[present], by_source[present]
+    a[np.arange(len(snapshot)), 2 + consumer] = 1.0
+    sds = np.array([LOSS_SD, source_sd_k, *[THERMOMETER_SD_K] * misfit_k.shape[1]])
+    moved, spread, rest = weigh(a, misfit_k[present], np.full(len(a), sigma_k), np.zeros(len(sds)), sds)
+    found = moved[:1] + 1.0, spread[:1], rest
+    return _calibration("heat_loss", subject, window, ["loss_factor"], found, LOSS_SD)
 
 
 def calibrate_gains(
-    customers: Mapping[str, Array], plant: Array, window: tuple[datetime, datetime], *, sigma: float
+    meters: Mapping[str, Array],
+    loss_kw: Array,
+    window: tuple[datetime, datetime],
+    *,
+    sigma: Array,
+    prior_sd: float,
+    subject: str = "",
 ) -> Calibration:
-    """Return a gain for every meter behind one balance: the customers' readings add up to the plant's.
+    """Return a gain for every meter of one balance: what they read, each times its gain, adds up to the losses.
 
-    ``sigma`` is one standard deviation of the balance in one snapshot. Errors that all meters share cannot be told apart.
+    Parameters
+    ----------
+    meters
+        Readings by meter, shape (snapshot,), positive feeds the network.
+    loss_kw, sigma
+        Losses of the network, and one standard deviation of the balance, shape (snapshot,).
+    window
+        First and last instant of the snapshots.
+    prior_sd
+        How far meters of this class may be off.
+    subject
+        The carrier or network.
+
+    Errors that all meters share cannot be told apart.
     """
-    readings = np.array(list(customers.values())).T
-    usable = _finite("meter gains", FRICTION_SNAPSHOTS_MIN, readings, plant)
-    a = np.hstack([readings[usable], -plant[usable, None]])
-    prior_sd = np.append(np.full(len(customers), CUSTOMER_GAIN_SD), PLANT_GAIN_SD)
-    found = weigh(a, np.zeros(len(a)), np.full(len(a), sigma), np.ones(a.shape[1]), prior_sd)
-    return _calibration("meter_gains", window, [*customers, "plant"], found, prior_sd)
+    readings = np.array(list(meters.values())).T
+    usable = _finite(f"meter gains {subject}".strip(), FRICTION_SNAPSHOTS_MIN, readings, loss_kw)
+    count = readings.shape[1]
+    found = weigh(readings[usable], loss_kw[usable], sigma[usable], np.ones(count), np.full(count, prior_sd))
+    if found[2] > UNEXPLAINED:
+        words = f"the balance is missed by {found[2]:.0f} times what meters explain; one is missing, or something feeds unmetered"
+        raise DataError([error(f"meter gains {subject}".strip(), words, value=found[2], limit=UNEXPLAINED)])
+    return _calibration("meter_gains", subject, window, list(meters), found, prior_sd)
 
 
 def calibrate_conversion(
@@ -193,10 +249,12 @@ def calibrate_conversion(
     window: tuple[datetime, datetime],
     *,
     sigma_share: float = 0.02,
+    meters_sd: float = METERS_SD,
 ) -> Calibration:
-    """Return a factor on every unit's efficiency or COP: measured input over the input that its sheet gives for the same output.
+    """Return a factor on every characteristic: the measured port over what the unit's sheet gives for its other port.
 
-    Above 1 the unit takes more than it should. Snapshots in which a unit stands are left out.
+    On a fuel or electricity port a factor above 1 means a unit that takes more than it should. Snapshots in which a unit stands are left
+    out. ``meters_sd`` is what the two meters may be off all the time; no number of snapshots takes that away.
     """
     learned, squares, count = [], 0.0, 0
     for unit, expected in nominal.items():
@@ -205,15 +263,21 @@ def calibrate_conversion(
             continue
         a, b = expected[running, None], measured[unit][running]
         found = weigh(a, b, sigma_share * np.abs(b) + 1e-9, np.ones(1), np.full(1, FACTOR_SD))
-        learned.append(Learned(unit, float(found[0][0]), float(found[1][0]), FACTOR_SD))
+        sd = min(float(np.hypot(found[1][0], meters_sd)), FACTOR_SD)
+        learned.append(Learned(unit, float(found[0][0]), sd, FACTOR_SD))
         squares, count = squares + found[2] ** 2 * len(b), count + len(b)
     if not learned:
         raise DataError([error("conversion", "no unit ran while both sides were measured; wait for a running hour")])
-    return Calibration("conversion", *window, tuple(learned), float(np.sqrt(squares / count)))
+    return Calibration("conversion", "", *window, tuple(learned), float(np.sqrt(squares / count)))
 
 
 def calibrate_volume(
-    predict: Callable[[float], Array], arriving_degc: Array, window: tuple[datetime, datetime], *, sigma_k: float = 0.35
+    predict: Callable[[float], Array],
+    arriving_degc: Array,
+    window: tuple[datetime, datetime],
+    *,
+    subject: str = "",
+    sigma_k: float = 0.35,
 ) -> Calibration:
     """Return the factor on all pipe volumes (so on all delays) that makes predicted and measured arrival temperatures agree.
 
@@ -234,11 +298,12 @@ def calibrate_volume(
     sd = min(float(np.sqrt(2.0 * reach**2 / rise)) if rise > 0 else VOLUME_RANGE[1] - 1.0, VOLUME_RANGE[1] - 1.0)
     rest = float(np.sqrt(misfit(best) / max(int(np.isfinite(arriving_degc).sum()), 1)))
     learned = Learned("volume", best, sd, VOLUME_RANGE[1] - 1.0)
-    return Calibration("pipe_volume", *window, (learned,), rest)
+    return Calibration("pipe_volume", subject, *window, (learned,), rest)
 
 
 def _calibration(
     kind: str,
+    subject: str,
     window: tuple[datetime, datetime],
     names: Sequence[str],
     found: tuple[Array, Array, float],
@@ -249,4 +314,4 @@ def _calibration(
     learned = tuple(
         Learned(n, float(f), float(s), float(p)) for n, f, s, p in zip(names, factors, sds, priors, strict=True)
     )
-    return Calibration(kind, *window, learned, rest)
+    return Calibration(kind, subject, *window, learned, rest)

@@ -6,20 +6,26 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.table import Table
 
 from models.errors import SetupError
-from models.ports import Quality, Reading
+from models.ports import Quality, Reading, ReadingSource
 from models.site import Site
 from models.site.file import load_site
+from service.calibrations import load_revised
 from service.commands.files import require_writable, write_as
 from service.commands.screen import console, count
 from service.console.figures import grouped
 from twin.estimate.live import LiveEstimator
 from twin.estimate.problem import Origin, SensorReport, SensorStatus
 from twin.estimate.site import SiteEstimate
+
+if TYPE_CHECKING:
+    from hil.emulators.plant import EmulatedPlant
+    from scenarios.day import JumpingClock
 
 POLL = timedelta(minutes=5)
 POLLS = 6
@@ -36,8 +42,10 @@ def show_estimate(
     Prints the sensors that do not fit (``full``: all) and returns the exit code: 1 when the readings cannot be explained.
     """
     require_writable(out, WRITERS)
-    site = load_site(site_file)
-    found = emulated(site, at, seed) if readings is None else LiveEstimator(site).update(read_table(readings, at), at)
+    revised = load_revised(site_file)
+    estimator = LiveEstimator(revised.site, revised.gains, revised.friction_known)
+    site = load_site(site_file)  # an emulated plant deviates from what the file states, not from what was learned
+    found = emulated(site, estimator, at, seed) if readings is None else estimator.update(read_table(readings, at), at)
     table = sensors_table(found)
     if out is not None:
         write_as(WRITERS, (table, found), out)
@@ -45,10 +53,12 @@ def show_estimate(
     if len(wanted):
         console.print(screen_table(wanted))
     console.print(verdict(found))
+    if revised.revision:
+        console.print(f"calibration {revised.revision} in force")
     return 0 if found.estimate.fit.converged and found.estimate.plausible else 1
 
 
-def emulated(site: Site, until: datetime, seed: int) -> SiteEstimate:
+def emulated(site: Site, estimator: LiveEstimator, until: datetime, seed: int) -> SiteEstimate:
     """Return the last estimate beside an emulated plant whose meters were read every five minutes for half an hour."""
     from hil.emulators.inprocess import InProcessPlant
     from hil.emulators.plant import EmulatedPlant
@@ -56,14 +66,21 @@ def emulated(site: Site, until: datetime, seed: int) -> SiteEstimate:
 
     start = until - POLLS * POLL
     plant, clock = EmulatedPlant(site, seed, start), JumpingClock(start)
-    door, estimator = InProcessPlant(site, plant, clock), LiveEstimator(site)
+    door = InProcessPlant(site, plant, clock)
 
-    async def live() -> SiteEstimate:
-        for _ in range(POLLS):
-            await clock.sleep(POLL.total_seconds())
-            plant.advance(clock.now())
-            found = estimator.update(await door.read(), clock.now())
-        return found
+    for poll in range(1, POLLS + 1):
+        at = start + poll * POLL
+        found = estimator.update(shown_now(door, plant, clock, at), at)
+    return found
+
+
+def shown_now(door: ReadingSource, plant: "EmulatedPlant", clock: "JumpingClock", at: datetime) -> Sequence[Reading]:
+    """Return what an emulated plant's meters show after it has lived until an instant."""
+
+    async def live() -> Sequence[Reading]:
+        await clock.sleep((at - clock.now()).total_seconds())
+        plant.advance(at)
+        return await door.read()
 
     return asyncio.run(live())
 
@@ -76,13 +93,23 @@ def read_table(path: Path, at: datetime) -> Sequence[Reading]:
     SetupError
         If the file cannot be read, or a column or quality is not as it should be.
     """
+    return readings_of(table_of(path, COLUMNS), at, path)
+
+
+def table_of(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Return a CSV file as a table that has certain columns; see :func:`read_table`."""
     try:
         table = pd.read_csv(path)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as fault:
         raise SetupError(f"{path} is no readable table: {fault}") from None
-    missing = [c for c in COLUMNS if c not in table.columns]
+    missing = [c for c in columns if c not in table.columns]
     if missing:
-        raise SetupError(f"{path} lacks the column {missing[0]}; it needs {', '.join(COLUMNS)}")
+        raise SetupError(f"{path} lacks the column {missing[0]}; it needs {', '.join(columns)}")
+    return table
+
+
+def readings_of(table: pd.DataFrame, at: datetime, path: Path) -> Sequence[Reading]:
+    """Return a table's rows as readings of one instant; see :func:`read_table`."""
     values = pd.to_numeric(table["value"], errors="coerce").tolist()
     quality = table["quality"].astype(str).tolist() if "quality" in table.columns else ["good"] * len(table)
     unknown = set(quality) - {q.value for q in Quality}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from hil.clocks import RealClock
 from models.errors import SetupError
-from models.site.file import load_site
 from service.app import create_app
+from service.calibrations import load_revised
 from service.commands.screen import console
 from service.memory import Memory
 from service.operation import Operation
@@ -16,7 +16,8 @@ from service.web import Web, listening_socket
 
 def serve(site_file: Path, *, host: str, port: int, journal: Path, log: Path, seconds: float | None) -> None:
     """Operate the site's devices in real time and serve interface and page until Ctrl-C."""
-    site = load_site(site_file)
+    revised = load_revised(site_file)
+    site = revised.site
     socket = listening_socket(host, port)
     writable_folder(journal.parent, "--journal")
     writable_folder(log.parent, "--log")
@@ -30,6 +31,8 @@ def serve(site_file: Path, *, host: str, port: int, journal: Path, log: Path, se
             console.print(
                 f"[bold]{site.title}[/]: {len(site.devices)} devices. Open [bold green]{web.address}[/]. Ctrl-C ends."
             )
+            if revised.revision:
+                console.print(f"calibration {revised.revision} in force")
             watch(runtime, operation, stop, seconds)
         finally:
             operation.stop()

@@ -79,24 +79,41 @@ def test_too_few_complete_snapshots_are_refused_in_words(rows):
         calibrate_friction(rows, flow, {rows.network.consumers[0]: dp[:, 0]}, np.full(30, 400.0), WINDOW)
 
 
-def test_heat_loss_is_averaged_over_quiet_snapshots_only():
+def test_heat_loss_is_told_apart_from_thermometers_that_are_off():
     rng = np.random.default_rng(2)
-    factors = 1.15 + rng.normal(0, 0.05, 200)
-    offsets = np.zeros(200)
-    factors[50:80], offsets[50:80] = 3.0, 2.0
-    learned = calibrate_loss(factors, np.full(200, 0.05), offsets, WINDOW).learned[0]
-    assert learned.factor == pytest.approx(1.15, abs=3 * learned.sd)
-    assert learned.sd < 0.01
+    scores = []
+    for _ in range(40):
+        true, count = 1 + rng.normal(0, 0.1), 300
+        by_factor = -rng.uniform(0.2, 1.2, (1, 10)) * rng.uniform(0.5, 2.0, (count, 1))
+        misfit = (true - 1) * by_factor + rng.normal(0, 0.2, (1, 10)) + rng.normal(0, 0.1, (count, 10)) + 0.4
+        misfit[rng.random(misfit.shape) < 0.2] = np.nan
+        learned = calibrate_loss(misfit, by_factor, np.ones_like(misfit), WINDOW, subject="heat").learned[0]
+        scores.append((learned.factor - true) / learned.sd)
+    assert 0.6 < np.std(scores) < 1.5
+    assert learned.informed_share > 0.5
+
+
+def test_without_arrival_temperatures_heat_loss_stays_as_stated():
+    nothing = np.full((96, 3), np.nan)
+    with pytest.raises(DataError, match="0 arrival temperatures"):
+        calibrate_loss(nothing, nothing, nothing, WINDOW)
 
 
 def test_a_meter_with_a_wrong_gain_becomes_an_advisory_and_good_ones_do_not():
     rng = np.random.default_rng(3)
     true = rng.uniform(1.0, 6.0, (8, 600))
-    readings = {f"m{i}": true[i] * (1.10 if i == 2 else 1.0) * (1 + rng.normal(0, 0.005, 600)) for i in range(8)}
-    learned = calibrate_gains(readings, true.sum(axis=0), WINDOW, sigma=0.05)
-    flagged = {p.name for p in learned.learned if p.suspicious}
-    assert flagged == {"m2"}
+    meters = {f"m{i}": -true[i] * (1.10 if i == 2 else 1.0) * (1 + rng.normal(0, 0.005, 600)) for i in range(8)}
+    meters["plant"] = true.sum(axis=0) + 0.5
+    learned = calibrate_gains(meters, np.full(600, 0.5), WINDOW, sigma=np.full(600, 0.05), prior_sd=0.01)
+    assert [p.name for p in learned.learned if p.suspicious] == ["m2"]
     assert learned.factors()["m2"] == pytest.approx(1 / 1.10, abs=0.02)
+
+
+def test_a_balance_that_misses_a_meter_is_refused_and_not_spread_over_the_others():
+    rng = np.random.default_rng(5)
+    meters = {"a": rng.uniform(10, 20, 100), "b": -rng.uniform(5, 9, 100)}
+    with pytest.raises(DataError, match="one is missing"):
+        calibrate_gains(meters, np.zeros(100), WINDOW, sigma=np.full(100, 0.1), prior_sd=0.01)
 
 
 def test_a_worn_boiler_and_a_good_chiller_are_told_apart():
@@ -141,7 +158,7 @@ def test_delays_give_the_pipe_volume_away(rows):
 
 
 def test_a_calibration_survives_its_file_and_keeps_its_name():
-    made = calibrate_loss(np.full(5, 1.1), np.full(5, 0.1), np.zeros(5), WINDOW)
+    made = calibrate_conversion({"boiler": np.full(5, 10.0)}, {"boiler": np.full(5, 11.0)}, WINDOW)
     again = Calibration.from_json(made.to_json())
     assert again == made
     assert again.revision == made.revision

@@ -1,6 +1,7 @@
 """The estimator beside the live plant: readings in, one consistent state of all carriers out, with a verdict on every sensor."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from models.carriers import Carrier
@@ -8,6 +9,7 @@ from models.components import Consumer, GasSupply, GridConnection, HeatPump
 from models.networks.data import PipeNetwork
 from models.ports import Quality, Reading
 from models.site import Site
+from models.station import Port
 from twin.estimate.plugoffset import Offset, PlugOffset
 from twin.estimate.site import SiteEstimate, SiteEstimator, SiteMeasurements, heat_rows
 
@@ -19,23 +21,32 @@ LONGEST_STEP_S = 3600.0
 
 
 class LiveEstimator:
-    """Keeps what an estimate needs from one instant to the next: the last state, and the water under way in each pipe network."""
+    """Keeps what an estimate needs from one instant to the next: the last state, and the water under way in each pipe network.
 
-    def __init__(self, site: Site) -> None:
+    ``gains`` are what calibration found meters' readings are to be multiplied by; ``friction_known`` names the networks whose friction it
+    found, so that their pressure rows may be trusted.
+    """
+
+    def __init__(
+        self, site: Site, gains: Mapping[Port, float] | None = None, friction_known: Collection[str] = ()
+    ) -> None:
         self.site = site
+        self.measured = SiteMeasurements({}, {})
+        """What the last estimate was made from."""
+        self._gains = dict(gains or {})
         self._pipes = {n.id: (c, n) for c, n in site.networks if isinstance(n, PipeNetwork)}
         self._plugs = {name: _plug(network) for name, (_, network) in self._pipes.items()}
-        self._estimator = SiteEstimator(site)
+        self._estimator = SiteEstimator(site, friction_known)
         self._last: SiteEstimate | None = None
         self._at: datetime | None = None
 
     def update(self, readings: Iterable[Reading], now: datetime) -> SiteEstimate:
         """Return the estimate at ``now``; readings that are stale, bad or filled in take no part."""
         measured = measurements(self.site, readings)
-        measured = SiteMeasurements(
-            measured.powers_kw, measured.network, measured.air_degc, self._offsets(measured, now)
-        )
-        self._last = self._estimator.estimate(measured, self._last)
+        powers = {port: kw * self._gains.get(port, 1.0) for port, kw in measured.powers_kw.items()}
+        measured = replace(measured, powers_kw=powers)
+        self.measured = replace(measured, offsets=self._offsets(measured, now))
+        self._last = self._estimator.estimate(self.measured, self._last)
         self._at = now
         return self._last
 
@@ -94,6 +105,9 @@ def _network_values(site: Site, values: Mapping[tuple[str, str], float]) -> Iter
             yield f"{junction}.supply_degc", supply
             if back is not None and supply - back > 1.0:
                 yield f"{junction}.delta_k", supply - back
+        dp = values.get((asset.id, "dp_kpa"))
+        if isinstance(asset, Consumer) and junction is not None and dp is not None:
+            yield f"{junction}.dp_kpa", dp
         pressure = values.get((asset.id, "pressure_kpa"))
         if isinstance(asset, GasSupply) and gas in sources and pressure is not None:
             yield f"{gas}.pressure_kpa", pressure

@@ -41,6 +41,18 @@ def pipe_law(network: PipeNetwork) -> PipeLaw:
     )
 
 
+def friction_factors(network: PipeNetwork) -> dict[str, float]:
+    """Return Darcy's friction factor of every open pipe at its design flow, fittings included."""
+    law = pipe_law(network)
+    pipes = [p for p in network.pipes if p.open]
+    length, diameter, area, *_ = tubes_of(pipes)
+    fluid = liquid(network)
+    density = 0.5 * (fluid.supply_kg_per_m3 + fluid.return_kg_per_m3)
+    pa_s2_per_kg2 = (law.quadratic + law.linear / law.design_kg_per_s) * 1e3
+    factors = pa_s2_per_kg2 * 2 * density * area**2 * diameter / np.where(length > 0, length, np.inf)
+    return {p.id: float(f) for p, f in zip(pipes, factors, strict=True) if f > 0}
+
+
 def gas_quadratic(network: GasNetwork) -> Array:
     """Return the fall of squared pressure per squared flow of every open pipe, kPa² per (kg/s)², at the source pressure's compressibility."""
     law = gas_law(network)

@@ -1,6 +1,6 @@
 """The whole site as one estimate: which rows its meters give, which laws its nodes give."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -47,6 +47,8 @@ PSEUDO: Mapping[str, float] = {
     "return_kpa": 20.0,
 }
 LOSS_FACTOR_SIGMA = {"heat": 0.15, "cold": 0.03}
+FRICTION_SHARE = {True: 0.01, False: 0.15}
+"""How far a modelled pressure loss may be off, by whether its friction was calibrated: an uncalibrated one looks like a broken sensor."""
 REACTIVE_PSEUDO_SHARE = 0.1
 MOVING_KW = 1.0
 """A converter below this is taken as standing and leaves the estimate."""
@@ -88,9 +90,11 @@ class Wiring:
     """By bus: consumers there with their reactive over real power."""
     ports: tuple[tuple[str, Carrier, Carrier, bool], ...]
     """Asset, carrier, control carrier, and whether the port is a state even at rest."""
+    friction_known: frozenset[str] = frozenset()
+    """Networks whose friction was calibrated."""
 
     @classmethod
-    def of(cls, site: Site) -> "Wiring":
+    def of(cls, site: Site, friction_known: Collection[str] = ()) -> "Wiring":
         """Return the wiring of a site."""
         inside = {n.id for n in site.nodes if n.network is not None}
         demands = [(c.id, d) for c in site.of_kind(Consumer) for d in c.demands]
@@ -104,14 +108,15 @@ class Wiring:
             {c: tuple((asset, d.node) for asset, d in demands if d.carrier is c) for c in Carrier},
             tan_phi,
             tuple(p for a in site.assets for p in _possible_ports(a, inside)),
+            frozenset(friction_known),
         )
 
 
 class SiteEstimator:
     """Estimates one site again and again; what does not change between instants is worked out once."""
 
-    def __init__(self, site: Site) -> None:
-        self.wiring = Wiring.of(site)
+    def __init__(self, site: Site, friction_known: Collection[str] = ()) -> None:
+        self.wiring = Wiring.of(site, friction_known)
 
     def estimate(self, measured: SiteMeasurements, before: SiteEstimate | None = None) -> SiteEstimate:
         """Return the state of all carriers that explains the measurements; ``before`` gives a warm start when the same units run."""
@@ -241,6 +246,15 @@ def _steady(sensor: Sensor, value: float, offset: Offset | None) -> Measured:
     return Measured(replace(sensor, sigma=offset.widened(sensor.sigma)), value - offset.correction_k)
 
 
+def _with_friction(row: Measured, network: PipeNetwork, *, known: bool) -> Measured:
+    """Return a pressure difference trusted as far as the friction on its way is known; other rows as they are."""
+    if row.sensor.quantity != "dp_kpa":
+        return row
+    lost = network.pump_lift_kpa - row.value
+    sigma = float(np.hypot(row.sensor.sigma, FRICTION_SHARE[known] * lost))
+    return Measured(replace(row.sensor, sigma=sigma), row.value)
+
+
 def _with_pseudo(rows: list[Measured], wanted: Mapping[tuple[str, str], float]) -> list[Measured]:
     """Return the rows with a weak pseudo row at its nominal value wherever a wanted quantity is not measured."""
     known = {r.sensor.name for r in rows}
@@ -279,7 +293,10 @@ def _reactive_guess(wiring: Wiring, bus: str, measured: SiteMeasurements) -> flo
 
 def _pipe_sensors(wiring: Wiring, network: PipeNetwork, carrier: Carrier, measured: SiteMeasurements) -> list[Measured]:
     """Return a heat or cold network's rows: metered quantities, consumers' powers where no flow is metered, weak nominal values."""
-    rows = _measured(measured, [*network.consumers, network.plant_junction])
+    rows = [
+        _with_friction(r, network, known=network.id in wiring.friction_known)
+        for r in _measured(measured, [*network.consumers, network.plant_junction])
+    ]
     known = {r.sensor.name for r in rows}
     sign = -1.0 if carrier is Carrier.HEAT else 1.0
     for asset, junction in wiring.consumers[carrier]:

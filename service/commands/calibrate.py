@@ -1,0 +1,110 @@
+"""``calibrate``: learn from days of readings what a site's parameters really are, and keep it beside the site file."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from models.errors import SetupError
+from models.horizon import QUARTER, Horizon
+from models.ports import Reading
+from models.site import Site
+from models.site.file import load_site
+from service.calibrations import append_revisions, beside
+from service.commands.estimate import readings_of, table_of
+from service.commands.files import require_writable
+from service.commands.screen import console, count, findings_table, progress_console
+from twin.calibrate import Calibration, Learned
+from twin.learn import Learning, learn, observe
+
+LEARNED_LEAST = 0.1
+"""A parameter whose uncertainty shrank by less is not shown."""
+History = Iterator[tuple[datetime, Sequence[Reading]]]
+
+
+def show_calibration(
+    site_file: Path, readings: Path | None, day: date, days: int, *, seed: int, out: Path | None, full: bool
+) -> int:
+    """Calibrate from a table of readings, or from days of an emulated plant; return 1 when no job had its meters."""
+    target = out or beside(site_file)
+    require_writable(target)
+    site = load_site(site_file)
+    history = emulated_days(site, day, days, seed) if readings is None else tabled(readings)
+    with progress_console.status(f"{site.title}: estimating instant by instant"):
+        learning = learn(site, observe(site, history))
+    console.print(learned_table(learning.calibrations, full=full))
+    if learning.missing:
+        console.print(findings_table(learning.missing, "Not learned"))
+    if not learning.calibrations:
+        return 1
+    append_revisions(target, learning.calibrations, max(c.end for c in learning.calibrations))
+    console.print(_kept(learning, target))
+    return 0
+
+
+def emulated_days(site: Site, day: date, days: int, seed: int) -> History:
+    """Yield what an emulated plant's meters show every quarter hour while the common operator runs it."""
+    from hil.emulators.inprocess import InProcessPlant
+    from hil.emulators.plant import EmulatedPlant
+    from models.actuals import Actuals
+    from models.dispatch import DispatchProblem
+    from models.forecast.naive import PerfectForecaster
+    from scenarios.day import JumpingClock, local_day
+    from scenarios.rules import Rule, RulePlanner
+    from scenarios.setpoints import setpoints_kw
+    from service.commands.estimate import shown_now
+    from twin.state import start_snapshot
+
+    start = local_day(site, day).start
+    horizon = Horizon.uniform(start, start + timedelta(days=days))
+    forecast = PerfectForecaster(Actuals(site, seed)).forecast(horizon)
+    plan = RulePlanner(site, Rule()).plan(DispatchProblem(site, horizon, forecast, start_snapshot(site, start)))
+    plant, clock = EmulatedPlant(site, seed, start), JumpingClock(start)
+    door = InProcessPlant(site, plant, clock)
+    for at in horizon.edges[:-1]:
+        for asset, power_kw in setpoints_kw(site, plan, forecast, at).items():
+            if asset in plant.units:
+                plant.command(asset, power_kw)
+        yield at + QUARTER, shown_now(door, plant, clock, at + QUARTER)
+
+
+def tabled(path: Path) -> History:
+    """Yield readings from a CSV file with the columns time, device, quantity, value and, if it has one, quality.
+
+    Raises
+    ------
+    SetupError
+        If the file cannot be read, or a column, time or quality is not as it should be.
+    """
+    table = table_of(path, ("time", "device", "quantity", "value"))
+    times = pd.to_datetime(table["time"], errors="coerce", utc=True)
+    if times.isna().any():
+        raise SetupError(f"{path}: {table['time'][times.isna()].iloc[0]} is no time; write 2015-01-14T12:00+08:00")
+    for at, rows in table.groupby(times):
+        instant = pd.Timestamp(at).to_pydatetime()
+        yield instant, readings_of(rows, instant, path)
+
+
+def learned_table(calibrations: Sequence[Calibration], *, full: bool) -> Table:
+    """Return what was learned: one row per parameter that the readings say something about (``full``: every one)."""
+    table = Table(title="Learned", title_justify="left", header_style="bold")
+    for name in ("job", "of", "parameter", "factor", "± (1 sd)", "learned, %", ""):
+        table.add_column(name, justify="right" if name in ("factor", "± (1 sd)", "learned, %") else "left")
+    for found in calibrations:
+        shown = [p for p in found.learned if full or p.informed_share >= LEARNED_LEAST or p.suspicious]
+        for parameter in shown:
+            table.add_row(found.kind.replace("_", " "), found.subject, *_cells(parameter))
+    return table
+
+
+def _cells(p: Learned) -> tuple[str, ...]:
+    advice = "[yellow]look at it[/]" if p.suspicious else ""
+    return p.name, f"{p.factor:.3f}", f"{p.sd:.3f}", f"{100 * p.informed_share:.0f}", advice
+
+
+def _kept(learning: Learning, target: Path) -> str:
+    suspicious = sum(p.suspicious for c in learning.calibrations for p in c.learned)
+    advice = f"; {count(suspicious, 'parameter')} further off than accuracy explains" if suspicious else ""
+    return f"{count(len(learning.calibrations), 'calibration')} kept in {target}{advice}"
