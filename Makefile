@@ -77,4 +77,7 @@ $(VENV)/.ready-dev: $(UV) requirements-dev.lock pyproject.toml
 $(PEERS)/.ready: $(UV) benchmarks/requirements-peers.lock
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(PEERS)
 	@$(UV) pip sync --quiet --require-hashes --python $(PEERS)/bin/python benchmarks/requirements-peers.lock
+	@mkdir -p $(PEERS)/node && cp benchmarks/peerside/package.json $(PEERS)/node/
+	@command -v npm >/dev/null && npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --omit=optional \
+		--prefix $(PEERS)/node || echo "without npm the Modbus peers on Node are left out"
 	@touch $@

@@ -8,6 +8,7 @@ A peer script lives in ``benchmarks/peerside/``, imports what it likes and ends 
 """
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,17 @@ PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 SCRIPTS = ROOT / "benchmarks" / "peerside"
 
 
+NODE_MODULES = ROOT / ".venv-peers" / "node" / "node_modules"
+
+
+def _node() -> str:
+    """Return where Node is; a SetupError in words when it or its modules are missing."""
+    program = shutil.which("node")
+    if program is None or not NODE_MODULES.is_dir():
+        raise SetupError("Node or the peers' modules are missing; install nodejs and npm, then: make peers")
+    return program
+
+
 class PeerError(Exception):
     """A peer's script failed; the text is what it printed."""
 
@@ -29,14 +41,18 @@ class Peer:
     """One peer script as a child process that answers questions, one JSON line each way."""
 
     def __init__(self, script: str) -> None:
+        """Take a script by name; one that ends in ``.js`` runs on Node, every other in the peers' Python."""
         if not PYTHON.exists():
             raise SetupError("the peers' environment .venv-peers is missing; make it with: make peers")
-        self.script = SCRIPTS / f"{script}.py"
+        self.program = str(PYTHON)
+        if script.endswith(".js"):
+            self.program = _node()
+        self.script = SCRIPTS / (script if script.endswith(".js") else f"{script}.py")
         self.child: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         self.child = subprocess.Popen(
-            [str(PYTHON), str(self.script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [self.program, str(self.script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
         return self
 

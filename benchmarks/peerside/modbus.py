@@ -51,7 +51,7 @@ def _refused(battery: Any) -> str:
     try:
         battery.WHRtg.value = 1
         battery.WHRtg.write()
-    except Exception as problem:
+    except Exception as problem:  # the library raises a class of its own for every refusal; its words are the answer
         return str(problem)
     return ""
 
