@@ -64,11 +64,14 @@ class Groups:
 
     async def tend(self, device: PolledDevice, good: bool = True) -> float:
         """Look after a device's targets following a poll, and close the groups that are whole again."""
-        with suppress(JournalError):
-            self.take_up()
-            if self.torn:
-                self.resume()
+        if self.to_take_up or self.torn:
+            with suppress(JournalError):
+                self.take_up()
+                if self.torn:
+                    self.resume()
         wake = await self._keeper.tend(device, good)
+        if not self._returning:
+            return wake
         with suppress(JournalError):
             for name, backs in list(self._returning.items()):
                 for back in backs:

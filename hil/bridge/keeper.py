@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -14,7 +14,7 @@ from hil.bridge.gate import Refusal, refuse_interlock, refuse_late, refuse_step,
 from hil.bridge.leases import Leases
 from hil.bridge.polled import PolledDevice
 from hil.bridge.target import Flight, State, Target
-from hil.bridge.verdict import Verdict
+from hil.bridge.verdict import Sent, Verdict
 from hil.codec import decode_one, encode
 from hil.journal import Journal, JournalError
 from hil.maps.types import Point
@@ -92,23 +92,44 @@ class Keeper:
         After a poll that failed nothing is written: no frame meets a device whose state is unknown.
         """
         lock = self.locks[device.id]
-        if lock.locked():
+        if not (self.targets or self.suspended or self._owed):
             return inf
         self.pay()
-        self._close_expired(device)
+        if not lock.locked():
+            self._close_expired(device)
         mine = [t for t in self.targets.values() if t.command.device == device.id]
         if not good or not self.active or not (mine or self.suspended):
             return inf
-        async with lock:
-            try:
-                self._wake_suspended(device)
-                for target in mine:
-                    await self._look_after(target, device)
-            except JournalError:
-                pass  # reading goes on; nothing may be sent without its record
+        with suppress(JournalError):  # reading goes on; nothing may be sent without its record
+            if lock.locked():
+                await self._refresh_beside(mine, device)
+            else:
+                await self._look_after_all(mine, device)
         due = min((t.refresh_due() for t in mine if t.state.stands), default=inf)
         # what could not be refreshed just now is not tried again in the same instant
         return max(due, self._clock.monotonic() + AGAIN_S)
+
+    async def _look_after_all(self, mine: Sequence[Target], device: PolledDevice) -> None:
+        async with self.locks[device.id]:
+            self._wake_suspended(device)
+            for target in mine:
+                await self._look_after(target, device)
+
+    async def _refresh_beside(self, mine: Sequence[Target], device: PolledDevice) -> None:
+        """Refresh what is due while another command takes its time with the device: its timers do not wait.
+
+        Only a value that stands is written again, as it is; whatever else it needs waits for the device to be free.
+        """
+        for target in mine:
+            current = self.targets.get(target.key) is target and not self._leased_away(target)
+            if not current or target.refresh_due() > self._clock.monotonic():
+                continue
+            if self._no_more_writes(target, device):
+                continue
+            self._driver.stats.refreshes += 1
+            sent, _ = await self._driver.send(target, device, target.frame)
+            if target.state is State.SENT:
+                target.state = State.CONFIRMED if sent is Sent.ECHOED else State.UNKNOWN
 
     async def _look_after(self, target: Target, device: PolledDevice) -> None:
         if self.targets.get(target.key) is not target or self._leased_away(target):
@@ -169,11 +190,16 @@ class Keeper:
 
     async def _again(self, target: Target, device: PolledDevice) -> None:
         """Write a standing value once more."""
+        if not self._no_more_writes(target, device):
+            self.settle(target, await self._driver.bring_about(target, device, trusting=True))
+
+    def _no_more_writes(self, target: Target, device: PolledDevice) -> bool:
+        """Return whether a standing value may not be written once more now; then it is not due again before its time."""
         late = refuse_late(target.command, self._clock.now(), self._driver.frame_life_clock_s)
-        if late or self.hindrance(device, target.point, target.command.value):
+        refused = late or self.hindrance(device, target.point, target.command.value)
+        if refused:
             target.written = self._clock.monotonic()
-            return
-        self.settle(target, await self._driver.bring_about(target, device, trusting=True))
+        return bool(refused)
 
     def resume(self) -> None:
         """After a start: take up the commands that the journal says may stand, none of them believed before it is read."""

@@ -181,8 +181,9 @@ class Poller:
             device.back_since = started
             self.soon(device, except_for=state)
         was_frozen = device.why == "frozen"
-        device.failing_since, device.last_good, device.why = None, started, "frozen" if device.frozen else ""
-        if device.frozen and not was_frozen:
+        is_frozen = device.frozen
+        device.failing_since, device.last_good, device.why = None, started, "frozen" if is_frozen else ""
+        if is_frozen and not was_frozen:
             since = started - state.still_since
             words = f"has answered with the same values for {since:.0f} s; they are marked stale"
             self._tell(DeviceFrozen(self._clock.now(), device.id, words))

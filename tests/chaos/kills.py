@@ -28,6 +28,8 @@ LOST = Fault(Kind.DROP_REPLY, share=0.08)
 PLAN = FleetPlan(seed=0)
 SETTLE_S = 4.0
 PAUSE_S = 0.02
+STARTED = -1
+"""Address by which the log says that the device has started, with nothing in its registers."""
 FORK = multiprocessing.get_context("fork")
 
 
@@ -39,6 +41,7 @@ class KeptDevice(Controller):
         entries = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         self.registers[COUNTED] = sum(1 for _, address, _ in entries if address == PULSE)
         self.file = path.open("a", buffering=1)
+        self.file.write(json.dumps([time.time(), STARTED, 0]) + "\n")
 
     def take(self, address, raw):
         self.file.write(json.dumps([time.time(), address, raw]) + "\n")
@@ -216,6 +219,8 @@ def judge(folder, kills):
     for t in record.tries:
         tries.setdefault((t.address, t.raw), []).append(t)
     for at, address, raw in log:
+        if address == STARTED:
+            continue
         before = [t for t in tries.get((address, raw), []) if t.at <= at + 0.005]
         if not before:
             found.append(("U3", f"{address} = {raw} landed without a record"))
@@ -226,22 +231,26 @@ def judge(folder, kills):
                 found.append(("U4", f"{raw} of epoch {before[-1].epoch} landed after {latest}"))
             latest = max(latest, before[-1].epoch)
     found += told(record, heard, log)
-    return Killed(kills, len(heard), len(log), ages, found)
+    return Killed(kills, len(heard), len(ages), ages, found)
 
 
 def told(record, heard, log):
     """Yield what was lost, or told wrong."""
-    landed = {raw for _, address, raw in log if address == RELEASED}
+    landed = {raw: at for at, address, raw in log if address == RELEASED}
+    starts = [at for at, address, _ in log if address == STARTED]
     for k, word in heard.items():
         name = f"k{k}"
-        outcome = record.outcomes.get(name, ("",))[0]
+        outcome, _, told_at = record.outcomes.get(name, ("", "", 0.0))
         if word != "asked" and not outcome:
             yield "L1", f"{name} was answered with {word} and has no outcome"
         if word in ("applied", "no") and outcome and outcome != word:
             yield "L1", f"{name} was answered with {word}, the journal says {outcome}"
         if k % 4 and outcome == "applied" and (1 + k % 60_000) not in landed:
             yield "L2", f"{name} counts as applied and never landed"
-        if k % 4 and outcome == "no" and (1 + k % 60_000) in landed:
+        stood = landed.get(1 + k % 60_000)
+        # nobody can tell a value that was lost with the device's power at once from one that was never taken
+        lost = stood is not None and any(stood <= started <= told_at for started in starts)
+        if k % 4 and outcome == "no" and stood is not None and not lost:
             yield "L3", f"{name} counts as not applied and landed"
     for name in record.orders.keys() - record.outcomes.keys():
         yield "L1", f"{name} was accepted and has no outcome"

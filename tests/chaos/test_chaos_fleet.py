@@ -37,6 +37,16 @@ def test_a_bridge_killed_between_the_record_of_a_group_and_its_first_frame_comes
     assert violations(run(plan, tmp_path)) == []
 
 
+def test_a_revert_timer_does_not_wait_for_a_slow_pulse(tmp_path):
+    plan = FleetPlan(seed=4319, acts=(Act(8.508, 0, "reverting", (251,), 20.0), Act(16.016, 0, "start", (1,), 20.0)))
+    assert violations(run(plan, tmp_path)) == []
+
+
+def test_a_refresh_that_cannot_be_recorded_does_not_stop_the_clock(tmp_path):
+    plan = FleetPlan(seed=4069, acts=(Act(5.0, 0, "reverting", (251,)),), full_disks=((6.0, 8.0),))
+    assert violations(run(plan, tmp_path)) == []
+
+
 def test_the_same_seed_leaves_the_same_trace(tmp_path):
     def digest(folder):
         folder.mkdir()
