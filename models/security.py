@@ -136,9 +136,28 @@ class Rows:
         }
         return Rows(**joined, start=np.concatenate([self.start, other.start[1:] + self.start[-1]]))
 
+    def moved(self, place: Ints) -> "Rows":
+        """Return the rows on other steps: step ``k`` gets copies of those of step ``place[k]``; rows that look back are left out."""
+        still = self.select(np.bincount(self._owner, weights=self.lag, minlength=len(self)) == 0)
+        chosen = [np.flatnonzero(still.step == p) for p in place.tolist()]
+        order = np.concatenate([np.zeros(0, dtype=np.int64), *chosen]).astype(np.int64)
+        step = np.repeat(np.arange(len(place)), [len(c) for c in chosen])
+        counts = np.diff(still.start)[order]
+        terms = np.repeat(still.start[:-1][order] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(
+            int(counts.sum())
+        )
+        row = {f.name: getattr(still, f.name)[order] for f in fields(self)[:8]} | {"step": step}
+        start = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        return Rows(**row, start=start, **{n: getattr(still, n)[terms] for n in ("port", "lag", "slope", "point")})
+
+    @property
+    def _owner(self) -> Ints:
+        """The row that each term belongs to."""
+        return np.repeat(np.arange(len(self)), np.diff(self.start))
+
     def at(self, values: Floats) -> Floats:
         """Return what the rows say their quantity is for other port values, shape (step, port)."""
-        row = np.repeat(np.arange(len(self)), np.diff(self.start))
+        row = self._owner
         ports = values[self.step[row] - self.lag, self.port]
         return self.value + np.bincount(row, weights=self.slope * (ports - self.point), minlength=len(self))
 
@@ -152,13 +171,15 @@ class Report:
     """What a network check found.
 
     ``status`` (step,) is 0 where the networks have a solution; ``balance`` holds the rows that tie ports to losses, ``findings`` those
-    at or near a limit; ``worst`` the largest violation by kind, in the kind's unit.
+    at or near a limit; ``worst`` the largest violation by kind, ``margins`` the least distance to a limit (negative beyond it), both in
+    the kind's unit.
     """
 
     status: Ints
     balance: Rows
     findings: Rows
     worst: Mapping[str, float]
+    margins: Mapping[str, float]
     losses_kw: Mapping[Carrier, Floats]
     seconds: float
     revision: str

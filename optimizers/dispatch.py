@@ -15,6 +15,7 @@ from models.dispatch import DispatchProblem, Plan, SolverReport
 from models.errors import InfeasiblePlanError, SolverTimeoutError, UnboundedPlanError
 from models.findings import Finding
 from models.site import Site
+from optimizers.audit import Audit
 from optimizers.blocks.book import Block, Book, Facts, Values
 from optimizers.certificate import Certificate, certify, optimality_error, require
 from optimizers.checks import check
@@ -77,6 +78,7 @@ class Dispatcher:
         self._compiled: dict[tuple[int, Structure, int], Compiled] = {}
         self._last: tuple[str, Outcome] | None = None
         self._commitments: dict[str, tuple[Floats, Floats]] = {}
+        self.audit = Audit()
 
     def dispatch(self, problem: DispatchProblem, *, deadline_s: float = 30.0) -> Plan:
         """Return the cheapest plan that can be found and certified within ``deadline_s`` seconds.
@@ -111,11 +113,16 @@ class Dispatcher:
             message=solved.message,
             certified=certificate.sound,
         )
-        self._remember(case, solved.point)
         outcome = _outcome(case, solved.point)
         plan = plan_of(outcome, report, findings)
-        self._last = plan.id, outcome
+        self.adopt(case, plan, outcome)
         return plan
+
+    def adopt(self, case: Case, plan: Plan, outcome: Outcome) -> None:
+        """Keep a plan made from one of this dispatcher's cases: its decisions for the next fall-back, itself for :meth:`why`."""
+        start_h = case.facts.problem.horizon.start.timestamp() / 3600.0
+        self._commitments[case.compiled.key] = (start_h + case.facts.start_h, outcome.x)
+        self._last = plan.id, outcome
 
     def why(self, plan: Plan, asset: str, step: int) -> tuple[Reason, ...]:
         """Return what holds ``asset`` where it is at ``step`` of ``plan``; empty unless it is the plan made last."""
@@ -127,6 +134,15 @@ class Dispatcher:
     def process(self) -> SolverProcess:
         """The solver's process, for whoever solves variations of this dispatcher's cases."""
         return self._process
+
+    def answer(self, job: Job, *, deadline_s: float) -> Answer:
+        """Solve and recheck; an answer that fails its recheck, or a cold audit, is replaced by one from nothing."""
+        found = self._process.solve(job, deadline_s=deadline_s)
+        suspect = not is_sound(job.program, found)
+        if not suspect and not self.audit.due():
+            return found
+        cold = self._process.solve(replace(job, fresh=True), deadline_s=deadline_s)
+        return cold if suspect or not self.audit.agrees(found, cold, job.gap_share) else found
 
     def close(self) -> None:
         """End the solver's process."""
@@ -164,16 +180,14 @@ class Dispatcher:
         return Compiled(f"{key}:{steps}", site, blocks, book, structure.carriers, model)
 
     def _solve(self, case: Case, deadline_s: float) -> Solved:
-        """Solve and recheck; an answer that fails the recheck is asked for once more without the kept basis."""
+        """Solve, and say what became of it: a point, an impossibility in words, or a fall-back."""
         crossed = contradictory_bounds(case.program, case.compiled.model, case.facts.problem.horizon)
         if crossed:
             raise _impossible(crossed)
         reserve_s = min(FALLBACK_SHARE * deadline_s, FALLBACK_MAX_S)
         job = Job(case.compiled.key, case.program, gap_share=case.facts.problem.gap_share)
         try:
-            answer = self._process.solve(job, deadline_s=deadline_s - reserve_s)
-            if not is_sound(case.program, answer):
-                answer = self._process.solve(replace(job, fresh=True), deadline_s=deadline_s - reserve_s)
+            answer = self.answer(job, deadline_s=deadline_s - reserve_s)
         except SolverTimeoutError as late:
             return self._fall_back(case, reserve_s, str(late))
         status = answer.solution.status
@@ -208,11 +222,6 @@ class Dispatcher:
         certificate = certify(program, solved.point)
         require(certificate, f"plan from {case.facts.problem.horizon.start:%Y-%m-%d %H:%M} UTC")
         return certificate
-
-    def _remember(self, case: Case, point: Solution) -> None:
-        if point.x is not None:
-            start_h = case.facts.problem.horizon.start.timestamp() / 3600.0
-            self._commitments[case.compiled.key] = (start_h + case.facts.start_h, point.x)
 
 
 def _impossible(found: Sequence[Finding]) -> InfeasiblePlanError:

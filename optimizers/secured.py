@@ -5,6 +5,7 @@ forecast: what a port is in terms of columns is worked out anew for every proble
 every program continues the one before and the solver goes on from its basis.
 """
 
+import time
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,14 +16,15 @@ from scipy import sparse
 
 from models.carriers import Carrier
 from models.dispatch import DispatchProblem, Plan, SolverReport
-from models.errors import InfeasiblePlanError
+from models.errors import InfeasiblePlanError, SolverTimeoutError, UnboundedPlanError
 from models.security import Floats, Port, PortPlan, Rows, Shape
 from optimizers.certificate import certify, require
-from optimizers.dispatch import Case, Dispatcher, is_sound
+from optimizers.checks import check
+from optimizers.dispatch import Case, Dispatcher
 from optimizers.levers import DRAWN, FED, UNSERVED, Extension
 from optimizers.plan import Outcome, plan_of
 from optimizers.ports import PortMap, row_terms
-from optimizers.session import Program, Solution
+from optimizers.session import Program, Solution, Status
 from optimizers.worker import Answer, Job
 
 Flags = npt.NDArray[np.bool_]
@@ -36,7 +38,7 @@ class _Answered:
     ports: PortPlan
     point: Solution
     program: Program
-    rows: int
+    opened: Flags
 
 
 class SecuredProblem:
@@ -56,7 +58,8 @@ class SecuredProblem:
         deadline_s: float = 20.0,
     ) -> None:
         self.problem, self.ports, self.revision, self.deadline_s = problem, tuple(ports), revision, deadline_s
-        self._dispatcher = dispatcher
+        self._dispatcher, self._end_s = dispatcher, time.monotonic() + deadline_s
+        self._findings = check(problem)
         self._case: Case = dispatcher.case(problem)
         self._extension = Extension.of(self._case)
         self._map = PortMap(self._extension, self.ports)
@@ -66,7 +69,7 @@ class SecuredProblem:
         self._terms: list[tuple[sparse.csr_array, Floats]] = []
         self._size: Floats = np.zeros(0)
         self._answers: list[_Answered] = []
-        self._bound = -np.inf
+        self._bound = self._relaxed = -np.inf
         self._committed = False
 
     @property
@@ -79,35 +82,46 @@ class SecuredProblem:
         program = self._with_rows(self._program)
         answer = self._run(program)
         if not self._committed:
-            self._bound = max(self._bound, answer.relaxed.objective)
+            self._relaxed = answer.relaxed.objective
+            self._bound = max(self._bound, self._relaxed)
         values = self._map.at(_x(answer.solution))
         ports = PortPlan(self.ports, values, self._case.facts.step_h, self.revision)
-        self._answers.append(_Answered(ports, answer.solution, program, len(self.rows)))
+        self._answers.append(_Answered(ports, answer.solution, program, self._open))
         return ports
 
     def restore(self, plan: PortPlan) -> None:
-        """Make an earlier answer of :meth:`solve` the present one; ``ValueError`` for a plan that was not."""
-        known = [a for a in self._answers if a.ports is plan]
-        if not known:
+        """Make an earlier answer of :meth:`solve` the present one, with the local rows that bound it; ``ValueError`` for a stranger."""
+        if self._present.ports is plan:
+            return
+        known = next((a for a in self._answers if a.ports is plan), None)
+        if known is None:
             raise ValueError("only a plan that this problem has given can be restored")
-        self._answers.append(known[0])
+        later = self.rows.shape[len(known.opened) :] != int(Shape.GLOBAL)
+        self._open = np.concatenate([known.opened, later])
+        self._answers.append(known)
 
-    def commit(self) -> None:
-        """Take the yes-or-no decisions under the rows held so far; later solves keep them."""
+    @property
+    def held(self) -> Rows:
+        """The rows that bind at present."""
+        return self.rows.select(~self._open)
+
+    def commit(self) -> bool:
+        """Take the yes-or-no decisions under the rows held so far, which later solves keep; return whether there were any."""
         integers = self._case.program.integers
         self._committed = True
         if not len(integers):
-            return
+            return False
         answer = self._run(self._with_rows(self._extension.extended(self._case.program)))
         decided = answer.priced or answer.solution
         self._bound = max(self._bound, min(answer.solution.bound, decided.objective))
         self._program = self._extension.extended(self._case.program.fixed(integers, np.round(_x(decided)[integers])))
+        return True
 
     def add_rows(self, rows: Rows, *, replace: Container[str] = ()) -> int:
         """Add rows and return how many hold; local rows of the kinds in ``replace`` are opened, so that they bind no more."""
         local = self.rows.shape != int(Shape.GLOBAL)
-        self._open |= local & np.array([kind in replace for kind in self.rows.kind.tolist()], dtype=bool)
-        self._open = np.concatenate([self._open, np.zeros(len(rows), dtype=bool)])
+        replaced = local & np.array([kind in replace for kind in self.rows.kind.tolist()], dtype=bool)
+        self._open = np.concatenate([self._open | replaced, np.zeros(len(rows), dtype=bool)])
         self.rows = self.rows + rows
         if len(rows):
             slope, base = row_terms(rows, self._map)
@@ -118,7 +132,7 @@ class SecuredProblem:
     def slack(self) -> Floats:
         """Return how far each row that holds is bent, 0 for rows added since the last solve."""
         found = np.zeros(len(self.rows))
-        known = np.flatnonzero(self.rows.kind[: self._present.rows] != LOSS)
+        known = np.flatnonzero(self.rows.kind[: len(self._present.opened)] != LOSS)
         bends = _x(self._present.point)[self._extension.columns :].reshape(-1, 2).sum(axis=1)
         found[known] = bends * self._size[known]
         return found[~self._open]
@@ -130,12 +144,17 @@ class SecuredProblem:
         that are only locally true are held, never where none is.
         """
         merely_local = self.rows.shape != int(Shape.GLOBAL)
-        if not merely_local.any():
-            return self._bound
-        relaxed = self._extension.extended(self._case.program.relaxed())
-        held, self._open = self._open, self._open | merely_local
+        return self._least_without(merely_local) if merely_local.any() else self._bound
+
+    def cost_of_losses_alone(self) -> float:
+        """Return the least cost, yes-or-no decisions aside, when the networks lose but limit nothing."""
+        limits = self.rows.kind != LOSS
+        return self._least_without(limits) if limits.any() else self._relaxed
+
+    def _least_without(self, some: Flags) -> float:
+        held, self._open = self._open, self._open | some
         try:
-            return self._run(self._with_rows(relaxed)).relaxed.objective
+            return self._run(self._with_rows(self._extension.extended(self._case.program.relaxed()))).relaxed.objective
         finally:
             self._open = held
 
@@ -144,7 +163,7 @@ class SecuredProblem:
         present = self._present
         certificate = certify(present.program, present.point)
         require(certificate, f"secured plan from {self.problem.horizon.start:%Y-%m-%d %H:%M} UTC")
-        x, dual = _x(present.point), present.point.row_dual
+        x = _x(present.point)
         unserved = self._extension.values(x, UNSERVED)
         outcome = Outcome(
             facts=self._case.facts,
@@ -155,12 +174,15 @@ class SecuredProblem:
             parameters=self._case.parameters,
             cost_weights=self._case.cost_weights,
             x=x[: self._extension.own],
-            row_dual=None if dual is None else dual[: len(self._case.program.row_ptr) - 1],
+            row_dual=present.point.row_dual,
+            program=present.program,
             short_kw={(asset, Carrier.ELECTRICITY): kw for asset, kw in unserved.items()},
         )
         gap = max(certificate.objective - self._bound, 0.0) / max(abs(certificate.objective), 1.0)
         report = SolverReport("gap", certificate.objective, self._bound, gap, 0.0, 0.0, message, certificate.sound)
-        return replace(plan_of(outcome, report, ()), reactive_kvar=self._reactive_kvar(x))
+        made = replace(plan_of(outcome, report, self._findings), reactive_kvar=self._reactive_kvar(x))
+        self._dispatcher.adopt(self._case, made, outcome)
+        return made
 
     def _reactive_kvar(self, x: Floats) -> xr.DataArray | None:
         fed, drawn = self._extension.values(x, FED), self._extension.values(x, DRAWN)
@@ -176,13 +198,12 @@ class SecuredProblem:
         return self._answers[-1]
 
     def _run(self, program: Program) -> Answer:
-        """Solve on the live model of this structure; an answer that fails its recheck is asked for once more from nothing."""
-        key = f"{self._case.compiled.key}:{self.revision}"
-        job = Job(key, program, gap_share=self.problem.gap_share)
-        answer = self._dispatcher.process.solve(job, deadline_s=self.deadline_s)
-        if not is_sound(program, answer):
-            answer = self._dispatcher.process.solve(replace(job, fresh=True), deadline_s=self.deadline_s)
-        return answer
+        """Solve on the live model of this structure; raises ``SolverTimeoutError`` when the time for all solves is up."""
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0.0:
+            raise SolverTimeoutError(f"{self.deadline_s:g} s were too few for the rows of the networks")
+        job = Job(f"{self._case.compiled.key}:{self.revision}", program, gap_share=self.problem.gap_share)
+        return self._dispatcher.answer(job, deadline_s=left_s)
 
     def _with_rows(self, program: Program) -> Program:
         if not len(self.rows):
@@ -242,6 +263,11 @@ def _sizes(rows: Rows, slope: sparse.csr_array) -> Floats:
 
 
 def _x(point: Solution) -> Floats:
-    if point.x is None:
+    """Return a point; without one, raise the error that says what there is to do."""
+    if point.x is not None:
+        return point.x
+    if point.status is Status.INFEASIBLE:
         raise InfeasiblePlanError("no plan satisfies every limit of the problem and its networks")
-    return point.x
+    if point.status is Status.UNBOUNDED:
+        raise UnboundedPlanError("the cost can fall without end; a price or a limit is missing")
+    raise SolverTimeoutError(f"no plan under the rows of the networks was found in time ({point.message})")

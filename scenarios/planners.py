@@ -28,3 +28,10 @@ def planner_for(site: Site, *, deadline_s: float = 20.0) -> Optimizer | SecuredO
     if not site.networks.electricity:
         return Optimizer(deadline_s=deadline_s)
     return SecuredOptimizer(GridCheck(site, site.networks.electricity[0]), deadline_s=deadline_s)
+
+
+def balances_of(planner: Optimizer | SecuredOptimizer) -> Optimizer:
+    """Return a planner on balances alone with the same solver, for questions that no network decides, as the peak of a month."""
+    if isinstance(planner, Optimizer):
+        return planner
+    return Optimizer(planner.dispatcher, deadline_s=planner.deadline_s)

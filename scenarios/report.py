@@ -21,8 +21,9 @@ from models.tariffs.time_of_use import BillingPeriod
 from scenarios.costs import Powers, co2_kg, demand_price_per_kw, operating_cost, peak_import_kw, stored_value
 from scenarios.day import AS_AT_START, DayResult, following, local_day, optimizing, run_day, run_day_over_modbus
 from scenarios.kpis import UNSERVED_PRICE_PER_KWH
-from scenarios.planners import Optimizer
-from scenarios.problem import demand_terms, losses_on
+from scenarios.planners import Optimizer, balances_of, planner_for
+from scenarios.problem import Planner, demand_terms, losses_on
+from scenarios.secured import SecuredOptimizer
 from scenarios.tuning import end_of, tune
 from twin.state import start_snapshot, stored_of
 from twin.sync import Synchroniser
@@ -171,20 +172,20 @@ class DayWork:
         if {COMMON, TUNED} & set(operators):
             yield from self._rules(operators)
         if {PERFECT, NAIVE, FORESIGHT} & set(operators):
-            optimizer = Optimizer()
+            optimizer = planner_for(self.site)
             try:
                 yield from self._optimized(optimizer, operators)
             finally:
                 optimizer.close()
 
-    def _optimized(self, optimizer: Optimizer, operators: tuple[str, ...]) -> Iterator[Row]:
+    def _optimized(self, optimizer: Optimizer | SecuredOptimizer, operators: tuple[str, ...]) -> Iterator[Row]:
         forecasters: dict[str, Forecaster] = {
             PERFECT: PerfectForecaster(self.actuals),
             NAIVE: NaiveForecaster(self.site, self.actuals),
         }
         for name, forecaster in forecasters.items():
             if name in operators:
-                operator = optimizing(name, optimizer, forecaster, Verifier(self.site))
+                operator = optimizing(name, optimizer, forecaster, Verifier(self.site), balances_of(optimizer))
                 yield row_of(run_day_over_modbus(self.site, self.day, operator, self.synchroniser(), seed=self.seed))
         if FORESIGHT in operators:
             plant, _ = deviated(self.site, self.seed)
@@ -234,7 +235,7 @@ def row_of(result: DayResult) -> Row:
     )
 
 
-def foresight(plant: Site, actuals: Actuals, period: BillingPeriod, optimizer: Optimizer) -> Plan:
+def foresight(plant: Site, actuals: Actuals, period: BillingPeriod, optimizer: Planner) -> Plan:
     """Return the plan of somebody who knows the whole day and the plant's own parameters beforehand.
 
     It is the bound for every operator that leaves the stores as it found them; one that empties them is credited end values only and

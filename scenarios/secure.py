@@ -74,6 +74,10 @@ class SecureResult:
     """Rounds with fresh rows in place of those that were only locally true, made once the plan was clean."""
     polished: bool = False
     """Whether one of them gave a cheaper plan that is clean too."""
+    worst: Mapping[str, float] = field(default_factory=dict)
+    """The largest violation that is left in the plan, by kind."""
+    margins: Mapping[str, float] = field(default_factory=dict)
+    """The least distance to a limit, by kind; negative beyond it."""
 
     @property
     def clean(self) -> bool:
@@ -92,7 +96,12 @@ class _Seen:
 
 
 def secure(
-    planner: SecurablePlanner, check: NetworkCheck, *, pool: Rows | None = None, tolerances: Tolerances | None = None
+    planner: SecurablePlanner,
+    check: NetworkCheck,
+    *,
+    pool: Rows | None = None,
+    held: Rows | None = None,
+    tolerances: Tolerances | None = None,
 ) -> SecureResult:
     """Return a plan that the networks accept, or the cleanest one with the reason.
 
@@ -104,11 +113,15 @@ def secure(
         Replays plans on the networks.
     pool
         Rows of an earlier loop on the same networks; they usually make one round enough.
+    held
+        Rows that the planner holds already.
     tolerances
         Limits of what counts as clean; the defaults are those of :class:`Tolerances`.
     """
-    loop = _Loop(planner, check, tolerances or Tolerances(), pool or Rows.empty())
-    return loop.run()
+    more, known = pool or Rows.empty(), held or Rows.empty()
+    if len(more):
+        planner.add_rows(more)
+    return _Loop(planner, check, tolerances or Tolerances(), known + more).run()
 
 
 class _Loop:
@@ -118,8 +131,6 @@ class _Loop:
         self.polish: list[Round] = []
         self.best: _Seen | None = None
         self.begun = time.monotonic()
-        if len(pool):
-            planner.add_rows(pool)
 
     def run(self) -> SecureResult:
         """Go round until the plan is clean, stuck, or out of time."""
@@ -213,8 +224,9 @@ class _Loop:
         findings = tuple(_words(seen, self.limits.violation, status))
         losses = seen.report.losses_kw
         return SecureResult(
-            status, seen.plan, tuple(self.rounds), findings, self.pool, losses, seen.objective, tuple(self.polish)
-        )
+            status, seen.plan, tuple(self.rounds), findings, self.pool, losses, seen.objective, tuple(self.polish),
+            worst=seen.report.worst, margins=seen.report.margins,
+        )  # fmt: skip
 
 
 def _share(worst: Mapping[str, float], limits: Mapping[str, float]) -> float:

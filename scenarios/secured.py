@@ -1,26 +1,33 @@
 """The optimizer with its network proof: no plan leaves it that was not replayed on the grid."""
 
+import time
 from dataclasses import replace
-
-import numpy as np
 
 from models.carriers import Carrier
 from models.dispatch import DispatchProblem, Plan, SecurityProof
-from models.findings import Finding
-from models.security import Report, Rows
+from models.errors import CertificateError, InfeasiblePlanError, SolverCrashError, SolverTimeoutError
+from models.findings import Finding, warning
+from models.security import Report
 from optimizers.dispatch import Dispatcher
+from optimizers.explain import Reason
 from optimizers.secured import SecuredProblem
+from scenarios.pool import Pool
+from scenarios.proof import replayed_cost
 from scenarios.secure import SecureResult, SecureStatus, Tolerances, secure
 from twin.secure import GridCheck
 
-CLEAN = "clean"
+CLEAN, WITHOUT_ROWS = "clean", "without_rows"
+FREE_SHARE = 1e-6
+"""Security that costs less than this share of the plan's cost costs nothing."""
+RESERVE_SHARE = 0.3
+"""Share of the deadline kept back for a plan without the networks' rows."""
 
 
 class SecuredOptimizer:
     """A planner whose plans the grid has accepted; close it when the run is over.
 
-    A plan that the replay finds clean costs one replay. Only a plan that breaks a limit goes through the loop of rows, which starts from
-    the rows of earlier loops on the same networks.
+    Every plan learns the losses and, where they come near, the limits of its grid, beginning with the rows of the plans before. Where that
+    cannot be done in time, the plan is made without rows, replayed all the same, and says so.
     """
 
     def __init__(
@@ -34,59 +41,91 @@ class SecuredOptimizer:
         self.check = check
         self.dispatcher = dispatcher or Dispatcher()
         self.deadline_s = deadline_s
-        self.tolerances = tolerances or Tolerances(deadline_s=deadline_s)
-        self._pools: dict[tuple[str, int], Rows] = {}
+        self.tolerances = tolerances or Tolerances(deadline_s=(1.0 - RESERVE_SHARE) * deadline_s)
+        self.pool = Pool(check.revision)
 
     def plan(self, problem: DispatchProblem) -> Plan:
         """Return a plan with the proof of its replay; raises what the dispatcher raises."""
-        plan = self.dispatcher.dispatch(problem, deadline_s=self.deadline_s)
-        report = self.check.check(self.check.plan_ports(plan), gradients=False)
-        if _clean(report, self.tolerances):
-            return replace(plan, proof=self._proof(CLEAN, plan, report, problem))
-        return self._secured(problem, plan)
+        end_s = time.monotonic() + self.deadline_s
+        try:
+            return self._secured(problem)
+        except (SolverTimeoutError, SolverCrashError, CertificateError, InfeasiblePlanError) as problem_met:
+            why = str(problem_met)
+        return self._without_rows(problem, why, max(end_s - time.monotonic(), RESERVE_SHARE * self.deadline_s))
+
+    def why(self, plan: Plan, asset: str, step: int) -> tuple[Reason, ...]:
+        """Return what holds ``asset`` where it is at ``step`` of the plan made last; see :meth:`Dispatcher.why`."""
+        return self.dispatcher.why(plan, asset, step)
 
     def close(self) -> None:
         """End the solver's process."""
         self.dispatcher.close()
 
-    def _secured(self, problem: DispatchProblem, insecure: Plan) -> Plan:
-        """Return the plan that the loop of rows ends with, its commitments taken under the rows."""
+    def _secured(self, problem: DispatchProblem) -> Plan:
+        """Return the plan that the loop of rows ends with, its yes-or-no decisions taken under the rows."""
+        self.pool.enter(self.check.revision)
         planner = SecuredProblem(
             _without_grid_losses(problem),
             self.check.ports,
             self.check.revision,
             self.dispatcher,
-            deadline_s=self.deadline_s,
+            deadline_s=(1.0 - RESERVE_SHARE) * self.deadline_s,
         )
-        key = self.check.revision, len(problem.horizon)
-        first = secure(planner, self.check, pool=self._pools.get(key), tolerances=self.tolerances)
-        planner.commit()
-        last = secure(planner, self.check, tolerances=self.tolerances)
-        self._pools[key] = _newest(first.pool + last.pool)
-        plan = planner.plan(f"{last.status} after {len(first.rounds) + len(last.rounds)} rounds with the grid")
-        proof = self._loop_proof(first, last, plan, insecure)
-        return replace(plan, proof=proof, findings=(*plan.findings, *_left(last)))
-
-    def _proof(self, status: str, plan: Plan, report: Report, problem: DispatchProblem) -> SecurityProof:
-        lost = float(report.losses_kw[Carrier.ELECTRICITY] @ problem.horizon.step_h)
-        return SecurityProof(status, 1, 0, report.worst, lost, plan.solver.bound, 0.0, report.revision)
-
-    def _loop_proof(self, first: SecureResult, last: SecureResult, plan: Plan, insecure: Plan) -> SecurityProof:
-        lost = float(last.losses_kw[Carrier.ELECTRICITY] @ plan.horizon.step_h)
-        return SecurityProof(
+        first = secure(planner, self.check, pool=self.pool.rows_on(problem.horizon), tolerances=self.tolerances)
+        relaxed = planner.objective
+        last = first
+        if planner.commit():
+            last = secure(planner, self.check, held=planner.held, tolerances=self.tolerances)
+        self.pool.keep(last.pool, problem.horizon)
+        made, rounds = planner.plan(_words(first, last)), _count(first) + (_count(last) if last is not first else 0)
+        proof = SecurityProof(
             status=str(last.status.value),
-            rounds=len(first.rounds) + len(last.rounds),
+            rounds=rounds,
             rows=len(last.pool),
-            worst=last.rounds[-1].worst,
-            loss_kwh=lost,
-            lower_bound=plan.solver.bound,
-            security_cost=plan.total_cost - insecure.total_cost,
+            worst=last.worst,
+            loss_kwh=float(last.losses_kw[Carrier.ELECTRICITY] @ problem.horizon.step_h),
+            lower_bound=planner.lower_bound(),
+            security_cost=max(relaxed - planner.cost_of_losses_alone(), 0.0),
             revision=self.check.revision,
+            replayed_cost=replayed_cost(problem, made, last.losses_kw[Carrier.ELECTRICITY]),
+            margins=last.margins,
         )
+        if last.clean and proof.security_cost <= FREE_SHARE * abs(made.total_cost):
+            proof = replace(proof, status=CLEAN, security_cost=0.0)
+        return replace(made, proof=proof, findings=(*made.findings, *_left(last)))
+
+    def _without_rows(self, problem: DispatchProblem, why: str, deadline_s: float) -> Plan:
+        """Return the dispatcher's own plan, replayed; the dispatcher explains what cannot be planned at all."""
+        plan = self.dispatcher.dispatch(problem, deadline_s=deadline_s)
+        report = self.check.check(self.check.plan_ports(plan), gradients=False)
+        lost_kw = report.losses_kw[Carrier.ELECTRICITY]
+        proof = SecurityProof(
+            status=CLEAN if _kept(report, self.tolerances) else WITHOUT_ROWS,
+            rounds=1,
+            rows=0,
+            worst=report.worst,
+            loss_kwh=float(lost_kw @ problem.horizon.step_h),
+            lower_bound=plan.solver.bound,
+            security_cost=0.0,
+            revision=report.revision,
+            replayed_cost=replayed_cost(problem, plan, lost_kw),
+            margins=report.margins,
+        )
+        told = warning(self.check.network.id, f"the plan was made without rows from the networks: {why}")
+        return replace(plan, proof=proof, findings=(*plan.findings, told))
 
 
-def _clean(report: Report, limits: Tolerances) -> bool:
+def _kept(report: Report, limits: Tolerances) -> bool:
     return not report.status.any() and all(report.worst.get(k, 0.0) <= v for k, v in limits.violation.items())
+
+
+def _count(result: SecureResult) -> int:
+    return len(result.rounds) + len(result.polish)
+
+
+def _words(first: SecureResult, last: SecureResult) -> str:
+    decided = "" if last is first else f", {_count(last)} more with its yes-or-no decisions taken"
+    return f"{last.status} after {_count(first)} rounds with the grid{decided}"
 
 
 def _without_grid_losses(problem: DispatchProblem) -> DispatchProblem:
@@ -96,11 +135,6 @@ def _without_grid_losses(problem: DispatchProblem) -> DispatchProblem:
     losses = problem.losses_kw.copy()
     losses.loc[{"carrier": Carrier.ELECTRICITY.value}] = 0.0
     return replace(problem, losses_kw=losses)
-
-
-def _newest(pool: Rows, most: int = 4000) -> Rows:
-    """Return the latest rows of a pool; old tangents of a moved horizon only cost time."""
-    return pool.select(np.arange(len(pool)) >= len(pool) - most)
 
 
 def _left(result: SecureResult) -> tuple[Finding, ...]:

@@ -16,7 +16,7 @@ from models.forecast.naive import Forecaster, NaiveForecaster
 from models.horizon import Horizon
 from models.site import Site
 from scenarios.operate import LoopSettings, OperatingLoop
-from scenarios.planners import planner_for
+from scenarios.planners import balances_of, planner_for
 from scenarios.recording import Billing, period_finder
 from service.recorded import recorded
 from service.runtime import PlantKind, Runtime
@@ -100,7 +100,7 @@ class Operation:
                         WholeMinutes(Remembering(site, history)),
                         watch,
                         checker=Verifier(site),
-                        floor_planner=planner,
+                        floor_planner=balances_of(planner),
                         listener=hear.loop,
                         settings=settings,
                     )

@@ -115,19 +115,18 @@ class GridCheck:
             balance = self._loss_rows(plan, flow, slopes, status)
             findings = self._voltage_rows(plan, flow, slopes) + self._loading_rows(plan, flow, slopes)
         losses = {Carrier.ELECTRICITY: np.nan_to_num(flow["loss_kw"].values)}
-        return Report(status, balance, findings, self._worst(flow), losses, time.perf_counter() - begun, self.revision)
+        margins = self._margins(flow)
+        worst = {kind: max(-room, 0.0) for kind, room in margins.items()}
+        return Report(status, balance, findings, worst, margins, losses, time.perf_counter() - begun, self.revision)
 
     def flow(self, plan: PortPlan) -> xr.Dataset:
         """Return the network over the steps of a plan: voltages, loadings, losses, status."""
-        count = len(self.buses)
-        time_axis = np.arange(len(plan.values))
-        coords = {"bus": [b.id for b in self.network.buses], "time": time_axis}
-        power, reactive = (
-            xr.DataArray(
-                plan.values[:, half].T, dims=("bus", "time"), coords={"bus": list(self.buses), "time": time_axis}
-            ).reindex(bus=coords["bus"], fill_value=0.0)
-            for half in (slice(None, count), slice(count, None))
-        )
+        count, ids = len(self.buses), [b.id for b in self.network.buses]
+        place = [ids.index(b) for b in self.buses]
+        fed = np.zeros((2, len(ids), len(plan.values)))
+        fed[:, place] = plan.values.T.reshape(2, count, -1)
+        coords = {"bus": ids, "time": np.arange(len(plan.values))}
+        power, reactive = (xr.DataArray(half, coords, ("bus", "time")) for half in fed)
         return solve_electricity(self.network, power, reactive)
 
     def _slopes(self, slopes: xr.Dataset, name: str, dim: str | None) -> Floats:
@@ -205,13 +204,13 @@ class GridCheck:
         flow = self.flow(PortPlan(self.ports, np.zeros((1, len(self.ports))), np.ones(1), self.revision))
         return [str(b) for b in flow["branch"].values]
 
-    def _worst(self, flow: xr.Dataset) -> dict[str, float]:
-        """Return the largest violation of voltage and loading over all steps, 0 when clean."""
+    def _margins(self, flow: xr.Dataset) -> dict[str, float]:
+        """Return the least distance of any voltage and loading to its limit over all steps, negative beyond it."""
         vm = flow["vm_pu"].transpose("time", "bus").sel(bus=[b.id for b in self.network.buses]).values
         low = np.array([b.vm_min_pu for b in self.network.buses])
         high = np.array([b.vm_max_pu for b in self.network.buses])
-        beyond = np.maximum(low - vm, vm - high)
+        room = np.minimum(vm - low, high - vm)
         return {
-            "vm_pu": float(max(np.nanmax(beyond, initial=0.0), 0.0)),
-            "loading_share": float(max(np.nanmax(flow["loading_share"].values - 1.0, initial=0.0), 0.0)),
+            "vm_pu": float(np.nanmin(room, initial=np.inf)),
+            "loading_share": float(np.nanmin(1.0 - flow["loading_share"].values, initial=1.0)),
         }
