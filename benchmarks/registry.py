@@ -25,6 +25,7 @@ NAMES = (
     "networks",
     "optimizers",
     "bridge",
+    "forecast",
     "value",
     "scenarios",
     "service",

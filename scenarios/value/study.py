@@ -26,7 +26,7 @@ from scenarios.learning import own_forecaster
 from scenarios.planners import Optimizer
 from scenarios.rules import Rule
 from scenarios.tuning import tune
-from scenarios.value.run import Bench, Outcome, run_foresight, run_loop, run_rule
+from scenarios.value.run import STEP_S, Bench, Outcome, run_foresight, run_loop, run_rule
 from scenarios.value.variants import COMMON, FORESIGHT, Stretch, Variant
 
 Progress = Callable[[Outcome], None]
@@ -166,7 +166,7 @@ def run_study(
     folder: Path,
     *,
     seed: int = 1,
-    step_s: float = 180.0,
+    step_s: float = STEP_S,
     workers: int = 2,
     progress: Progress = lambda _: None,
 ) -> list[Outcome]:

@@ -55,6 +55,8 @@ PERFECT = replace(OWN, name="loop, perfect forecasts", expects="perfect")
 FORESIGHT = Variant("perfect foresight", "perfect foresight")
 MAIN = (COMMON, TUNED, OWN, PERFECT, FORESIGHT)
 
+AS_STATED = replace(OWN, name="plant as in the site file", deviates=False)
+AS_STATED_FORESIGHT = replace(FORESIGHT, name="perfect foresight, plant as in the site file", deviates=False)
 SWITCHED = (
     replace(OWN, name="present quarter-hour known", expects="perfect now, own beyond"),
     replace(OWN, name="all but the present quarter-hour known", expects="own now, perfect beyond"),
@@ -66,10 +68,11 @@ SWITCHED = (
     replace(OWN, name="no floor under the peak", floor="none"),
     replace(OWN, name="the period's peak known", floor="known"),
     replace(OWN, name="no margin below the peak", margin_kw=0.0),
-    replace(OWN, name="plant as in the site file", deviates=False),
+    AS_STATED,
+    AS_STATED_FORESIGHT,
     replace(OWN, name="units that follow at once", at_once=True),
 )
-"""The loop with own forecasts with one thing switched."""
+"""The loop with own forecasts with one thing switched, and the bound that belongs to another plant."""
 
 WEEKS = tuple(
     Stretch(f"{season} week", date(2015, month, day), WEEK_DAYS)
