@@ -5,14 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from models.carriers import Carrier
 from models.components import Chp, Engine, EvFleet, FlexibleLoad, Store
 from models.dispatch import DispatchProblem
 from models.errors import ProblemError
 from models.findings import Finding, error, errors_in, warning
+from optimizers.check_terms import check_terms
 
+ROUNDING = 1e-3
+"""Less than this below zero is rounding of whoever made the series."""
 START_TOLERANCE_SHARE = 0.02
 """A start state this far outside a store's limits is measurement error and is moved to the limit."""
-PRICE_MAX = 1e4
 
 
 def check(problem: DispatchProblem) -> tuple[Finding, ...]:
@@ -32,7 +35,7 @@ def check(problem: DispatchProblem) -> tuple[Finding, ...]:
 def _findings(problem: DispatchProblem) -> Iterator[Finding]:
     yield from _check_forecast(problem)
     yield from _check_arrays(problem)
-    yield from _check_prices(problem)
+    yield from check_terms(problem)
     for store in problem.site.of_kind(Store):
         yield from _check_store(problem, store)
     for load in problem.site.of_kind(FlexibleLoad):
@@ -59,31 +62,33 @@ def _check_forecast(problem: DispatchProblem) -> Iterator[Finding]:
             yield error(
                 name, f"has no value in {len(gaps)} of {len(horizon)} steps, first at step {gaps[0]}; fill the gap"
             )
+        low = np.flatnonzero(known[name] < -ROUNDING)
+        if len(low) and name.endswith(("_kw", "_pu")):
+            yield error(
+                name,
+                f"falls to {known[name].min():g} in {len(low)} of {len(horizon)} steps, first at step {low[0]}; a demand or yield is "
+                "never below 0",
+                value=float(known[name].min()),
+            )
 
 
 def _check_arrays(problem: DispatchProblem) -> Iterator[Finding]:
+    assets = {a.id for a in problem.site.assets}
     for name in ("losses_kw", "available_share"):
         array: xr.DataArray | None = getattr(problem, name)
         if array is None:
             continue
         if array.sizes.get("time") != len(problem.horizon):
             yield error(name, f"has {array.sizes.get('time')} steps, the horizon has {len(problem.horizon)}")
+        dim, known = ("carrier", set(Carrier)) if name == "losses_kw" else ("asset", assets)
+        for unknown in (str(v) for v in array[dim].values if str(v) not in known):
+            yield error(name, f"the site has no {dim} {unknown}; correct or drop it", unknown)
         if not np.isfinite(array.values).all():
             yield error(name, "holds values that are not numbers")
+        elif name == "losses_kw" and (array.values < -ROUNDING).any():
+            yield error(name, f"a network never loses less than nothing, but {float(array.values.min()):g} kW is given")
         elif name == "available_share" and ((array.values < 0) | (array.values > 1)).any():
             yield error(name, "a share lies between 0 and 1")
-
-
-def _check_prices(problem: DispatchProblem) -> Iterator[Finding]:
-    demand = problem.demand
-    if problem.unserved_price_per_kwh <= 0:
-        yield error("unserved_price_per_kwh", "must be above 0, or leaving demand unmet would be free")
-    if not np.isfinite(problem.co2_price_per_kg):
-        yield error("co2_price_per_kg", "is not a number")
-    if demand and (not np.isfinite(demand.free_kw) or demand.price_per_kw < 0):
-        yield error("demand", "needs a price of at least 0 and a peak that is a number")
-    if not 0 <= problem.gap_share < 1:
-        yield error("gap_share", f"is {problem.gap_share}; expected 0 up to 1")
 
 
 def _check_store(problem: DispatchProblem, store: Store) -> Iterator[Finding]:
@@ -95,6 +100,9 @@ def _check_store(problem: DispatchProblem, store: Store) -> Iterator[Finding]:
     end = problem.ends.get(store.id)
     if end and not all(np.isfinite(v) for v in (end.target_kwh, end.value_per_kwh, end.short_price_per_kwh)):
         yield error(store.id, "its end target, value and price must be numbers")
+    elif end and not store.stored_min_kwh <= end.target_kwh <= store.stored_max_kwh:
+        yield warning(store.id, f"shall end with {end.target_kwh:g} kWh, outside its {store.stored_min_kwh:g} to {store.stored_max_kwh:g} kWh; "
+                      "it will end as near as it can")  # fmt: skip
     elif end and end.value_per_kwh > end.short_price_per_kwh:
         yield error(store.id, f"a kWh above the end target earns {end.value_per_kwh:g}, one that is missing costs only "
                     f"{end.short_price_per_kwh:g}; raise the latter")  # fmt: skip

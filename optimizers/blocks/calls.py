@@ -17,7 +17,10 @@ NAME = "demand_response"
 
 @dataclass(frozen=True, slots=True)
 class CallBlock:
-    """Demand response: while an event lasts, the import of all connections stays below its baseline by what was agreed."""
+    """Demand response: while an event lasts, the import of all connections stays below its baseline by what was agreed.
+
+    What is delivered is counted as a mean over the whole step, so a call over part of a step asks for that part.
+    """
 
     grids: tuple[GridConnection, ...]
 
@@ -25,13 +28,14 @@ class CallBlock:
         """Write what is delivered, what is missing, and what both cost."""
         f = book.f
         asked, room = f.series(f"{NAME}.asked_kw"), f.series(f"{NAME}.baseline_kw")
+        stretch = f.series(f"{NAME}.stretch")
         delivered, missing = f.column(NAME, "delivered_kw", upper=asked), f.column(NAME, "missing_kw")
         ports = [(f.columns[f"{g.id}.import_kw"], f.columns[f"{g.id}.export_kw"]) for g in self.grids]
 
         def imported(t: Step) -> object:
             return sum(bought[t] - sold[t] for bought, sold in ports)
 
-        f.row(NAME, "reduction", lambda t: delivered[t] + imported(t) <= room[t])
+        f.row(NAME, "reduction", lambda t: stretch[t] * delivered[t] + imported(t) <= room[t])
         f.row(NAME, "agreed", lambda t: delivered[t] + missing[t] == asked[t])
         paid, fined = f.series(f"{NAME}.price_per_kwh"), f.series(f"{NAME}.penalty_per_kwh")
         f.cost(NAME, NAME, lambda t: fined[t] * missing[t] - paid[t] * delivered[t])
@@ -39,21 +43,21 @@ class CallBlock:
     def values(self, facts: Facts) -> Values:
         """Return what is asked and agreed at each step; outside events nothing is asked and nothing limits."""
         problem = facts.problem
-        inside = [inside_share(e, problem.horizon) for e in problem.events]
-        most = sum(g.import_max_kw for g in self.grids)
-
-        def mixed(figures: list[float], outside: float = 0.0) -> Floats:
-            total = np.full(len(facts.step_h), outside)
-            for share, figure in zip(inside, figures, strict=True):
-                total += share * (figure - outside)
-            return total
-
-        events = problem.events
+        steps, most = len(facts.step_h), sum(g.import_max_kw for g in self.grids)
+        asked, price, penalty, covered = np.zeros(steps), np.zeros(steps), np.zeros(steps), np.zeros(steps)
+        baseline = np.full(steps, most)
+        for event in problem.events:
+            share = inside_share(event, problem.horizon)
+            here = share > covered  # of two calls in one step the longer one says the figures
+            covered = np.maximum(covered, share)
+            asked[here] = (share * event.reduction_kw)[here]
+            baseline[here], price[here], penalty[here] = event.baseline_kw, event.price_per_kwh, event.penalty_per_kwh
         return {
-            f"{NAME}.asked_kw": mixed([e.reduction_kw for e in events]),
-            f"{NAME}.baseline_kw": mixed([e.baseline_kw for e in events], outside=most),
-            f"{NAME}.price_per_kwh": mixed([e.price_per_kwh for e in events]) * facts.step_h,
-            f"{NAME}.penalty_per_kwh": mixed([e.penalty_per_kwh for e in events]) * facts.step_h,
+            f"{NAME}.asked_kw": asked,
+            f"{NAME}.baseline_kw": baseline,
+            f"{NAME}.stretch": 1.0 / np.where(covered > 0, covered, 1.0),
+            f"{NAME}.price_per_kwh": price * facts.step_h,
+            f"{NAME}.penalty_per_kwh": penalty * facts.step_h,
         }
 
 
