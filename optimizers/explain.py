@@ -21,7 +21,8 @@ ROW_WORDS = {
     "balance": "its balance", "min_up": "its minimum up time", "min_down": "its minimum down time", "switch": "its starts and stops",
     "point": "its operating points", "ramp_up": "its ramp upwards", "ramp_down": "its ramp downwards", "maximum": "its maximum",
     "minimum": "its minimum load", "peak": "the agreed peak", "departure": "the departure of its vehicles", "end": "its end level",
-    "radiator": "its radiator", "warm_starts": "its warm starts", "buy": "its one-way rule", "sell": "its one-way rule", "vent": "its vent", "power": "its power",
+    "radiator": "its radiator", "warm_starts": "its warm starts",
+    "buy": "its one-way rule", "sell": "its one-way rule", "vent": "its vent", "power": "its power",
 }  # fmt: skip
 DEFINITIONS = frozenset({"point", "switch", "power", "radiator", "vent", "neighbour", "one", "warm"})
 """First words of rows that define a quantity rather than limit it."""
@@ -166,7 +167,9 @@ def _running(asset: str, program: Program, at: int, value: float, worth: float, 
     """Say what one more running unit would be worth; ``worth`` is in currency per hour, its start aside."""
     every = value >= program.column_upper[at] - TOLERANCE
     held = "most" if every else "least" if value <= TOLERANCE else "margin"
-    which = "all that are in service run" if every and value else f"{value:.0f} of {program.column_upper[at]:.0f} run"
+    which = (
+        "all that are in service run" if every and value else f"{round(value)} of {program.column_upper[at]:.0f} run"
+    )
     change = "save" if worth > 0 else "cost"
     words = f"{which}; at its best load one more would {change} {abs(worth):.2f} {currency} per hour, a start aside"
     return Reason(asset, "on", value, held, worth, f"{asset}: {words}")

@@ -156,6 +156,17 @@ class HighsSession:
         finally:
             self._set_column_bounds(columns, self.program.column_lower[columns], self.program.column_upper[columns])
 
+    def conflict(self) -> list[tuple[int | None, int | None]]:
+        """Return the rows (row, None) and upper bounds of columns (None, column) that contradict each other, after an infeasible run.
+
+        With the option ``iis_strategy`` 4 none of them can be left out; that is meant for small programs.
+        """
+        answer = self._highs.getIis()
+        found = answer[1] if isinstance(answer, tuple) else answer
+        lower = int(highspy.IisBoundStatus.kIisBoundStatusLower)
+        columns = [c for c, b in zip(found.col_index_, found.col_bound_, strict=True) if int(b) > lower]
+        return [(int(r), None) for r in found.row_index_] + [(None, int(c)) for c in columns]
+
     def read_back(self) -> Program:
         """Return the model as HiGHS holds it, for comparison with what was asked for."""
         lp = self._highs.getLp()

@@ -77,3 +77,21 @@ def risk(
     from service.commands.risk import show_risk
 
     show_risk(site, day.date(), seed=seed, count=futures, risk=Risk(weight, level), budget=budget, deadline_s=deadline)
+
+
+def explain(
+    site: Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")] = PARK,
+    day: Day = SUMMER_DAY,
+    asset: Annotated[str | None, typer.Option(metavar="ID", help="this asset only")] = None,
+    at: Annotated[
+        str | None, typer.Option(metavar="TIME", help="instant, with zone; the dearest one when left out")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="same seed, same weather")] = 1,
+    deadline: Deadline = 60.0,
+) -> None:
+    """Why a day cannot be served and what would help, or why every set-point of its plan is where it is; exit 1 when something is missing."""
+    from service.commands.explain import explain_day
+    from service.instants import instant
+
+    found = instant(at, "--at")
+    raise typer.Exit(explain_day(site, day.date(), seed=seed, asset=asset, at=found, deadline_s=deadline))
