@@ -16,7 +16,7 @@ from scipy import sparse
 
 from models.carriers import Carrier
 from models.dispatch import DispatchProblem, Plan, SolverReport
-from models.errors import InfeasiblePlanError, SolverTimeoutError, UnboundedPlanError
+from models.errors import InfeasiblePlanError, SolverCrashError, SolverTimeoutError, UnboundedPlanError
 from models.security import Floats, Port, PortPlan, Rows, Shape
 from optimizers.certificate import certify, require
 from optimizers.checks import check
@@ -84,7 +84,7 @@ class SecuredProblem:
         if not self._committed:
             self._relaxed = answer.relaxed.objective
             self._bound = max(self._bound, self._relaxed)
-        values = self._map.at(_x(answer.solution))
+        values = self._map.at(point_of(answer.solution))
         ports = PortPlan(self.ports, values, self._case.facts.step_h, self.revision)
         self._answers.append(_Answered(ports, answer.solution, program, self._open))
         return ports
@@ -114,7 +114,9 @@ class SecuredProblem:
         answer = self._run(self._with_rows(self._extension.extended(self._case.program)))
         decided = answer.priced or answer.solution
         self._bound = max(self._bound, min(answer.solution.bound, decided.objective))
-        self._program = self._extension.extended(self._case.program.fixed(integers, np.round(_x(decided)[integers])))
+        self._program = self._extension.extended(
+            self._case.program.fixed(integers, np.round(point_of(decided)[integers]))
+        )
         return True
 
     def add_rows(self, rows: Rows, *, replace: Container[str] = ()) -> int:
@@ -133,7 +135,7 @@ class SecuredProblem:
         """Return how far each row that holds is bent, 0 for rows added since the last solve."""
         found = np.zeros(len(self.rows))
         known = np.flatnonzero(self.rows.kind[: len(self._present.opened)] != LOSS)
-        bends = _x(self._present.point)[self._extension.columns :].reshape(-1, 2).sum(axis=1)
+        bends = point_of(self._present.point)[self._extension.columns :].reshape(-1, 2).sum(axis=1)
         found[known] = bends * self._size[known]
         return found[~self._open]
 
@@ -163,7 +165,7 @@ class SecuredProblem:
         present = self._present
         certificate = certify(present.program, present.point)
         require(certificate, f"secured plan from {self.problem.horizon.start:%Y-%m-%d %H:%M} UTC")
-        x = _x(present.point)
+        x = point_of(present.point)
         unserved = self._extension.values(x, UNSERVED)
         outcome = Outcome(
             facts=self._case.facts,
@@ -262,7 +264,7 @@ def _sizes(rows: Rows, slope: sparse.csr_array) -> Floats:
     return np.where((rows.kind == LOSS) | (largest == 0.0), 1.0, largest)
 
 
-def _x(point: Solution) -> Floats:
+def point_of(point: Solution) -> Floats:
     """Return a point; without one, raise the error that says what there is to do."""
     if point.x is not None:
         return point.x
@@ -270,4 +272,6 @@ def _x(point: Solution) -> Floats:
         raise InfeasiblePlanError("no plan satisfies every limit of the problem and its networks")
     if point.status is Status.UNBOUNDED:
         raise UnboundedPlanError("the cost can fall without end; a price or a limit is missing")
+    if point.status is Status.FAILED:
+        raise SolverCrashError(f"the solver failed on the rows of the networks ({point.message})")
     raise SolverTimeoutError(f"no plan under the rows of the networks was found in time ({point.message})")
