@@ -11,7 +11,7 @@ from models.ports import Quality, Reading
 from models.site import Device
 
 FROZEN_POLLS = 3
-"""Equal heartbeats (or blocks of noise) after which values count as frozen."""
+"""Equal blocks of noise after which values count as frozen; of a heartbeat one repetition is enough."""
 FROZEN_S = 3.0
 """A heartbeat moves once a second; less time than this says nothing."""
 BEAT_S = 1.2
@@ -41,7 +41,9 @@ class BlockState:
     @property
     def frozen(self) -> bool:
         """Whether the values have stopped moving."""
-        return self.still >= FROZEN_POLLS and self.started - self.still_since >= FROZEN_S
+        if self.still == 0 or self.started - self.still_since < FROZEN_S:
+            return False
+        return self.still >= FROZEN_POLLS or any(p.heartbeat for p in self.block.points)
 
 
 @dataclass(slots=True)

@@ -98,6 +98,19 @@ def test_blocks_read_before_an_outage_do_not_count_as_good_after_it(tmp_path):
     assert violations(run(plan, tmp_path)) == []
 
 
+def test_a_heartbeat_that_stands_between_outages_is_found(tmp_path):
+    plan = Plan(
+        seed=10124,
+        faults=(
+            Fault(Kind.REPLAY, 20.627, 29.094),
+            Fault(Kind.REFUSE, 22.626, 31.277, 0.6),
+            Fault(Kind.WRONG_TRANSACTION, 22.337, 31.089, 0.3),
+        ),
+        steps=(294.8, 402.6, 258.9, 418.7),
+    )
+    assert violations(run(plan, tmp_path)) == []
+
+
 @pytest.mark.parametrize(
     "hardship",
     [
