@@ -30,11 +30,13 @@ from scenarios.floor import import_by_step, period_floor_kw
 from scenarios.following import Following
 from scenarios.guard import Guard, allowed_kw, planned_peak_kw, rest_of_quarter
 from scenarios.measured import Measured
-from scenarios.problem import Checker, Horizons, Planner, demand_terms, losses_on, mean_series
+from scenarios.problem import Checker, Horizons, Planner, demand_terms, demand_windows, losses_on, mean_series
 from scenarios.setpoints import setpoints_kw
 
 PRESENT = timedelta(minutes=10)
 """Measurements of so long are averaged into the present value of a series."""
+SOONEST = timedelta(minutes=5)
+"""No forecast that reality has left brings a new plan earlier than this after the last one."""
 FLOOR_EVERY = timedelta(days=1)
 TRUSTED = timedelta(hours=1)
 """So long an accepted plan goes on in place of newer ones that the twin objects to; what is older knows the present too little."""
@@ -65,6 +67,12 @@ def no_margin() -> float:
     return 0.0
 
 
+def never(at: datetime, present: Mapping[str, float]) -> bool:
+    """Return that no forecast is overtaken: plans are made when it is time."""
+    del at, present
+    return False
+
+
 @dataclass(frozen=True)
 class LoopSettings:
     """How often the loop measures and plans, and how far it looks.
@@ -73,7 +81,8 @@ class LoopSettings:
     it follows that peak. ``floor_kw`` is the peak that it is taken to need anyway where no floor
     planner finds one. ``in_background`` runs a planner so that the loop's thread stays free. ``tracked`` plans anew, before its time,
     when the plant does not do what the plan counts on. ``margin_kw`` says how far below the peak that costs nothing a plan stays:
-    what moves inside the quarter-hour, and what the forecast does not know, would otherwise raise it step by step.
+    what moves inside the quarter-hour, and what the forecast does not know, would otherwise raise it step by step. ``overtaken`` tells
+    of an instant and what is measured then whether reality has left the forecast's band, so that a new plan is due before its time.
     """
 
     poll: timedelta = timedelta(minutes=1)
@@ -85,6 +94,7 @@ class LoopSettings:
     tracked: bool = True
     floor_kw: float = 0.0
     margin_kw: Callable[[], float] = no_margin
+    overtaken: Callable[[datetime, Mapping[str, float]], bool] = never
 
 
 @dataclass
@@ -211,7 +221,9 @@ class OperatingLoop:
     def _plan_is_due(self, now: datetime) -> bool:
         every = self.settings.replan.total_seconds()
         before = self.course.planned_at
-        return before is None or now.timestamp() // every > before.timestamp() // every
+        if before is None or now.timestamp() // every > before.timestamp() // every:
+            return True
+        return now - before >= SOONEST and self.settings.overtaken(now, mean_series([s for _, s in self._present]))
 
     async def _plan(self, snapshot: Snapshot) -> None:
         """Make, check and adopt a plan; where there is none, the last one goes on as long as it reaches."""
@@ -295,6 +307,7 @@ class OperatingLoop:
             forecast=self.forecaster.forecast(horizon, present),
             initial=snapshot,
             demand=demand,
+            demand_windows=demand_windows(self.site, period) if period else {},
             ends=horizons.ends.terms(self.site),
             losses_kw=losses_on(self.course.check, horizon),
             available_share=self.following.available_share(horizon),

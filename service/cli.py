@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,6 +38,12 @@ Speed = Annotated[float, typer.Option(min=0.01, max=2000, help="site seconds per
 Port = Annotated[int, typer.Option(min=0, max=65535, help="port of the page, 0 for a free one")]
 Seconds = Annotated[float | None, typer.Option(min=0.1, metavar="S", help="end by itself after so many real seconds")]
 At = Annotated[str, typer.Option("--at", metavar="TIME", help="instant, with zone")]
+Expected = Annotated[
+    Literal["naive", "own"],
+    typer.Option(
+        help="what the loop expects: the same time before, or what the site has learned (trains for a minute)"
+    ),
+]
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="OUT", help="with --once: also write the result to this file")
 ]
@@ -82,7 +88,8 @@ def dispatch(
     site: SiteFile = PARK,
     day: Day = SUMMER_DAY,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="write the plan: .nc, .csv or .json by its ending")
+        Path | None,
+        typer.Option(metavar="FILE", help="write the plan: .nc, .parquet, .csv, .xlsx or .json by its ending"),
     ] = None,
     seed: Seed = 1,
     deadline: Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take")] = 60.0,
@@ -327,11 +334,12 @@ def serve(
     ),
     log: Annotated[Path, typer.Option(metavar="FILE", help="what the site does, for replay and the next start")] = LOG,
     seconds: Seconds = None,
+    forecast: Expected = "naive",
 ) -> None:
     """Operate the site's devices in real time, with interface and page."""
     from service.commands.serve import serve as run
 
-    run(site, host=host, port=port, journal=journal, log=log, seconds=seconds)
+    run(site, host=host, port=port, journal=journal, log=log, seconds=seconds, expects=forecast)
 
 
 @app.command()
@@ -379,6 +387,7 @@ def demo(
         bool, typer.Option("--once", help="no page: one whole day under every operator, compared in tables")
     ] = False,
     json: Json = None,
+    forecast: Expected = "naive",
 ) -> None:
     """Emulate the park, operate it and show it on a page; a day passes in ten minutes.
 
@@ -389,8 +398,9 @@ def demo(
 
         raise typer.Exit(run_once(site, day.date(), seed=seed, out=json))
     from service.demo import DemoSettings, run_demo
+    from service.forecasting import Expects
 
-    run_demo(DemoSettings(site, day.date(), speed, port, seed, seconds, outages))
+    run_demo(DemoSettings(site, day.date(), speed, port, seed, seconds, outages, Expects(forecast)))
 
 
 def required(text: str) -> datetime:

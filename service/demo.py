@@ -16,6 +16,7 @@ from models.site.file import load_site
 from service.app import create_app
 from service.commands.screen import console
 from service.emulation import EmulatedProcess, heed, typed_here
+from service.forecasting import Expects
 from service.memory import Memory
 from service.operation import Operation
 from service.pace import paced
@@ -39,6 +40,7 @@ class DemoSettings:
     seed: int = 1
     seconds: float | None = None
     outages: bool = False
+    expects: Expects = Expects.NAIVE
 
 
 def run_demo(settings: DemoSettings) -> None:
@@ -55,6 +57,7 @@ def run_demo(settings: DemoSettings) -> None:
                 journal=records / "journal.sqlite",
                 log=records / "log.sqlite",
                 seed=settings.seed,
+                expects=settings.expects,
             )
             web = Web(create_app(runtime), runtime, socket)
             try:

@@ -1,23 +1,19 @@
 """The operating loop of one site in a thread of its own, telling the memory what happens."""
 
 import asyncio
+import functools
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 
 from hil.bridge import Bridge, BridgeStats
 from models.actuals import Actuals
-from models.forecast import Forecast
 from models.forecast.measured import MeasuredHistory
-from models.forecast.naive import Forecaster, NaiveForecaster
-from models.horizon import Horizon
-from models.site import Site
 from scenarios.operate import LoopSettings, OperatingLoop
 from scenarios.planners import balances_of, planner_for
 from scenarios.recording import Billing, period_finder
+from service.forecasting import Expects, forecasting
 from service.recorded import recorded
 from service.runtime import PlantKind, Runtime
 from twin.state import start_snapshot
@@ -43,11 +39,13 @@ class Operation:
         journal: Path | None = None,
         log: Path | None = None,
         seed: int = 1,
+        expects: Expects = Expects.NAIVE,
     ) -> None:
         self.runtime = runtime
         self.failure: Exception | None = None
         self.stats: BridgeStats | None = None
         self._addresses, self._journal, self._log, self._seed = addresses, journal, log, seed
+        self._expects = expects
         self._thread = threading.Thread(target=self._run, name="operating loop", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -86,6 +84,8 @@ class Operation:
         site, clock = self.runtime.site, self.runtime.clock
         settings, planner = settings_for(self.runtime), planner_for(site)
         history = MeasuredHistory(Actuals(site, self._seed, calm=self.runtime.plant is PlantKind.DEVICES))
+        learning = functools.partial(forecasting, self.runtime, history, self._expects, settings, self._seed)
+        forecaster, settings = await asyncio.to_thread(learning)
         sync = Synchroniser(site, initial=start_snapshot(site, clock.now()), billing_period=settings.billing_period)
         watch = Watch(site, sync, every=ESTIMATE_REAL if self.runtime.speed <= 1 else ESTIMATE_FAST)
         with recorded(self.runtime, self._log, watch, history, billing_for(self.runtime)) as hear:
@@ -97,7 +97,7 @@ class Operation:
                         bridge,
                         clock,
                         planner,
-                        WholeMinutes(Remembering(site, history)),
+                        forecaster,
                         watch,
                         checker=Verifier(site),
                         floor_planner=balances_of(planner),
@@ -120,29 +120,3 @@ def settings_for(runtime: Runtime) -> LoopSettings:
     billing = billing_for(runtime)
     period = period_finder(runtime.site, billing)
     return LoopSettings(billing_period=period, poll=REAL_POLL if billing is Billing.MONTH else LoopSettings().poll)
-
-
-class WholeMinutes:
-    """A forecaster for clocks that never stand on a whole minute: it expects the minute that has begun."""
-
-    def __init__(self, inner: Forecaster) -> None:
-        self._inner = inner
-
-    def forecast(self, horizon: Horizon, present: Mapping[str, float] = MappingProxyType({})) -> Forecast:
-        """Return the forecast of the horizon moved back to whole minutes, on the horizon's own steps."""
-        whole = Horizon(tuple(e.replace(second=0, microsecond=0) for e in horizon.edges))
-        found = self._inner.forecast(whole, present)
-        return replace(found, horizon=horizon, values=found.values.assign_coords(time=horizon.times))
-
-
-class Remembering:
-    """The same time before, as it was measured; as the site's profiles say where it was not; its source tells since when."""
-
-    def __init__(self, site: Site, history: MeasuredHistory) -> None:
-        self._history, self._naive = history, NaiveForecaster(site, history)
-
-    def forecast(self, horizon: Horizon, present: Mapping[str, float] = MappingProxyType({})) -> Forecast:
-        """Return what the same time one day (electric loads: one week) ago was."""
-        found, since = self._naive.forecast(horizon, present), self._history.since
-        words = "from profiles" if since is None else f"measured since {since:%Y-%m-%d %H:%M} UTC, from profiles before"
-        return replace(found, source=f"{found.source}, {words}")

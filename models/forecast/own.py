@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 import numpy as np
@@ -51,7 +52,8 @@ class OwnForecaster:
         self.site, self.history, self.trained, self.service = site, history, trained, service
         self._table = Quarters(trained.names, 0, np.zeros((len(trained.names), 0)))
         self._base = np.zeros((len(trained.names), 0))
-        self._base_first = 0
+        self._base_first = self._last_first = 0
+        self._last = np.zeros((len(trained.names), 0))
         self._issued = -1
         self._world: World | None = None
         signed = [n.endswith(NEVER_BELOW_ZERO_BUT) for n in trained.names]
@@ -80,6 +82,18 @@ class OwnForecaster:
         coords = {"series": list(self.trained.names), "time": horizon.times, "quantile": list(levels)}
         labelled = xr.DataArray(means, coords, ("series", "time", "quantile"), "forecast")
         return Bands(self._labelled(horizon, numbers, values, "own"), labelled)
+
+    @property
+    def known_until(self) -> datetime:
+        """The end of the last quarter-hour that has been read."""
+        return instant_of(self._table.end)
+
+    def last_expected(self, at: datetime) -> dict[str, float] | None:
+        """Return what the last forecast said of the quarter-hour around an instant, None where it said nothing."""
+        place = number_of(at) - self._last_first
+        if not 0 <= place < self._last.shape[1]:
+            return None
+        return dict(zip(self.trained.names, self._last[:, place].tolist(), strict=True))
 
     def past_paths(self, horizon: Horizon) -> Array:
         """Return errors as they ran together through all series on past days at this time of day; shape (path, series, quarter).
@@ -113,7 +127,8 @@ class OwnForecaster:
         base = self._expected(numbers, now)
         seen = self._latest(now, present)
         found = base + self.trained.memory.correction(seen, numbers - now)
-        return np.maximum(found, self._lowest[:, None])
+        self._last_first, self._last = now, np.maximum(found, self._lowest[:, None])
+        return self._last
 
     def _latest(self, now: int, present: Mapping[str, float]) -> Array:
         """Return the signs of the latest errors; what was measured in the last minutes stands for the last quarter-hour."""

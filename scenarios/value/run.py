@@ -17,7 +17,7 @@ from models.actuals import Actuals
 from models.components import Battery, Chp, GridConnection, Store
 from models.dispatch import DispatchProblem, Plan
 from models.forecast import Forecast
-from models.forecast.margins import import_weights, net_margin_kw
+from models.forecast.margins import NetBand, import_weights
 from models.forecast.naive import Forecaster
 from models.forecast.own import OwnForecaster
 from models.horizon import QUARTER, Horizon, to_index
@@ -107,8 +107,8 @@ def run_loop(
 def margin(site: Site, variant: Variant, forecaster: Forecaster) -> Callable[[], float]:
     """Return how far plans stay below the peak: what the forecaster's own errors ask for, and never less than the variant's."""
     if isinstance(forecaster, OwnForecaster) and variant.margin_kw > 0:
-        weights = import_weights(site)
-        return lambda: max(variant.margin_kw, net_margin_kw(forecaster, weights))
+        band = NetBand(forecaster, site)
+        return lambda: max(variant.margin_kw, band.margin_kw())
     return lambda: variant.margin_kw
 
 

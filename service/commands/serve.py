@@ -7,6 +7,7 @@ from models.errors import SetupError
 from service.app import create_app
 from service.calibrations import load_revised
 from service.commands.screen import console
+from service.forecasting import Expects
 from service.memory import Memory
 from service.operation import Operation
 from service.runtime import PlantKind, Runtime
@@ -14,7 +15,9 @@ from service.session import until_interrupted, watch
 from service.web import Web, listening_socket
 
 
-def serve(site_file: Path, *, host: str, port: int, journal: Path, log: Path, seconds: float | None) -> None:
+def serve(
+    site_file: Path, *, host: str, port: int, journal: Path, log: Path, seconds: float | None, expects: str
+) -> None:
     """Operate the site's devices in real time and serve interface and page until Ctrl-C."""
     revised = load_revised(site_file)
     site = revised.site
@@ -22,7 +25,7 @@ def serve(site_file: Path, *, host: str, port: int, journal: Path, log: Path, se
     writable_folder(journal.parent, "--journal")
     writable_folder(log.parent, "--log")
     runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES)
-    operation = Operation(runtime, journal=journal, log=log)
+    operation = Operation(runtime, journal=journal, log=log, expects=Expects(expects))
     web = Web(create_app(runtime), runtime, socket)
     with until_interrupted() as stop:
         try:

@@ -17,9 +17,10 @@ from models.horizon import HOUR, Horizon
 from models.ports import Quality, Reading
 from models.state import TagState
 from scenarios.events import CommandsSent, Fault, GuardActed, PlanMade, SnapshotTaken
+from service.forecasting import Remembering, WholeMinutes
 from service.hearing import Hearing
 from service.memory import Memory
-from service.operation import Remembering, WholeMinutes, settings_for
+from service.operation import settings_for
 from service.pace import paced
 from service.runtime import PlantKind, Runtime
 from twin.state import Layout, build_snapshot
