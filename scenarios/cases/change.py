@@ -9,7 +9,9 @@ from annotated_types import Gt
 from pydantic import TypeAdapter, ValidationError
 
 from models.components import AnyAsset, Consumer
-from models.site import ElectricityContract, GasContract, Site
+from models.networks.data import ElectricNetwork
+from models.site import Node, Site
+from models.site.site import AnyContract
 from scenarios.cases.setting import Setting
 
 Factor = Annotated[float, Gt(0)]
@@ -54,7 +56,7 @@ def consumer_of(site: Site, name: str) -> Consumer:
     return found
 
 
-def contract_of(site: Site, name: str) -> ElectricityContract | GasContract:
+def contract_of(site: Site, name: str) -> AnyContract:
     """Return a contract; a ChangeError names those that exist."""
     try:
         return site.contract(name)
@@ -71,7 +73,17 @@ def with_assets(setting: Setting, changed: Iterable[AnyAsset]) -> Setting:
     return replace(setting, site=replace(setting.site, assets=assets))
 
 
-def with_contract(setting: Setting, changed: ElectricityContract | GasContract) -> Setting:
+def with_nodes(setting: Setting, names: Iterable[str]) -> Setting:
+    """Return the setting with a node for every bus or junction that somebody now connects to and nobody did before."""
+    site = setting.site
+    known, new = {n.id for n in site.nodes}, []
+    for carrier, network in site.networks:
+        places = network.buses if isinstance(network, ElectricNetwork) else network.junctions
+        new += [Node(id=p.id, carrier=carrier, network=network.id) for p in places if p.id in set(names) - known]
+    return replace(setting, site=replace(site, nodes=(*site.nodes, *new)))
+
+
+def with_contract(setting: Setting, changed: AnyContract) -> Setting:
     """Return the setting with a contract replaced by that of the same id."""
     contracts = tuple(changed if c.id == changed.id else c for c in setting.site.contracts)
     return replace(setting, site=replace(setting.site, contracts=contracts))

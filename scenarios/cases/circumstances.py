@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from annotated_types import Gt, Le
+from annotated_types import Gt, Le, MinLen
 
 from models.components import GridConnection
 from models.site import ProfileFile
@@ -14,6 +14,8 @@ from scenarios.cases.setting import Control, ForecastNoise, ImportLimit, SeriesS
 from twin.simulate import Reliability, usual_reliability
 
 Positive = Annotated[float, Gt(0)]
+Pattern = Annotated[str, MinLen(1)]
+"""A shell pattern over the names of series."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +85,7 @@ class Weather(Change):
     """Other weather, or anything else that profiles tell: series whose names match ``series`` (``*_cold_kw``) times ``factor`` plus ``offset``."""
 
     kind: Literal["weather"] = "weather"
-    series: Id
+    series: Pattern
     factor: NonNegative = 1.0
     offset: float = 0.0
 
@@ -120,7 +122,7 @@ class ForecastErrors(Change):
     """Forecasts that are off: a relative error that grows with the lead time and forgets within ``memory_h``."""
 
     kind: Literal["forecast_error"] = "forecast_error"
-    series: Id = "*"
+    series: Pattern = "*"
     share: Annotated[float, Gt(0), Le(2)]
     memory_h: Positive = 6.0
 

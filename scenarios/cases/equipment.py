@@ -20,6 +20,7 @@ from scenarios.cases.change import (
     consumer_of,
     numbers_of,
     with_assets,
+    with_nodes,
 )
 from scenarios.cases.setting import Setting
 
@@ -113,9 +114,9 @@ class MoveAsset(Change):
             here = {d.carrier.value for d in asset.demands}
             self._require(asset.id, here)
             demands = tuple(replace(d, node=self.nodes.get(d.carrier.value, d.node)) for d in asset.demands)
-            return with_assets(setting, [replace(asset, demands=demands)])
+            return with_nodes(with_assets(setting, [replace(asset, demands=demands)]), self.nodes.values())
         self._require(asset.id, {f.name for f in fields(asset) if f.name.endswith("_node")})
-        return with_assets(setting, [checked(asset, dict(self.nodes))])
+        return with_nodes(with_assets(setting, [checked(asset, dict(self.nodes))]), self.nodes.values())
 
     def _require(self, asset: str, known: set[str]) -> None:
         unknown = sorted(set(self.nodes) - known)

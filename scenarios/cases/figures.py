@@ -127,11 +127,10 @@ def _margins(site: Site, networks: Mapping[str, xr.Dataset]) -> Iterator[tuple[s
         )
         yield "vm_min_pu", min(float(g["vm_pu"].min()) for g in grids)
         yield "vm_max_pu", max(float(g["vm_pu"].max()) for g in grids)
-    spreads = [
-        _least_spread_kpa(networks[n.id]) for n in (*site.networks.heat, *site.networks.cold) if n.id in networks
-    ]
-    if spreads:
-        yield "dp_min_kpa", min(spreads)
+    for name, pipes in (("dp_min_kpa", site.networks.heat), ("cold_dp_min_kpa", site.networks.cold)):
+        spreads = [_least_spread_kpa(networks[n.id]) for n in pipes if n.id in networks]
+        if spreads:
+            yield name, min(spreads)
 
 
 def _least_spread_kpa(state: xr.Dataset) -> float:

@@ -195,5 +195,20 @@ def _unknown_kpi(number: int, name: str) -> Finding:
 
 
 def case_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the case format."""
-    return CaseDocument.model_json_schema() | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    """Return the JSON Schema (draft 2020-12) of the case format; inside changes a parameter's name may stand for any number."""
+    schema = CaseDocument.model_json_schema()
+    schema["$defs"] = {
+        n: d if n in ("Parameter", "Expectation") else _open_numbers(d) for n, d in schema["$defs"].items()
+    }
+    return schema | {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+
+
+def _open_numbers(part: Any) -> Any:
+    """Return a part of a schema in which every number may also be ``${name}``."""
+    if isinstance(part, list):
+        return [_open_numbers(p) for p in part]
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") in ("number", "integer"):
+        return {"anyOf": [part, {"type": "string", "pattern": OPEN.pattern}]}
+    return {k: _open_numbers(v) for k, v in part.items()}

@@ -55,7 +55,8 @@ KPIS: Mapping[str, Kpi] = {
     "loading_max_share": Kpi("Highest line or transformer loading", "最大线路/变压器负载率", "%", "lower", 1),
     "vm_min_pu": Kpi("Lowest voltage", "最低电压", "pu", "", 3),
     "vm_max_pu": Kpi("Highest voltage", "最高电压", "pu", "", 3),
-    "dp_min_kpa": Kpi("Lowest pressure difference at a consumer", "用户最小压差", "kPa", "", 0),
+    "dp_min_kpa": Kpi("Heat: lowest pressure difference at a consumer", "供热:用户最小压差", "kPa", "", 0),
+    "cold_dp_min_kpa": Kpi("Cold: lowest pressure difference at a consumer", "供冷:用户最小压差", "kPa", "", 0),
     "violations": Kpi("Network limits broken", "网络越限数", "", "lower"),
     "engine_starts": Kpi("Engine starts", "机组启动次数", "", "lower"),
     "engine_hours": Kpi("Engine full-load hours", "机组满发小时", "h", ""),
@@ -82,6 +83,10 @@ class Result:
     arrays: xr.Dataset
     networks: Mapping[str, xr.Dataset]
     provenance: Mapping[str, Any]
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Each asset's kind."""
+    time_zone: str = "UTC"
+    notice: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
     events: tuple[str, ...] = ()
 
@@ -94,6 +99,9 @@ class Result:
             "currency": self.currency,
             "kpis": dict(self.kpis),
             "units": {name: unit_of(name, self.currency) for name in self.kpis},
+            "kinds": dict(self.kinds),
+            "time_zone": self.time_zone,
+            "notice": self.notice,
             "values": dict(self.values),
             "findings": [[f.severity.value, f.place, f.message] for f in self.findings],
             "events": list(self.events),
@@ -135,16 +143,19 @@ def load_result(folder: Path) -> Result:
         ) from fault
     found = tuple(Finding(Severity(s), place, message) for s, place, message in record["findings"])
     return Result(
-        record["case"],
-        record["title"],
-        record["currency"],
-        record["kpis"],
-        found,
-        arrays,
-        networks,
-        record["provenance"],
-        record["values"],
-        tuple(record["events"]),
+        case=record["case"],
+        title=record["title"],
+        currency=record["currency"],
+        kpis=record["kpis"],
+        findings=found,
+        arrays=arrays,
+        networks=networks,
+        provenance=record["provenance"],
+        kinds=record["kinds"],
+        time_zone=record["time_zone"],
+        notice=record["notice"],
+        values=record["values"],
+        events=tuple(record["events"]),
     )
 
 
@@ -179,5 +190,5 @@ def unit_of(name: str, currency: str) -> str:
 def words_of(name: str, value: float, currency: str) -> str:
     """Return a figure as people read it, with its unit."""
     kpi = KPIS[name]
-    shown = 100.0 * value if kpi.unit == "%" else value
+    shown = round(100.0 * value if kpi.unit == "%" else value, kpi.digits) + 0.0  # no minus before a zero
     return f"{shown:,.{kpi.digits}f} {unit_of(name, currency)}".strip()

@@ -39,6 +39,7 @@ from twin.networks import SiteNetworks
 from twin.simulate import Outage, available_share
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
+from twin.verify import Verifier
 from twin.words import Speaker
 
 Progress = Callable[[float, str], None]
@@ -72,17 +73,21 @@ def run_case(case: Case, *, progress: Progress = silent) -> Result:
         "plans_failed": float(len(course.diary.faults)),
     }
     provenance = provenance_of(case, course.setting.site) | {"seconds": round(time.perf_counter() - began, 3)}
+    site = course.setting.site
     return Result(
-        case.name,
-        case.title,
-        course.setting.site.currency,
-        kpis,
-        findings,
-        arrays,
-        networks,
-        provenance,
-        case.values,
-        course.events(),
+        case=case.name,
+        title=case.title,
+        currency=site.currency,
+        kpis=kpis,
+        findings=findings,
+        arrays=arrays,
+        networks=networks,
+        provenance=provenance,
+        kinds={a.id: a.kind for a in site.assets},
+        time_zone=site.location.time_zone,
+        notice=site.notice,
+        values=case.values,
+        events=course.events(),
     )
 
 
@@ -186,6 +191,7 @@ class CaseCourse:
             planner,
             self._forecaster(),
             self.synchroniser,
+            checker=None if rule or self.options.mode == "optimise" else Verifier(self.setting.site),
             listener=self.diary,
             settings=settings,
             floor_planner=planner if longer and not rule and self.options.mode == "operate" else None,

@@ -11,7 +11,7 @@ from models.networks.data import ElectricNetwork, PipeNetwork
 from models.site import ElectricityContract, GasContract
 from models.tariffs.time_of_use import TimeOfUseTariff
 from models.units import Id
-from scenarios.cases.change import Change, ChangeError, Factor, checked, contract_of, with_assets, with_contract
+from scenarios.cases.change import Change, ChangeError, Factor, contract_of, with_assets, with_contract
 from scenarios.cases.setting import Setting
 
 
@@ -38,6 +38,10 @@ class PriceChange(Change):
             if self.export_factor != 1.0 or self.demand_factor != 1.0:
                 raise ChangeError(f"{contract.id} is a gas contract; only energy_factor applies")
             return with_contract(setting, replace(contract, price_per_kwh=contract.price_per_kwh * self.energy_factor))
+        if not isinstance(contract, ElectricityContract):
+            raise ChangeError(
+                f"{contract.id} is of kind {contract.kind}, which has no energy price; change its own terms"
+            )
         tariff = contract.tariff
         bands = tuple(replace(b, price_per_kwh=b.price_per_kwh * self.energy_factor) for b in tariff.bands)
         new = replace(
@@ -122,7 +126,7 @@ class NetworkTemperature(Change):
         site = replace(setting.site, networks=replace(networks, heat=heat, cold=cold))
         junctions = {n.id for n in site.nodes if n.network == self.network}
         pumps = [p for p in site.of_kind(HeatPump) if p.heat_node in junctions]
-        warmer = [checked(p, {"supply_degc": p.supply_degc + self.supply_k}) for p in pumps]
+        warmer = [p.supplying(p.supply_degc + self.supply_k) for p in pumps]
         return with_assets(replace(setting, site=site), warmer)
 
     def _moved(self, network: PipeNetwork) -> PipeNetwork:

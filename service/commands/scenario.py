@@ -1,0 +1,348 @@
+"""``scenario``: what-if cases from files: new, check, run, sweep, compare, report, verify."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from models.errors import SetupError, SiteError
+from models.findings import error, errors_in
+from scenarios.cases.case import Case, try_changes
+from scenarios.cases.compare import Comparison, compare, tornado
+from scenarios.cases.file import case_schema, library, load_case, read_case
+from scenarios.cases.results import KPIS, load_record, words_of
+from scenarios.cases.run import run_case
+from scenarios.cases.sweep import (
+    Kind,
+    Sweep,
+    begin,
+    confidence,
+    failures,
+    gathered,
+    points_of,
+    run_sweep,
+    run_sweep_on_dask,
+)
+from scenarios.cases.verdict import Verdict, judged, junit, load_baseline, markdown, save_baseline
+from service.commands.files import require_writable, write_as
+from service.commands.screen import console, findings_table, progress_console
+
+SHOWN = (
+    "total_cost",
+    "co2_kg",
+    "peak_kw",
+    "import_kwh",
+    "gas_kwh",
+    "self_use_share",
+    "unserved_kwh",
+    "loading_max_share",
+    "violations",
+)
+TEMPLATE = """format: jouletwin-case/1
+name: {name}
+title: {title}
+story: >
+  What does somebody want to know, and what would they do with the answer?
+site: park
+start: 2015-07-15
+days: 1
+run: {{mode: operate, step: quarter_hour, forecast: perfect, seed: 1}}
+parameters:
+  factor: {{default: 1.1, low: 0.9, high: 1.5, steps: 4, title: Electric load against today's}}
+changes:
+- {{kind: load_growth, carrier: electricity, factor: "${{factor}}"}}
+expect:
+- {{kpi: total_cost, direction: higher}}
+"""
+
+
+def list_cases() -> None:
+    """Print the shipped cases."""
+    table = Table(title="Shipped cases", title_justify="left", header_style="bold")
+    for name in ("case", "title", "start", "days"):
+        table.add_column(name)
+    for name in library():
+        case = load_case(name)
+        table.add_row(name, escape(case.title), case.start.isoformat(), f"{case.days:g}")
+    console.print(table)
+
+
+def new_case(path: Path, like: str | None) -> None:
+    """Write a case to begin with: a small one, or a copy of a shipped one."""
+    if path.exists():
+        raise SetupError(f"{path} is there already; choose another name")
+    require_writable(path, (".yaml", ".yml"))
+    if like is not None and like not in library():
+        raise SetupError(f"there is no shipped case {like}; there are {', '.join(library())}")
+    text = library()[like].read_text(encoding="utf-8") if like else TEMPLATE.format(name=path.stem, title=path.stem)
+    path.write_text(text, encoding="utf-8")
+    console.print(f"{path} is written; look at it, then: jouletwin scenario check {path}")
+
+
+def print_schema() -> None:
+    """Print the JSON Schema of the case format."""
+    console.print_json(data=case_schema())
+
+
+def check_case(path: Path) -> int:
+    """Print every finding of a case and of the site that its changes make; return 1 when it has errors."""
+    case, findings = read_case(path)
+    if case is not None and not errors_in(findings):
+        findings = [*findings, *try_changes(case)[1]]
+    if findings:
+        console.print(findings_table(findings, str(path)))
+    if errors_in(findings) or case is None:
+        return 1
+    console.print(f"{case.title}: {len(case.changes)} changes, {case.days:g} days from {case.start}; it can be run")
+    return 0
+
+
+def run_one(path: Path, out: Path | None, *, step: str | None, alone: bool) -> int:
+    """Run a case, and its base unless ``alone``, and print what changed; return 1 when the networks object."""
+    case = stepped(load_case(path), step)
+    folder = out or Path(case.name)
+    runs = [case] if alone else [case.base, case]
+    places = [folder] if alone else [folder / "base", folder / "case"]
+    for each, place in zip(runs, places, strict=True):
+        run_with_bar(each).save(place)
+    record = load_record(places[-1])
+    console.print(figures_table(record) if alone else comparison_table(compare(places[0], places[1:])))
+    if not alone:
+        console.print("\n".join(f"· {escape(s)}" for s in compare(places[0], places[1:]).why(record)))
+    console.print(f"[dim]written to {escape(str(folder))}[/]")
+    return int(record["kpis"].get("violations", 0) > 0)
+
+
+def stepped(case: Case, step: str | None) -> Case:
+    """Return a case in steps of another length."""
+    if step is None:
+        return case
+    return replace(case, run=replace(case.run, step=step))  # type: ignore[arg-type]
+
+
+def run_with_bar(case: Case) -> Any:
+    """Return a case's result, with a bar while it runs."""
+    with bar() as shown:
+        task = shown.add_task(case.title, total=1.0)
+        return run_case(
+            case, progress=lambda share, words: shown.update(task, completed=share, description=f"{case.title} {words}")
+        )
+
+
+def bar() -> Progress:
+    """Return a progress bar on the terminal's other stream."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=progress_console, transient=True)
+
+
+def figures_table(record: dict[str, Any]) -> Table:
+    """Return a run's figures."""
+    table = Table(title=escape(record["title"]), title_justify="left", header_style="bold")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in record["kpis"].items():
+        table.add_row(KPIS[name].title, words_of(name, value, record["currency"]))
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """Return the figures of runs beside their base's."""
+    table = Table(title="Against the base", title_justify="left", header_style="bold")
+    table.add_column("figure")
+    table.add_column(escape(str(comparison.base["title"])), justify="right")
+    for run in comparison.runs:
+        table.add_column(escape(str(run["title"])), justify="right")
+    columns = [comparison.differences(run) for run in comparison.runs]
+    for row in zip(*columns, strict=True):
+        name = row[0].kpi
+        cells = [words_of(name, row[0].base, comparison.currency)]
+        for d in row:
+            colour = {True: "green", False: "red", None: "dim"}[d.better]
+            moved = (
+                ""
+                if d.same
+                else f" [{colour}]({'+' if d.change > 0 else '−'}{words_of(name, abs(d.change), comparison.currency)})[/]"
+            )
+            cells.append(f"{words_of(name, d.value, comparison.currency)}{moved}")
+        table.add_row(KPIS[name].title, *cells)
+    return table
+
+
+def sweep_case(
+    path: Path,
+    folder: Path,
+    kind: Kind,
+    *,
+    count: int,
+    seed: int,
+    step: str | None,
+    workers: int,
+    dask: str | None,
+    again: bool,
+) -> int:
+    """Run a sweep, or what is left of it, and print its figures; return 1 when a point failed."""
+    case = load_case(path)
+    sweep = begin(
+        Sweep(str(library().get(str(path), path.resolve())), kind, points_of(case, kind, count, seed=seed), step),
+        folder,
+    )
+    with bar() as shown:
+        task = shown.add_task(f"{case.title}: {len(sweep.points)} points", total=len(sweep.points))
+
+        def told(done: int, failed: int, total: int) -> None:
+            shown.update(
+                task, completed=done + failed, description=f"{case.title}: {done} of {total} done, {failed} failed"
+            )
+
+        if dask is not None:
+            run_sweep_on_dask(sweep, folder, dask, progress=told)
+        else:
+            run_sweep(sweep, folder, workers=workers, again=again, progress=told)
+    figures = gathered(sweep, folder)
+    figures.to_netcdf(folder / "sweep.nc", engine="scipy")
+    figures.to_dataframe().to_csv(folder / "sweep.csv")
+    console.print(sweep_table(figures))
+    failed = failures(sweep, folder)
+    for number, why in failed.items():
+        console.print(f"[red]point {number}[/] {escape(why)}")
+    console.print(
+        f"[dim]{len(sweep.points) - len(failed)} points in {escape(str(folder))}; failed ones are run again with --again[/]"
+    )
+    return int(bool(failed))
+
+
+def sweep_table(figures: Any) -> Table:
+    """Return how the main figures move over a sweep: mean with its 95 % interval, least and most, and each parameter's pull."""
+    table = Table(
+        title=f"{figures.attrs['kind']} over {figures.sizes['point']} points", title_justify="left", header_style="bold"
+    )
+    for name in ("figure", "mean", "95 % interval of the mean", "least", "most"):
+        table.add_column(name, justify="left" if name == "figure" else "right")
+    currency = figures.attrs["currency"]
+    for name in (n for n in SHOWN if n in figures):
+        values = figures[name].to_numpy()
+        mean, low, high = confidence(values.tolist())
+        cells = (words_of(name, v, currency) for v in (mean, float(values.min()), float(values.max())))
+        first, least, most = cells
+        table.add_row(
+            KPIS[name].title, first, f"{words_of(name, low, currency)} … {words_of(name, high, currency)}", least, most
+        )
+    if figures.attrs["kind"] == "one_at_a_time" and "total_cost" in figures:
+        for parameter, row in tornado(figures).iterrows():
+            table.add_row(
+                f"total cost by {parameter} alone",
+                "",
+                "",
+                f"{row['low']:+,.0f} {currency}",
+                f"{row['high']:+,.0f} {currency}",
+            )
+    return table
+
+
+def compare_runs(base: Path, runs: Sequence[Path], out: Path | None) -> None:
+    """Print runs beside their base, and write the table where asked."""
+    comparison = compare(base, runs)
+    console.print(comparison_table(comparison))
+    for run in comparison.runs:
+        console.print(f"[bold]{escape(run['title'])}[/]")
+        console.print("\n".join(f"· {escape(s)}" for s in comparison.why(run)))
+    if out is not None:
+        write_as(TABLES, comparison, out)
+        console.print(f"[dim]written to {escape(str(out))}[/]")
+
+
+def _as_csv(comparison: Comparison, path: Path) -> None:
+    comparison.table().to_csv(path)
+
+
+def _as_excel(comparison: Comparison, path: Path) -> None:
+    comparison.table().to_excel(path, sheet_name="figures")
+
+
+def _as_parquet(comparison: Comparison, path: Path) -> None:
+    comparison.table().to_parquet(path)
+
+
+TABLES = {".csv": _as_csv, ".xlsx": _as_excel, ".parquet": _as_parquet}
+
+
+def write_report(base: Path, run: Path, out: Path, language: str) -> None:
+    """Write the report of a comparison as HTML or PDF."""
+    from service.reports.case_report import ENDINGS, write_case_report  # matplotlib and typst take a second to open
+
+    require_writable(out, ENDINGS)
+    write_case_report(base, run, out, language)
+    console.print(f"{escape(str(out))} is written")
+
+
+def verify_cases(
+    folder: Path | None,
+    baseline: Path,
+    *,
+    only: Sequence[str],
+    step: str | None,
+    update: bool,
+    report: Path | None,
+    summary: Path | None,
+) -> int:
+    """Run cases, judge them by their expectations and a baseline, and return 1 when one does not pass."""
+    cases = [stepped(c, step) for c in cases_in(folder, only)]
+    known = {} if update and not baseline.exists() else load_baseline(baseline)
+    bases: dict[str, dict[str, Any]] = {}
+    verdicts: list[Verdict] = []
+    for case in cases:
+        key = repr((case.base.changes, case.start, case.days, case.run, case.site_file))
+        if key not in bases:
+            bases[key] = run_with_bar(case.base).record()
+        record = run_with_bar(case).record()
+        then = record["kpis"] if update else known.get(case.name)
+        verdicts.append(judged(case, record, bases[key], then))
+        verdict = verdicts[-1]
+        console.print(
+            f"{'[green]passes[/]' if verdict.ok else '[red]fails [/]'} {case.name}: {escape('; '.join(verdict.problems) or case.title)}"
+        )
+    if update:
+        save_baseline(baseline, known | {v.case: v.kpis for v in verdicts})
+        console.print(f"[dim]baseline written to {escape(str(baseline))}[/]")
+    for path, text in ((report, junit(verdicts)), (summary, markdown(verdicts))):
+        if path is not None:
+            path.write_text(text, encoding="utf-8")
+    return int(any(not v.ok for v in verdicts))
+
+
+def cases_in(folder: Path | None, only: Sequence[str]) -> list[Case]:
+    """Return the cases of a folder, or the shipped ones; every file that cannot be read is found at once.
+
+    Raises
+    ------
+    SiteError
+        With the findings of all cases.
+    SetupError
+        When there is no case.
+    """
+    paths = list(library().values()) if folder is None else sorted(folder.glob("*.yaml"))
+    found, findings = [], []
+    for path in paths:
+        case, problems = read_case(path)
+        if case is not None and not errors_in(problems):
+            problems = [*problems, *try_changes(case)[1]]
+            found.append(case)
+        findings += [replace(f, place=f"{path.name}: {f.place}") for f in errors_in(problems)]
+    unknown = sorted(set(only) - {c.name for c in found})
+    if unknown:
+        findings += [error(name, f"is no case here; there are {', '.join(c.name for c in found)}") for name in unknown]
+    if findings:
+        raise SiteError(findings)
+    chosen = [c for c in found if not only or c.name in only]
+    if not chosen:
+        raise SetupError(f"there is no case in {folder}; write one with: jouletwin scenario new")
+    return chosen

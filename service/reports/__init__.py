@@ -1,0 +1,1 @@
+"""Documents for people: reports as HTML and PDF."""
