@@ -3,16 +3,20 @@
 import asyncio
 import json
 import resource
+import statistics
 import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from benchmarks.measure import Timed
 from benchmarks.registry import Bench, case
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 PACKAGES = ("pymodbus", "numpy")
+POINTS = 50
+Result = TypeVar("Result")
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,7 +58,7 @@ def float_map(points: int) -> "RegisterMap":
     )
 
 
-async def with_servers(count: int, work: Callable[[list[int]], Awaitable[float]]) -> float:
+async def with_servers(count: int, work: Callable[[list[int]], Awaitable[Result]]) -> Result:
     """Run ``work`` with the ports of so many devices."""
     servers = [await asyncio.start_server(serve, "127.0.0.1", 0) for _ in range(count)]
     try:
@@ -62,78 +68,119 @@ async def with_servers(count: int, work: Callable[[list[int]], Awaitable[float]]
             server.close()
 
 
-def ours(ports: list[int], rounds: int) -> Awaitable[float]:
-    """Return the CPU seconds of polling every port so many times with links, planner and codec of the bridge."""
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What polling many devices at 1 Hz took: CPU seconds, points decoded, and how late each request was asked, in seconds."""
 
-    async def main() -> float:
-        from hil.bridge.events import nobody
-        from hil.bridge.link import Link
-        from hil.bridge.polled import PolledDevice
-        from hil.bridge.poller import Poller
-        from hil.clocks import RealClock
-        from models.site import Device
-
-        async def nothing(*_: object) -> float:
-            return float("inf")
-
-        clock, found = RealClock(), float_map(50)
-        pollers = []
-        for k, port in enumerate(ports):
-            polled = PolledDevice(Device(id=f"d{k}", asset="a", map="floats", port=port, poll_s=3600.0), found)
-            pollers.append(Poller(Link("127.0.0.1", port, "socket", clock), [polled], clock, nobody, nothing))
-            await pollers[-1].link.open()
-        started = time.process_time()
-        for _ in range(rounds):
-            for poller in pollers:
-                poller.soon(poller.devices[0])
-            await asyncio.gather(*(p.poll(p.devices[0]) for p in pollers))
-        spent = time.process_time() - started
-        for poller in pollers:
-            poller.link.close()
-        return spent
-
-    return main()
+    cpu_s: float
+    points: int
+    late_s: tuple[float, ...] = ()
 
 
-def bare(ports: list[int], rounds: int) -> Awaitable[float]:
-    """Return the CPU seconds of the same reads with a bare pymodbus client that decodes every float."""
+async def ours(ports: list[int], seconds: float) -> Polled:
+    """Poll every port once a second with links, planner, poller and codec of the bridge."""
+    from hil.bridge.events import nobody
+    from hil.bridge.link import Link
+    from hil.bridge.polled import BlockState, PolledDevice
+    from hil.bridge.poller import Poller
+    from hil.clocks import RealClock
+    from models.site import Device
 
-    async def main() -> float:
-        from pymodbus.client import AsyncModbusTcpClient
+    late: list[float] = []
 
-        clients = [AsyncModbusTcpClient("127.0.0.1", port=p, retries=0, reconnect_delay=0) for p in ports]
-        for client in clients:
-            await client.connect()
+    class Noting(PolledDevice):
+        """A polled device that notes how late it was asked."""
 
-        async def once(client: AsyncModbusTcpClient) -> None:
-            answer = await client.read_holding_registers(0, count=101, device_id=1)
-            client.convert_from_registers(answer.registers[:100], client.DATATYPE.FLOAT32, word_order="big")
+        def take(self, state: BlockState, registers: Sequence[int], started: float, *times: datetime) -> None:
+            late.append(started - state.due)
+            super().take(state, registers, started, *times)
 
-        started = time.process_time()
-        for _ in range(rounds):
-            await asyncio.gather(*(once(c) for c in clients))
-        spent = time.process_time() - started
-        for client in clients:
-            client.close()
-        return spent
+    async def nothing(*_: object) -> float:
+        return float("inf")
 
-    return main()
+    clock, found = RealClock(), float_map(POINTS)
+    pollers = []
+    for k, port in enumerate(ports):
+        polled = Noting(Device(id=f"d{k}", asset="a", map="floats", port=port, poll_s=1.0), found)
+        pollers.append(Poller(Link("127.0.0.1", port, "socket", clock), [polled], clock, nobody, nothing))
+        await pollers[-1].link.open()
+    base = clock.monotonic()
+    for k, poller in enumerate(pollers):
+        poller.stagger(clock.monotonic() - base + 0.2 + k / len(pollers))
+    spent = await _while(seconds, [poller.run() for poller in pollers])
+    for poller in pollers:
+        poller.link.close()
+    return Polled(spent, sum(p.stats.points for p in pollers), tuple(late))
 
 
-@case("bridge", "CPU for 1000 points against a bare pymodbus client", size=200, quick_size=10, packages=PACKAGES)
+async def bare(ports: list[int], seconds: float) -> Polled:
+    """Poll every port once a second with a bare pymodbus client that decodes every float."""
+    from pymodbus.client import AsyncModbusTcpClient
+
+    clients = [AsyncModbusTcpClient("127.0.0.1", port=p, retries=0, reconnect_delay=0) for p in ports]
+    for client in clients:
+        await client.connect()
+    reads = 0
+
+    async def poll(client: AsyncModbusTcpClient, due: float) -> None:
+        nonlocal reads
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(max(due - loop.time(), 0.0))
+            answer = await client.read_holding_registers(0, count=2 * POINTS + 1, device_id=1)
+            client.convert_from_registers(answer.registers[: 2 * POINTS], client.DATATYPE.FLOAT32, word_order="big")
+            reads += 1
+            due += 1.0
+
+    start = asyncio.get_running_loop().time() + 0.2
+    spent = await _while(seconds, [poll(c, start + k / len(clients)) for k, c in enumerate(clients)])
+    for client in clients:
+        client.close()
+    return Polled(spent, reads * POINTS)
+
+
+async def polled_by(client: Callable[[list[int], float], Awaitable[Polled]], devices: int, seconds: float) -> Polled:
+    """Run a client against so many devices."""
+    return await with_servers(devices, lambda ports: client(ports, seconds))
+
+
+async def _while(seconds: float, works: Sequence[Coroutine[object, object, None]]) -> float:
+    """Run endless work for some seconds and return the CPU seconds of this process."""
+    from hil.tasks import end
+
+    tasks = [asyncio.create_task(w) for w in works]
+    started = time.process_time()
+    await asyncio.sleep(seconds)
+    spent = time.process_time() - started
+    await end(tasks)
+    return spent
+
+
+@case("bridge", "CPU for 1000 points against a bare pymodbus client", size=500, quick_size=20, packages=PACKAGES)
 def cpu_per_point(bench: Bench) -> Iterator[Row]:
-    """Poll devices of 50 floats; server included on both sides."""
-    rounds, devices = 10, bench.size
-    thousands = rounds * devices * 50 / 1000
-
-    def run(client: Callable[[list[int], int], Awaitable[float]]) -> Timed:
-        return Timed(asyncio.run(with_servers(devices, lambda ports: client(ports, rounds))) / thousands)
-
-    found = bench.pair(lambda: run(ours), lambda: run(bare), target=ratio_at_most(1.5))
-    yield found
+    """Poll devices of 50 floats at 1 Hz, ours and bare in turn; the servers are in this process on both sides."""
+    seconds, runs = (2.0, 1) if bench.quick else (5.0, 3)
+    mine, theirs = list[Polled](), list[Polled]()
+    for _ in range(runs):
+        for client, found in ((ours, mine), (bare, theirs)):
+            found.append(asyncio.run(polled_by(client, bench.size, seconds)))
+    per_thousand = [statistics.median(1e6 * p.cpu_s / p.points for p in side) for side in (mine, theirs)]
+    where = f"{bench.size} devices at 1 Hz"
     yield bench.figure(
-        1e6 / found.value, "points/s", target=value_at_least(100_000), phase="points decoded with quality"
+        per_thousand[0],
+        "ms",
+        reference=per_thousand[1],
+        target=ratio_at_most(1.5),
+        phase=f"CPU for 1000 points against a bare pymodbus client, {where}",
     )
+    yield bench.figure(
+        1e6 / per_thousand[0],
+        "points/s",
+        target=value_at_least(100_000),
+        phase=f"points decoded with quality a CPU second, {where}",
+    )
+    late_ms = np.percentile([1e3 * late for p in mine for late in p.late_s], 99)
+    yield bench.figure(float(late_ms), "ms", target=value_at_most(20), phase=f"poll lateness p99, {where}")
 
 
 PUBLISHED = (

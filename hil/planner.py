@@ -56,19 +56,21 @@ def _runs(row: Sequence[Point], found: RegisterMap, table: Table) -> list[list[P
     limit = MAX_BITS if table.is_bits else found.max_block
     holes = found.holes.get(table, ())
     runs: list[list[Point]] = []
+    start = end = 0
     for point in row:
-        if runs and _fits(runs[-1], point, limit, found.gap_limit, holes):
+        behind = point.end
+        near = behind - start <= limit and point.address - end <= found.gap_limit
+        if runs and near and not _hole_between(end, point.address, holes):
             runs[-1].append(point)
+            end = max(end, behind)
         else:
             runs.append([point])
+            start, end = point.address, behind
     return runs
 
 
-def _fits(run: list[Point], point: Point, limit: int, gap: int, holes: Sequence[tuple[int, int]]) -> bool:
-    end = max(p.end for p in run)
-    if point.end - run[0].address > limit or point.address - end > gap:
-        return False
-    return not any(first < point.address and last >= end for first, last in holes)
+def _hole_between(end: int, address: int, holes: Sequence[tuple[int, int]]) -> bool:
+    return any(first < address and last >= end for first, last in holes)
 
 
 def halves(block: Block) -> tuple[Block, Block]:

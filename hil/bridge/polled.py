@@ -1,7 +1,7 @@
 """One device as the bridge knows it: its blocks, their latest values, and how far they may be trusted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from math import isnan, nan
 
@@ -28,7 +28,6 @@ class BlockState:
     period_s: float
     due: float = 0.0
     """Clock time of the next read."""
-    readings: tuple[Reading, ...] = ()
     started: float = -1.0
     """Clock time at which the last good read was asked."""
     still: int = 0
@@ -44,6 +43,16 @@ class BlockState:
         if self.still == 0 or self.started - self.still_since < FROZEN_S:
             return False
         return self.still >= FROZEN_POLLS or any(p.heartbeat for p in self.block.points)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a point showed last; changed in place, since a bridge takes in tens of thousands of values a second."""
+
+    value: float
+    quality: Quality
+    measured: datetime
+    received: datetime
 
 
 @dataclass(slots=True)
@@ -63,7 +72,7 @@ class PolledDevice:
     disabled: set[str] = field(default_factory=set)
     written: dict[str, float] = field(default_factory=dict)
     """Quantity → clock time at which its last write ended; older reads say nothing about it."""
-    index: dict[str, Reading] = field(default_factory=dict)
+    index: dict[str, Seen] = field(default_factory=dict)
     stood_since: dict[str, float] = field(default_factory=dict)
     """Quantity → clock time since which its value has been seen unchanged."""
 
@@ -97,20 +106,19 @@ class PolledDevice:
         self._watch(state, values, started)
         state.started = started
         index, written = self.index, self.written
-        readings = []
         for point, value in zip(state.block.points, values, strict=True):
             quantity = point.quantity
-            before = index.get(quantity)
-            if before is not None and written.get(quantity, -1.0) > started:
-                readings.append(before)  # asked before the write landed
-                continue
-            if before is None or before.value != value:
+            seen = index.get(quantity)
+            if seen is None:
+                seen = index[quantity] = Seen(nan, Quality.BAD, measured, received)
                 self.stood_since[quantity] = started
-            quality = _plausible(point, value, before)
-            shown = nan if quality is Quality.BAD else value
-            reading = index[quantity] = Reading(self.device.id, quantity, shown, measured, received, quality)
-            readings.append(reading)
-        state.readings = tuple(readings)
+            elif written.get(quantity, -1.0) > started:
+                continue  # asked before the write landed
+            elif seen.value != value:
+                self.stood_since[quantity] = started
+            seen.quality = quality = _plausible(point, value, seen.value)
+            seen.value = nan if quality is Quality.BAD else value
+            seen.measured, seen.received = measured, received
 
     def _watch(self, state: BlockState, values: Sequence[float], started: float) -> None:
         """Count the reads in which the heartbeat, or without one all of at least four noisy points, stood still."""
@@ -135,10 +143,7 @@ class PolledDevice:
         before = self.index.get(quantity)
         if before is None or before.value != value:
             self.stood_since[quantity] = ended
-        reading = Reading(self.device.id, quantity, value, at, at, Quality.GOOD)
-        self.index[quantity] = reading
-        for state in self.blocks:
-            state.readings = tuple(reading if r.quantity == quantity else r for r in state.readings)
+        self.index[quantity] = Seen(value, Quality.GOOD, at, at)
 
     def quality(self, now: float) -> Quality:
         """Return how far the device as a whole may be trusted."""
@@ -155,26 +160,28 @@ class PolledDevice:
         """Yield the latest value of every polled point, with today's view of its quality."""
         quality = self.quality(now)
         for state in self.blocks:
-            if quality is Quality.GOOD and state.readings:
-                yield from state.readings
-            elif quality is Quality.BAD or not state.readings:
-                yield from (Reading(self.device.id, p.quantity, nan, at, at, Quality.BAD) for p in state.block.points)
-            else:
-                yield from (r if isnan(r.value) else replace(r, quality=quality) for r in state.readings)
+            lost = quality is Quality.BAD or state.started < 0
+            for point in state.block.points:
+                seen = None if lost else self.index.get(point.quantity)
+                if seen is None:
+                    yield Reading(self.device.id, point.quantity, nan, at, at, Quality.BAD)
+                    continue
+                shown = seen.quality if quality is Quality.GOOD or isnan(seen.value) else quality
+                yield Reading(self.device.id, point.quantity, seen.value, seen.measured, seen.received, shown)
         for quantity in sorted(self.disabled):
             yield Reading(self.device.id, quantity, nan, at, at, Quality.BAD)
 
     def value(self, quantity: str) -> float | None:
         """Return the latest good value of a point, None where there is none."""
-        reading = self.index.get(quantity)
-        return None if reading is None or isnan(reading.value) else reading.value
+        seen = self.index.get(quantity)
+        return None if seen is None or isnan(seen.value) else seen.value
 
 
-def _plausible(point: Point, value: float, before: Reading | None) -> Quality:
+def _plausible(point: Point, value: float, before: float) -> Quality:
     if value != value:
         return Quality.BAD
     if point.range is not None and not point.range[0] <= value <= point.range[1]:
         return Quality.BAD
-    if point.counter and before is not None and value < before.value:
+    if point.counter and value < before:
         return Quality.UNCERTAIN
     return Quality.GOOD
