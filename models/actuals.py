@@ -111,6 +111,7 @@ class Actuals:
         self.seed = seed
         self._row = {name: i for i, name in enumerate(self.names)}
         kinds = disturbances(site, self.names)
+        self._calm = calm
         self._kinds = {n: CALM if k.smooth else HELD for n, k in kinds.items()} if calm else kinds
         self._step_min = _step_min(site, table)
         self._values = np.ascontiguousarray(table.to_numpy(dtype=float).T)
@@ -197,6 +198,8 @@ class Actuals:
         signed = np.array([n.endswith(("_degc", "_per_kwh")) for n in self.names])
         line = glide(means, self._step_min, signed)
         line[~smooth] = np.repeat(means[~smooth, 1:-1], self._step_min, axis=1)
+        if self._calm:
+            return with_means(line, means[:, 1:-1], signed)
         noise = self._noise(day)
         share = np.array([self._share(n, day) for n in self.names])
         absolute = np.array([self._kinds[n].absolute for n in self.names])
