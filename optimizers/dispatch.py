@@ -197,7 +197,7 @@ class Dispatcher:
             raise UnboundedPlanError("the cost can fall without end; a price or a limit is missing")
         if answer.solution.x is None:
             return self._fall_back(case, reserve_s, f"no plan found within {deadline_s - reserve_s:g} s")
-        return _accepted(answer, case.facts.problem.gap_share, deadline_s)
+        return _accepted(answer, case.facts.problem.gap_share)
 
     def _fall_back(self, case: Case, reserve_s: float, why: str) -> Solved:
         """Keep the last commitments and optimise the rest as a linear program; without any, relax them."""
@@ -230,14 +230,14 @@ def _impossible(found: Sequence[Finding]) -> InfeasiblePlanError:
     return InfeasiblePlanError(f"no plan keeps every limit of the problem: {words}", found)
 
 
-def _accepted(answer: Answer, gap_share: float, deadline_s: float) -> Solved:
+def _accepted(answer: Answer, gap_share: float) -> Solved:
     """Return the point with duals where there is one; it has the same integers and is exact in the rest."""
     found = answer.solution
     point = answer.priced or found
     bound = min(max(found.bound, answer.relaxed.objective), point.objective)
     gap = (point.objective - bound) / max(abs(point.objective), 1.0)
     if found.status is Status.TIMEOUT:
-        words = f"stopped after {deadline_s:g} s, {gap:.2%} from the proven bound (allowed {gap_share:.2%})"
+        words = f"stopped after {found.seconds:.1f} s, {gap:.2%} from the proven bound (allowed {gap_share:.2%})"
         return Solved(point, bound, "deadline", words)
     return Solved(point, bound, "gap" if gap > DUAL_TOLERANCE else "optimal")
 

@@ -1,6 +1,7 @@
 """The only door to HiGHS: load a program once, change its numbers, run it, and check every status on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -82,6 +83,19 @@ class Solution:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a solve has come: the best cost so far (inf without one), the proven bound, and the distance between them as a share."""
+
+    seconds: float
+    objective: float
+    bound: float
+    gap_share: float
+
+
+Watch = Callable[[Progress | None], bool]
+"""Is told how far a tree search has come, or None where there is nothing new; answers whether to stop with the best found so far."""
+
 _STATUS = {
     highspy.HighsModelStatus.kOptimal: Status.OPTIMAL,
     highspy.HighsModelStatus.kModelEmpty: Status.OPTIMAL,
@@ -131,8 +145,11 @@ class HighsSession:
             self._set_integrality(new.integrality)
         return changed
 
-    def run(self, *, time_limit_s: float = 60.0, gap_share: float = 1e-4) -> Solution:
+    def run(self, *, time_limit_s: float = 60.0, gap_share: float = 1e-4, watch: Watch | None = None) -> Solution:
         """Solve and return what was found, whatever it is; ``gap_share`` is the allowed relative gap of integer programs."""
+        if watch is not None:
+            with _watched(self._highs, watch):
+                return self.run(time_limit_s=time_limit_s, gap_share=gap_share)
         start_s = float(self._highs.getRunTime())
         self.set_option("time_limit", start_s + time_limit_s)
         self.set_option("mip_rel_gap", gap_share)
@@ -300,6 +317,29 @@ def _continues(old: Program, new: Program) -> bool:
         and np.array_equal(old.row_ptr, new.row_ptr[:rows])
         and np.array_equal(old.column_index, new.column_index[:entries])
     )
+
+
+@contextmanager
+def _watched(highs: Any, watch: Watch) -> Iterator[None]:
+    """Let ``watch`` hear of a solve's progress, and stop it."""
+
+    def told(event: Any) -> None:
+        out = event.data_out
+        if watch(Progress(out.running_time, out.objective_function_value, out.mip_dual_bound, out.mip_gap)):
+            event.interrupt()
+
+    def asked(event: Any) -> None:
+        if watch(None):
+            event.interrupt()
+
+    heard = ((highs.cbMipInterrupt, told), (highs.cbSimplexInterrupt, asked))
+    for events, answer in heard:
+        events.subscribe(answer)
+    try:
+        yield
+    finally:
+        for events, answer in heard:
+            events.unsubscribe(answer)
 
 
 def _changed(*pairs: Floats) -> Ints32:

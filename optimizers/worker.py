@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -19,13 +19,18 @@ import numpy as np
 
 from models.errors import SolverCrashError, SolverTimeoutError
 from optimizers.rounding import near_whole
-from optimizers.session import HighsSession, Program, Solution, Status
+from optimizers.session import HighsSession, Program, Progress, Solution, Status, Watch
 
 KEPT_SESSIONS = 8
 READY = "ready"
 START_S = 60.0
 GRACE_S = 1.0
 """How long the child may overrun its own time limit before it is killed."""
+STOP = "stop"
+CANCEL_S = 5.0
+"""How long a cancelled search may take to hand over what it has."""
+TOLD_S = 0.2
+"""Progress is told so often at most."""
 
 MIXED_OPTIONS: Mapping[str, bool | int | float | str] = {
     "mip_heuristic_run_feasibility_jump": False,  # finds nothing on dispatch problems and costs as much as the root
@@ -45,7 +50,8 @@ class SolverKilledError(SolverCrashError):
 class Job:
     """One solve. Jobs with the same ``key`` have the same structure, so the child updates a live model instead of loading one.
 
-    ``fresh`` forgets the live model first, which is how an answer that failed its recheck is asked for again.
+    ``fresh`` forgets the live model first, which is how an answer that failed its recheck is asked for again. A ``watched`` job tells how far it
+    has come and can be stopped.
     """
 
     key: str
@@ -53,6 +59,7 @@ class Job:
     gap_share: float = 1e-4
     options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
     fresh: bool = False
+    watched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,8 @@ class SolverProcess:
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
         self._link: Connection | None = None
+        self.watch: Callable[[Progress], None] | None = None
+        """Is told how far each tree search has come; while somebody watches, Ctrl-C ends a search with the best found so far."""
 
     @property
     def pid(self) -> int | None:
@@ -95,16 +104,42 @@ class SolverProcess:
         with self._lock:
             try:
                 link = self._linked()
-                link.send((job, deadline_s))
-                if not link.poll(deadline_s + GRACE_S):
-                    self._end()
-                    raise SolverTimeoutError(f"no answer within {deadline_s:g} s; the solver's process was stopped")
-                found = link.recv()
+                link.send((replace(job, watched=self.watch is not None), deadline_s))
+                found = self._answer(link, deadline_s)
             except (EOFError, OSError) as problem:
                 raise self._death() from problem
         if isinstance(found, Answer):
             return found
         raise SolverCrashError(f"the solver's process failed: {found}")
+
+    def cancel(self) -> None:
+        """Let a watched search end with the best found so far; safe to call from another thread, without effect when nothing runs."""
+        if self._link is not None and self.pid is not None:
+            self._link.send(STOP)
+
+    def _answer(self, link: Connection, deadline_s: float) -> Any:
+        """Return what the child says in the end; progress is passed on, Ctrl-C of somebody who watches ends the search once."""
+        end_s, stopped = time.monotonic() + deadline_s + GRACE_S, False
+        while True:
+            try:
+                if not link.poll(max(end_s - time.monotonic(), 0.0)):
+                    self._end()
+                    raise SolverTimeoutError(
+                        "stopped before anything was found" if stopped else
+                        f"no answer within {deadline_s:g} s; the solver's process was stopped"
+                    )  # fmt: skip
+                found = link.recv()
+            except KeyboardInterrupt:
+                if self.watch is None or stopped:
+                    self._end()
+                    raise
+                self.cancel()
+                stopped, end_s = True, time.monotonic() + CANCEL_S
+                continue
+            if not isinstance(found, Progress):
+                return found
+            if self.watch is not None:
+                self.watch(found)
 
     def close(self) -> None:
         """End the child; the next job starts a new one."""
@@ -163,7 +198,7 @@ class Kept:
     mixed: HighsSession | None = None
 
 
-def run(kept: dict[str, Kept], job: Job, deadline_s: float) -> Answer:
+def run(kept: dict[str, Kept], job: Job, deadline_s: float, watch: Watch | None = None) -> Answer:
     """Solve a job on the live models of its key.
 
     The relaxation is solved first, from the last basis. Where it is whole, or where rounding it costs little enough, its
@@ -171,7 +206,7 @@ def run(kept: dict[str, Kept], job: Job, deadline_s: float) -> Answer:
     """
     end_s = time.monotonic() + deadline_s
     models = _models(kept, job)
-    relaxed = models.relaxed.run(time_limit_s=deadline_s)
+    relaxed = models.relaxed.run(time_limit_s=deadline_s, watch=watch)
     integers = job.program.integers
     if not len(integers):
         return Answer(relaxed, relaxed if relaxed.status is Status.OPTIMAL else None, relaxed)
@@ -181,7 +216,8 @@ def run(kept: dict[str, Kept], job: Job, deadline_s: float) -> Answer:
     whole = near_whole(models.relaxed, relaxed, integers, allowed, end_s)
     if whole is not None:
         return Answer(whole, whole, relaxed)
-    found = _mixed(models, job).run(time_limit_s=max(end_s - time.monotonic(), 0.05), gap_share=job.gap_share)
+    left_s = max(end_s - time.monotonic(), 0.05)
+    found = _mixed(models, job).run(time_limit_s=left_s, gap_share=job.gap_share, watch=watch)
     if found.x is None:
         return Answer(found, None, relaxed)
     values = np.round(found.x[integers])
@@ -217,16 +253,33 @@ def serve(descriptor: int) -> None:
     link.send(READY)
     while True:
         try:
-            job, deadline_s = link.recv()
+            asked = link.recv()
         except (EOFError, OSError):
             return
-        link.send(_guarded(kept, job, deadline_s))
+        if asked != STOP:  # a stop that came after its search had ended
+            job, deadline_s = asked
+            link.send(_guarded(kept, job, deadline_s, _Telling(link) if job.watched else None))
 
 
-def _guarded(kept: dict[str, Kept], job: Job, deadline_s: float) -> Any:
+class _Telling:
+    """Tells the parent how far a search has come, and hears when it wants it to stop."""
+
+    def __init__(self, link: Connection) -> None:
+        self.link, self.stopped, self.next_s = link, False, 0.0
+
+    def __call__(self, progress: Progress | None) -> bool:
+        if progress is not None and time.monotonic() >= self.next_s:
+            self.next_s = time.monotonic() + TOLD_S
+            self.link.send(progress)
+        if not self.stopped and self.link.poll():
+            self.stopped = self.link.recv() == STOP
+        return self.stopped
+
+
+def _guarded(kept: dict[str, Kept], job: Job, deadline_s: float, watch: Watch | None) -> Any:
     """Return the answer, or what went wrong as text; a session that failed is dropped."""
     try:
-        return run(kept, job, deadline_s)
+        return run(kept, job, deadline_s, watch)
     except Exception as problem:  # whatever it is, the parent must hear of it
         kept.pop(job.key, None)
         return f"{type(problem).__name__}: {problem}"

@@ -1,17 +1,25 @@
 """A plan with the twin's word on it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from models.dispatch import DispatchProblem, Plan, PlanCheck
 from models.site import Site
+from optimizers.session import Progress
 from scenarios.planners import planner_for
 from scenarios.problem import losses_on
 from twin.verify import Verifier
 
 
-def checked_plan(site: Site, problem: DispatchProblem, deadline_s: float) -> tuple[Plan, PlanCheck]:
-    """Return a plan that knows the losses which the twin found in a first one, and what the twin says of it."""
+def checked_plan(
+    site: Site, problem: DispatchProblem, deadline_s: float, watch: Callable[[Progress], None] | None = None
+) -> tuple[Plan, PlanCheck]:
+    """Return a plan that knows the losses which the twin found in a first one, and what the twin says of it.
+
+    ``watch`` is told how far each search has come; while somebody watches, Ctrl-C ends a search with the best found so far.
+    """
     planner, verifier = planner_for(site, deadline_s=deadline_s), Verifier(site)
+    planner.dispatcher.process.watch = watch
     try:
         first = planner.plan(problem)
         losses_kw = losses_on(verifier(first, problem.initial, problem.forecast), problem.horizon)

@@ -18,10 +18,10 @@ from models.site import Site
 from models.site.file import load_site
 from scenarios.checked import checked_plan
 from scenarios.day import local_day
-from scenarios.problem import Horizons, demand_terms
+from scenarios.problem import Horizons, demand_terms, demand_windows
 from service.commands.files import require_writable
 from service.commands.plan_files import WRITERS, write_plan
-from service.commands.screen import console, findings_table
+from service.commands.screen import console, findings_table, searching
 from service.console.figures import grouped, local_time
 from service.history import History
 from service.memory import MadePlan
@@ -31,6 +31,7 @@ from twin.state import start_snapshot
 SHOWN_KW = 0.5
 SHORT = {
     "grid_connection": "grid",
+    "extraction_chp": "turb",
     "gas_supply": "gas",
     "heat_pump": "pump",
     "gas_boiler": "boil",
@@ -51,7 +52,9 @@ def plan_day(site_file: Path, day: date, *, seed: int, out: Path | None, deadlin
     """Plan a local day with its profiles known, print the plan and what the twin says; return 1 when the twin objects."""
     require_writable(out, WRITERS)
     site = load_site(site_file)
-    plan, check = checked_plan(site, day_problem(site, day, seed), deadline_s)
+    problem = day_problem(site, day, seed)
+    with searching("the plan of the day") as (_, told):
+        plan, check = checked_plan(site, problem, deadline_s, told)
     made = MadePlan(plan, check, None, *History(site).plan_arrays(plan))
     if out is not None:
         write_plan(made, out)
@@ -73,6 +76,7 @@ def day_problem(site: Site, day: date, seed: int) -> DispatchProblem:
         forecast=PerfectForecaster(Actuals(site, seed)).forecast(horizon),
         initial=start_snapshot(site, period.start),
         demand=demand_terms(site, period, 0.0, 0.0),
+        demand_windows=demand_windows(site, period),
         ends=horizons.ends.terms(site),
     )
 

@@ -1,4 +1,4 @@
-"""A plan as a file: netCDF for arrays, CSV for spreadsheets, JSON for programs."""
+"""A plan as a file: netCDF for arrays, Parquet, CSV and Excel for tables, JSON for programs."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from service.memory import MadePlan
 
 
 def write_plan(made: MadePlan, path: Path) -> None:
-    """Write a plan in the format that the file's ending names: ``.nc``, ``.csv`` or ``.json``.
+    """Write a plan in the format that the file's ending names: ``.nc``, ``.parquet``, ``.csv``, ``.xlsx`` or ``.json``.
 
     Raises
     ------
@@ -73,8 +73,40 @@ def _csv(made: MadePlan, path: Path) -> None:
     plan_table(made.plan).to_csv(path, float_format="%.6g")
 
 
+def _parquet(made: MadePlan, path: Path) -> None:
+    table = plan_table(made.plan)
+    table.attrs = {"plan": made.plan.id, "cost": dict(made.plan.cost), "status": made.plan.solver.status}
+    table.to_parquet(path)
+
+
+def _excel(made: MadePlan, path: Path) -> None:
+    plan, check = made.plan, made.check
+    powers = plan_table(plan)
+    powers.index = pd.Index(plan.horizon.times, name="start_utc")  # a sheet knows no zones
+    cost = pd.DataFrame({"part": list(plan.cost), "cost": list(plan.cost.values())})
+    prices = plan.price_per_kwh.transpose("time", "carrier").to_pandas()
+    found = [*plan.findings, *(check.findings if check else ())]
+    words = pd.DataFrame(
+        [(f.severity.value, f.place, f.message) for f in found], columns=["severity", "place", "message"]
+    )
+    with pd.ExcelWriter(path, engine="openpyxl") as book:
+        for name, table, index in (
+            ("plan", powers, True),
+            ("prices", prices, True),
+            ("cost", cost, False),
+            ("findings", words, False),
+        ):
+            table.to_excel(book, sheet_name=name, index=index)
+
+
 def _json(made: MadePlan, path: Path) -> None:
     path.write_text(PlanOut.of(made).model_dump_json(indent=1), encoding="utf-8")
 
 
-WRITERS: Mapping[str, Callable[[MadePlan, Path], None]] = {".nc": _netcdf, ".csv": _csv, ".json": _json}
+WRITERS: Mapping[str, Callable[[MadePlan, Path], None]] = {
+    ".nc": _netcdf,
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".xlsx": _excel,
+    ".json": _json,
+}

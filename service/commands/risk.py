@@ -12,7 +12,7 @@ from optimizers.robust import RobustPlan, Uncertainty, reserve_kw, robust_plan
 from optimizers.scenarios import FirstStage
 from optimizers.stochastic import Foresight, Risk, ScenarioPlan, ScenarioPlanner
 from scenarios.futures import Futures
-from service.commands.screen import console, progress_console
+from service.commands.screen import console, searching
 from service.console.figures import grouped
 
 
@@ -20,14 +20,14 @@ def show_risk(site_file: Path, day: date, *, seed: int, count: int, risk: Risk, 
     """Plan a local day for several futures and print what knowing them would be worth."""
     site, dispatcher = load_site(site_file), Dispatcher()
     try:
-        with progress_console.status("futures") as status:
+        with searching("futures") as (begin, dispatcher.process.watch):
             futures = Futures(site, day, count=count, seed=seed)
             planner = ScenarioPlanner(futures.scenarios(), FirstStage(), dispatcher, deadline_s=deadline_s)
-            status.update("one plan for all futures")
+            begin("one plan for all futures")
             mean, averse = planner.plan(), planner.plan(risk)
-            status.update("each future by itself")
+            begin("each future by itself")
             worth = planner.foresight()
-            status.update("the worst future")
+            begin("the worst future")
             worst = _worst(futures, budget, dispatcher, deadline_s) if budget else None
     finally:
         dispatcher.close()

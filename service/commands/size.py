@@ -19,7 +19,7 @@ from optimizers.pareto import front
 from scenarios.sizing.options import Options, load_options, options_schema
 from scenarios.sizing.study import Study, Workshop, study
 from service.commands.files import require_writable, write_as
-from service.commands.screen import console, findings_table, progress_console
+from service.commands.screen import console, findings_table, searching
 from service.console.figures import grouped
 
 KG_PER_T = 1000.0
@@ -32,7 +32,7 @@ def size_site(
     require_writable(out, WRITERS)
     options, dispatcher = load_options(options_file, load_site(site_file)), Dispatcher()
     try:
-        with progress_console.status("reading") as status:
+        with searching("reading") as (begin, dispatcher.process.watch):
             done = study(
                 options,
                 dispatcher,
@@ -40,7 +40,7 @@ def size_site(
                 whole=whole,
                 weeks=weeks,
                 slack_share=slack,
-                progress=status.update,
+                progress=begin,
             )
     finally:
         dispatcher.close()
@@ -62,7 +62,7 @@ def pareto_site(site_file: Path, options_file: Path, *, points: int, out: Path |
     require_writable(out, FRONT_WRITERS)
     options, dispatcher = load_options(options_file, load_site(site_file)), Dispatcher()
     try:
-        with progress_console.status("plans from the cheapest to the cleanest"):
+        with searching("plans from the cheapest to the cleanest") as (_, dispatcher.process.watch):
             found = front(Workshop(options, dispatcher, deadline_s=deadline_s).planner, points=points)
     finally:
         dispatcher.close()
