@@ -94,6 +94,19 @@ def demand_prices_per_kw(site: Site, period: BillingPeriod) -> dict[str, list[fl
     return found
 
 
+def demand_cost(site: Site, powers: Powers, period: BillingPeriod) -> float:
+    """Return what the peaks of a run cost as those of a billing period: the highest import of all, and the highest in each peak window."""
+    total = peak_import_kw(site, powers) * demand_price_per_kw(site, period)
+    horizon = powers.horizon
+    for grid in site.of_kind(GridConnection):
+        power = np.clip(powers.of(grid.id, "electricity"), 0.0, None)
+        for term in optimizer_terms(site.tariff(grid.contract), horizon).demand:
+            if term.name != MONTHS_PEAK:
+                inside = quarter_means(np.where(term.counts, power, 0.0), horizon)
+                total += period.month_share * term.price_per_kw * float(inside.max())
+    return total
+
+
 def quarter_means(power_kw: Array, horizon: Horizon) -> Array:
     """Return the mean of a power over every quarter-hour of a horizon of equal steps that divide or equal a quarter-hour.
 

@@ -12,7 +12,7 @@ from models.components import Consumer, EvFleet, FlexibleLoad, GridConnection, P
 from models.horizon import Horizon, from_index
 from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod
-from scenarios.costs import Powers, co2_kg, demand_price_per_kw, operating_cost, peak_import_kw, stored_value
+from scenarios.costs import Powers, co2_kg, demand_cost, operating_cost, peak_import_kw, stored_value
 
 Array = npt.NDArray[np.float64]
 UNSERVED_PRICE_PER_KWH = 20.0
@@ -65,7 +65,7 @@ def kpis_of(site: Site, truth: xr.Dataset, stored_before_kwh: Mapping[str, float
     after = {s.id: float(truth.stored_kwh.sel(asset=s.id)[-1]) for s in site.of_kind(Store)}
     before = {k: v for k, v in stored_before_kwh.items() if k in after}
     cost = operating_cost(site, powers)
-    cost["demand"] = peak_kw * demand_price_per_kw(site, period)
+    cost["demand"] = demand_cost(site, powers, period)
     cost["unserved"] = sum(unserved.values()) * UNSERVED_PRICE_PER_KWH
     cost["stored"] = stored_value(site, before) - stored_value(site, after)
     self_use, self_supply = _own_shares(site, powers)

@@ -15,7 +15,7 @@ from models.horizon import QUARTER, Horizon
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod
-from scenarios.costs import demand_price_per_kw
+from scenarios.costs import MONTHS_PEAK, demand_price_per_kw, demand_prices_per_kw
 
 
 class Planner(Protocol):
@@ -87,6 +87,12 @@ class Horizons:
 def demand_terms(site: Site, period: BillingPeriod, peak_so_far_kw: float, floor_kw: float) -> DemandTerms:
     """Return how the peak of a billing period counts: at its full price above the larger of peak so far and floor."""
     return DemandTerms(demand_price_per_kw(site, period), peak_so_far_kw, floor_kw)
+
+
+def demand_windows(site: Site, period: BillingPeriod) -> dict[str, DemandTerms]:
+    """Return how peaks within windows of the tariffs count, by name, with nothing owed yet."""
+    prices = demand_prices_per_kw(site, period)
+    return {name: DemandTerms(max(price)) for name, price in prices.items() if name != MONTHS_PEAK}
 
 
 def losses_on(check: PlanCheck | None, horizon: Horizon) -> xr.DataArray | None:

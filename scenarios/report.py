@@ -18,11 +18,11 @@ from models.horizon import Horizon
 from models.site import Site
 from models.site.file import load_site
 from models.tariffs.time_of_use import BillingPeriod
-from scenarios.costs import Powers, co2_kg, demand_price_per_kw, operating_cost, peak_import_kw, stored_value
+from scenarios.costs import Powers, co2_kg, demand_cost, operating_cost, peak_import_kw, stored_value
 from scenarios.day import AS_AT_START, DayResult, following, local_day, optimizing, run_day, run_day_over_modbus
 from scenarios.kpis import UNSERVED_PRICE_PER_KWH
 from scenarios.planners import Optimizer, balances_of, planner_for
-from scenarios.problem import Planner, demand_terms, losses_on
+from scenarios.problem import Planner, demand_terms, demand_windows, losses_on
 from scenarios.secured import SecuredOptimizer
 from scenarios.tuning import end_of, tune
 from twin.state import start_snapshot, stored_of
@@ -248,6 +248,7 @@ def foresight(plant: Site, actuals: Actuals, period: BillingPeriod, optimizer: P
         forecast=PerfectForecaster(actuals).forecast(horizon),
         initial=start_snapshot(plant, period.start),
         demand=demand_terms(plant, period, 0.0, 0.0),
+        demand_windows=demand_windows(plant, period),
         ends=AS_AT_START.terms(plant),
         unserved_price_per_kwh=UNSERVED_PRICE_PER_KWH,
     )
@@ -264,7 +265,7 @@ def row_of_plan(site: Site, plan: Plan, period: BillingPeriod) -> Row:
     )
     before, after = stored_of(start_snapshot(site, period.start)), end_of(plan)
     cost = operating_cost(site, powers)
-    cost["demand"] = peak_kw * demand_price_per_kw(site, period)
+    cost["demand"] = demand_cost(site, powers, period)
     cost["unserved"] = short_kwh * UNSERVED_PRICE_PER_KWH
     cost["stored"] = stored_value(site, before) - stored_value(site, after)
     return Row(FORESIGHT, sum(cost.values()), cost, peak_kw, co2_kg(site, powers), short_kwh, after, plans=1)

@@ -17,12 +17,12 @@ from models.site.documents import finding_of, read_yaml, repeated_keys
 from models.units import Id
 from scenarios.cases.case import AnyChange, Case, Expectation, Parameter, RunOptions
 from scenarios.cases.results import KPIS
-from scenarios.sites import park_path
+from scenarios.sites import park_path, works_path
 
 FORMAT = "jouletwin-case/1"
 LIBRARY = Path(__file__).parent.parent / "library"
 OPEN = re.compile(r"^\$\{([a-z][a-z0-9_]*)\}$")
-SHIPPED_SITES = {"park": park_path}
+SHIPPED_SITES = {"park": park_path, "works": works_path}
 DEEPEST = 8
 
 
