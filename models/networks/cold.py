@@ -15,6 +15,7 @@ def solve_cold(
     feed_in_kw: xr.DataArray | None = None,
     feed_in_degc: xr.DataArray | float | None = None,
     return_degc: xr.DataArray | float | None = None,
+    flow_kg_per_s: xr.DataArray | None = None,
     ground_degc: xr.DataArray | float | None = None,
     fluid: Fluid | None = None,
 ) -> xr.Dataset:
@@ -24,5 +25,5 @@ def solve_cold(
     takes (negative where the ground is colder than the water).
     """
     return solve_thermal(
-        network, -1.0, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, ground_degc, fluid
+        network, -1.0, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, flow_kg_per_s, ground_degc, fluid
     )

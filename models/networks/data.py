@@ -182,7 +182,9 @@ class PipeNetwork:
     """What consumers send back."""
     ground_degc: Degrees = 10.0
     pump_lift_kpa: NotNegative = 400.0
-    """Pressure difference between supply and return at the plant."""
+    """Pressure difference between supply and return at the plant, at most."""
+    pump_control: Literal["lift", "worst_consumer"] = "lift"
+    """What the plant's pump holds: its lift, or ``dp_min_kpa`` at the consumer that has the least."""
     return_pressure_kpa: Positive = 300.0
     """Absolute pressure of the return at the plant."""
     dp_min_kpa: NotNegative = 50.0
@@ -195,12 +197,17 @@ class PipeNetwork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compressor:
-    """A compressor (ratio > 1) or regulator (ratio < 1) that holds the ratio of outlet to inlet pressure."""
+    """A compressor or regulator; it holds the ratio of outlet to inlet pressure unless it is told to hold something else."""
 
     id: Id
     from_junction: Id
     to_junction: Id
     ratio: Positive = 1.0
+    """Above one for a compressor, below for a regulator."""
+    outlet_pressure_kpa: Positive | None = None
+    """Absolute pressure that it holds behind itself."""
+    flow_kg_per_s: float | None = None
+    """Flow that it lets through, whatever the pressures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

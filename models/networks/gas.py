@@ -13,7 +13,7 @@ from models.networks.gas_model import KW_S_PER_KWH, GasModel, compile_gas, deman
 from models.networks.gas_stations import solve_with_stations
 from models.networks.hydraulics import Floats
 from models.networks.jit import in_pieces
-from models.networks.labels import spread, table, time_of
+from models.networks.labels import Axis, axis_of, spread, table
 from models.networks.status import Status
 
 
@@ -50,7 +50,7 @@ def solve_gas(
     A step is ``BOUND`` when the demand is more than the network can carry: some pressure would fall below vacuum.
     """
     model = compile_gas(network)
-    time = time_of(demand_kw)
+    time = axis_of(demand_kw)
     drawn = table(demand_kw, "consumer", network.consumers, time, "demand_kw")
     demand, stranded = demand_kg_per_s(network, model, drawn)
     given = network.source_pressure_kpa if source_pressure_kpa is None else source_pressure_kpa
@@ -87,7 +87,7 @@ def _solve(network: GasNetwork, model: GasModel, law: GasLaw, demand: Floats, so
 
 
 def _label(
-    network: GasNetwork, model: GasModel, found: GasFlow, stranded: npt.NDArray[np.bool_], time: xr.DataArray
+    network: GasNetwork, model: GasModel, found: GasFlow, stranded: npt.NDArray[np.bool_], time: Axis
 ) -> xr.Dataset:
     pressure, dense, flow, velocity = found.rows
     source, packed, worst, bound = found.totals
@@ -106,6 +106,6 @@ def _label(
             "linepack_kg": (by_time, packed),
             "status": (by_time, status),
             "residual_share": (by_time, found.residual),
-            "worst_junction": (by_time, np.array(model.graph.junction_ids, dtype=object)[worst]),
+            "worst_junction": (by_time, model.frame.names["junction"][worst]),
         },
     )

@@ -3,12 +3,13 @@
 Started by linearised solves in squared pressure, without which Newton wanders on large networks.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_matrix
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import MatrixRankWarning, spsolve
 
 from models.networks.data import GasNetwork
 from models.networks.fluids import GRAVITY_M_PER_S2, GasLaw
@@ -24,12 +25,21 @@ TOLERANCE_SHARE = 1e-11
 
 @dataclass(frozen=True, slots=True)
 class Stations:
-    """What fixes pressures: nodes with a set pressure and edges with a set ratio."""
+    """What holds pressures and flows: nodes with a set pressure, and edges that hold something.
+
+    An edge that is no pipe follows ``inlet * ratio - behind * outlet - through * flow + held = 0``, of which compressors use one
+    part each.
+    """
 
     fixed: npt.NDArray[np.bool_]
     """Per node."""
+    pipe: npt.NDArray[np.bool_]
+    """Per edge; whether it has no station."""
     ratio: Floats
-    """Per edge; NaN for pipes."""
+    behind: Floats
+    through: Floats
+    held: Floats
+    """In Pa where ``behind`` is one, in kg/s where ``through`` is."""
 
 
 def solve_with_stations(
@@ -40,7 +50,7 @@ def solve_with_stations(
     Returns flows (step, edge), pressures (step, node; NaN below vacuum), success and the largest relative gap (step).
     """
     g = model.graph
-    stations = Stations(np.zeros(g.node_count, dtype=np.bool_), _ratios(network, len(g.edge_ids)))
+    stations = _stations(network, model)
     stations.fixed[0] = True
     set_pa = np.zeros(g.node_count)
     for further in network.further_sources:
@@ -62,10 +72,21 @@ def solve_with_stations(
     return m, np.where(pressure > 0, pressure, np.nan), np.asarray(gap <= TOLERANCE_SHARE), gap
 
 
-def _ratios(network: GasNetwork, edge_count: int) -> Floats:
-    ratio = np.full(edge_count, np.nan)
-    ratio[len(network.pipes) :] = [c.ratio for c in network.compressors]
-    return ratio
+def _stations(network: GasNetwork, model: GasModel) -> Stations:
+    """Return what compressors hold; edges outside the source's part hold no flow."""
+    edges, first = len(model.graph.edge_ids), len(network.pipes)
+    ratio, behind, through, held = np.zeros(edges), np.zeros(edges), np.zeros(edges), np.zeros(edges)
+    live = model.graph.start >= 0
+    for k, c in enumerate(network.compressors, start=first):
+        if c.flow_kg_per_s is not None:
+            through[k], held[k] = 1.0, c.flow_kg_per_s
+        elif c.outlet_pressure_kpa is not None:
+            behind[k], held[k] = 1.0, c.outlet_pressure_kpa * 1e3
+        else:
+            ratio[k], behind[k] = c.ratio, 1.0
+    ratio[~live], behind[~live], through[~live], held[~live] = 0.0, 0.0, 1.0, 0.0
+    pipe = live & (np.arange(edges) < first)
+    return Stations(np.zeros(model.graph.node_count, np.bool_), pipe, ratio, behind, through, held)
 
 
 @compiled
@@ -90,8 +111,7 @@ class _Problem:
         self.nodes, self.edges = g.node_count, len(g.edge_ids)
         self.live = g.start >= 0
         self.start, self.end = np.where(self.live, g.start, 0), np.where(self.live, g.end, 0)
-        self.is_ratio = ~np.isnan(stations.ratio) & self.live
-        self.is_pipe = np.isnan(stations.ratio) & self.live
+        self.is_pipe = stations.pipe
         self._balance_pattern()
 
     def _balance_pattern(self) -> None:
@@ -122,7 +142,8 @@ class _Problem:
         for _ in range(START_ROUNDS):
             size = np.maximum(np.abs(m), 1e-3)
             fall, _ = _falls(size, self.model.tubes, self.friction, self.viscosity)
-            x = self._linear(self.stations.ratio**2, 1.0, 1.0, fall / size * scale, known, np.zeros(self.edges))
+            held = -np.where(self.stations.behind > 0, self.stations.held**2, self.stations.held)
+            x = self._linear(self.stations.ratio**2, 1.0, 1.0, fall / size * scale, known, held)
             square, found = x[: self.nodes], x[self.nodes :]
             done = float(np.abs(found - m).max()) < 1e-2 * float(np.abs(found).max())
             m = (m + found) / 2
@@ -142,6 +163,8 @@ class _Problem:
             gap = max(
                 float(np.abs(balance[~self.stations.fixed]).max(initial=0.0)) / scale_m,
                 float(np.abs(law[self.is_pipe]).max(initial=0.0)) / scale_pi,
+                float(np.abs(law[self.stations.through > 0]).max(initial=0.0)) / scale_m,
+                float(np.abs(law[~self.is_pipe & (self.stations.through == 0)]).max(initial=0.0)) / set_pa.max(),
             )
             if gap <= TOLERANCE_SHARE or not np.isfinite(gap):
                 break
@@ -164,8 +187,9 @@ class _Problem:
         potential, density = self.law.potential(pressure), self.law.density(pressure)
         column = ((density[self.start] + density[self.end]) / 2) ** 2 * GRAVITY_M_PER_S2 * self.model.rise_m
         pipe = potential[self.start] - potential[self.end] - fall - column
-        ratio = pressure[self.start] * self.stations.ratio - pressure[self.end]
-        return balance, np.where(self.is_pipe, pipe, np.where(self.is_ratio, ratio, m))
+        s = self.stations
+        station = pressure[self.start] * s.ratio - pressure[self.end] * s.behind - m * s.through + s.held
+        return balance, np.where(self.is_pipe, pipe, station)
 
     def _linear(
         self,
@@ -178,11 +202,13 @@ class _Problem:
     ) -> Floats:
         """Solve the linear system with the given slopes of the pipe law and right sides."""
         k = np.arange(self.edges)
-        first = np.where(self.is_pipe, by_start, np.where(self.is_ratio, ratio, 0.0))
-        second = np.where(self.is_pipe, by_end, np.where(self.is_ratio, 1.0, 0.0))
-        third = np.where(self.is_pipe, -by_flow, np.where(self.is_ratio, 0.0, 1.0))
+        first = np.where(self.is_pipe, by_start, ratio)
+        second = np.where(self.is_pipe, by_end, self.stations.behind)
+        third = np.where(self.is_pipe, -by_flow, -self.stations.through)
         size = self.nodes + self.edges
         row = np.concatenate([self.row, self.nodes + k, self.nodes + k, self.nodes + k])
         column = np.concatenate([self.column, self.start, self.end, self.nodes + k])
         matrix = coo_matrix((np.concatenate([self.value, first, -second, third]), (row, column)), (size, size))
-        return np.asarray(spsolve(matrix.tocsc(), np.concatenate([balance, law])))
+        with warnings.catch_warnings():  # a singular matrix comes back as NaN, which the gaps then show
+            warnings.simplefilter("ignore", MatrixRankWarning)
+            return np.asarray(spsolve(matrix.tocsc(), np.concatenate([balance, law])))

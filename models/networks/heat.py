@@ -11,7 +11,7 @@ from models.networks.fluids import GRAVITY_M_PER_S2, Fluid, liquid
 from models.networks.heat_kernel import steady_steps
 from models.networks.hydraulics import Floats, Ints
 from models.networks.jit import in_pieces
-from models.networks.labels import spread, table, time_of
+from models.networks.labels import Axis, axis_of, spread, table
 from models.networks.pipes import PipeModel, compile_pipes, pipework_of, sum_at, to_junctions
 from models.networks.status import Status
 
@@ -27,6 +27,7 @@ def solve_heat(
     feed_in_kw: xr.DataArray | None = None,
     feed_in_degc: xr.DataArray | float | None = None,
     return_degc: xr.DataArray | float | None = None,
+    flow_kg_per_s: xr.DataArray | None = None,
     ground_degc: xr.DataArray | float | None = None,
     fluid: Fluid | None = None,
 ) -> xr.Dataset:
@@ -48,6 +49,9 @@ def solve_heat(
         (time); the plant's when left out).
     return_degc
         Temperature that consumers send back, a number, (time) or (consumer, time).
+    flow_kg_per_s
+        Flows that consumers hold, dims (consumer, time); zero and consumers left out set their flow by temperature. What a
+        flow controller sends back follows from its demand.
     ground_degc
         Temperature around the tubes, a number or (time).
     fluid
@@ -67,7 +71,7 @@ def solve_heat(
     that reaches one is no warmer than what it sends back.
     """
     return solve_thermal(
-        network, 1.0, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, ground_degc, fluid
+        network, 1.0, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, flow_kg_per_s, ground_degc, fluid
     )
 
 
@@ -79,6 +83,7 @@ class ThermalInput:
     plant_degc: Floats
     feed_degc: Floats
     return_degc: Floats
+    held_kg_per_s: Floats
     ground_degc: Floats
     stranded: Flags
     """Steps with demand or feed-in where no plant reaches."""
@@ -108,14 +113,15 @@ def solve_thermal(
     feed_in_kw: xr.DataArray | None,
     feed_in_degc: xr.DataArray | float | None,
     return_degc: xr.DataArray | float | None,
+    flow_kg_per_s: xr.DataArray | None,
     ground_degc: xr.DataArray | float | None,
     fluid: Fluid | None,
 ) -> xr.Dataset:
     """Solve a heat (``sign`` +1) or cold (-1) network; see ``solve_heat``."""
     model = compile_pipes(network)
-    time = time_of(demand_kw)
+    time = axis_of(demand_kw)
     given = plain_input(
-        network, model, time, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, ground_degc
+        network, model, time, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, flow_kg_per_s, ground_degc
     )
     medium = fluid or liquid(network)
     flow = _run(network, model, sign, medium, given)
@@ -125,12 +131,13 @@ def solve_thermal(
 def plain_input(
     network: PipeNetwork,
     model: PipeModel,
-    time: xr.DataArray,
+    time: Axis,
     demand_kw: xr.DataArray,
     supply_degc: xr.DataArray | float | None,
     feed_in_kw: xr.DataArray | None,
     feed_in_degc: xr.DataArray | float | None,
     return_degc: xr.DataArray | float | None,
+    flow_kg_per_s: xr.DataArray | None,
     ground_degc: xr.DataArray | float | None,
 ) -> ThermalInput:
     """Return labelled series as plain arrays per graph node; see ``solve_heat`` for their meaning."""
@@ -148,13 +155,14 @@ def plain_input(
         plant_degc=plant,
         feed_degc=spread(_or(feed_in_degc, plant, time)[:, None], demand.shape),
         return_degc=_returned(network, model, time, return_degc, len(demand)),
+        held_kg_per_s=_held(network, model, time, flow_kg_per_s, demand.shape),
         ground_degc=along_time(ground_degc, network.ground_degc, time),
         stranded=stranded,
     )
 
 
 def _returned(
-    network: PipeNetwork, model: PipeModel, time: xr.DataArray, value: xr.DataArray | float | None, steps: int
+    network: PipeNetwork, model: PipeModel, time: Axis, value: xr.DataArray | float | None, steps: int
 ) -> Floats:
     """Return what every node sends back, dims (step, node)."""
     shape = steps, model.graph.node_count
@@ -167,12 +175,21 @@ def _returned(
     return full
 
 
-def along_time(value: xr.DataArray | float | None, default: float, time: xr.DataArray) -> Floats:
+def _held(
+    network: PipeNetwork, model: PipeModel, time: Axis, value: xr.DataArray | None, shape: tuple[int, ...]
+) -> Floats:
+    """Return the flows that nodes hold, dims (step, node); zero where the temperature sets them."""
+    if value is None:
+        return np.zeros(shape)
+    return sum_at(model.consumers, table(value, "consumer", network.consumers, time, "flow_kg_per_s"), shape[1])[0]
+
+
+def along_time(value: xr.DataArray | float | None, default: float, time: Axis) -> Floats:
     """Return a number or a series over time as a plain array."""
     return _or(value, np.full(time.size, float(default)), time)
 
 
-def _or(value: xr.DataArray | float | None, default: Floats, time: xr.DataArray) -> Floats:
+def _or(value: xr.DataArray | float | None, default: Floats, time: Axis) -> Floats:
     if value is None:
         return default
     return spread(value, time.size)
@@ -198,6 +215,7 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
         given.plant_degc,
         given.return_degc,
         given.feed_degc,
+        given.held_kg_per_s,
         given.ground_degc,
         model.loss_w_per_k,
         float(fluid.heat_j_per_kg_k),  # a whole number would be compiled for anew
@@ -225,15 +243,16 @@ def _label(
     fluid: Fluid,
     given: ThermalInput,
     found: ThermalFlow,
-    time: xr.DataArray,
+    time: Axis,
 ) -> xr.Dataset:
     graph, failed = model.graph, found.count < 0
     if failed.any():
         for values in (found.m, found.flow, found.supply_degc, found.return_degc, found.lost_w):
             values[failed] = np.nan
     supply, back = to_junctions(graph, found.supply_pa) / 1e3, to_junctions(graph, found.return_pa) / 1e3
-    dp = network.pump_lift_kpa + supply - back
-    supply_kpa, return_kpa = _absolute(network, model, fluid, supply, back)
+    lift = lift_kpa(network, model, supply - back)
+    dp = lift[:, None] + supply - back
+    supply_kpa, return_kpa = _absolute(network, model, fluid, lift[:, None] + supply, back)
     plant_flow = -found.flow[:, 0]
     status, worst = _verdict(network, model, given, found, dp)
     heat = sign * fluid.heat_j_per_kg_k * plant_flow * (given.plant_degc - found.return_degc[:, 0])
@@ -252,7 +271,7 @@ def _label(
             "plant_kw": (BY_TIME, heat / 1e3),
             "plant_flow_kg_per_s": (BY_TIME, plant_flow),
             "loss_kw": (BY_TIME, sign * found.lost_w / 1e3),
-            "pump_kw": (BY_TIME, plant_flow * (network.pump_lift_kpa / fluid.return_kg_per_m3)),
+            "pump_kw": (BY_TIME, plant_flow * lift / fluid.return_kg_per_m3),
             "status": (BY_TIME, status),
             "residual_k": (BY_TIME, found.change_k),
             "worst_junction": (BY_TIME, worst),
@@ -260,30 +279,40 @@ def _label(
     )
 
 
+def lift_kpa(network: PipeNetwork, model: PipeModel, left_kpa: Floats) -> Floats:
+    """Return the lift of the plant's pump in every step; ``left_kpa`` (step, junction) is the difference without any lift."""
+    most = np.full(len(left_kpa), network.pump_lift_kpa)
+    if network.pump_control == "lift" or not network.consumers:
+        return most
+    least = np.nan_to_num(left_kpa[:, model.consumers.junction], nan=np.inf).min(axis=1)
+    wanted = np.where(np.isfinite(least), np.maximum(network.dp_min_kpa - least, 0.0), most)
+    return np.asarray(np.minimum(most, wanted))
+
+
 def _absolute(
     network: PipeNetwork, model: PipeModel, fluid: Fluid, supply_kpa: Floats, return_kpa: Floats
 ) -> tuple[Floats, Floats]:
-    """Return absolute pressures of both tubes from those relative to the plant without the weight of the water."""
+    """Return absolute pressures of both tubes from those above the plant's return without the weight of the water."""
     rise_m = to_junctions(model.graph, (model.height_m - model.height_m[0])[None, :])[0]
     weight_kpa = GRAVITY_M_PER_S2 * rise_m / 1e3
     at_plant = network.return_pressure_kpa
     return (
-        supply_kpa + (at_plant + network.pump_lift_kpa - fluid.supply_kg_per_m3 * weight_kpa),
+        supply_kpa + (at_plant - fluid.supply_kg_per_m3 * weight_kpa),
         return_kpa + (at_plant - fluid.return_kg_per_m3 * weight_kpa),
     )
 
 
 def _verdict(
     network: PipeNetwork, model: PipeModel, given: ThermalInput, found: ThermalFlow, dp_kpa: Floats
-) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.object_]]:
+) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.str_]]:
     """Return the status of every step and the consumer with the least pressure difference."""
     failed = found.count < 0
     if not network.consumers:
         none = np.where(failed, Status.NOT_CONVERGED, Status.OK).astype(np.int8)
-        return none, np.full(len(none), "", dtype=object)
+        return none, np.full(len(none), "")
     at = dp_kpa[:, model.consumers.junction]
     dp = np.where(np.isnan(at), np.inf, at)
     bound = ~found.fine | (dp.min(axis=1) < 0)
     status = np.where(failed, Status.NOT_CONVERGED, np.where(bound, Status.BOUND, Status.OK))
     status = np.where((status == Status.OK) & given.stranded, Status.ISLAND, status).astype(np.int8)
-    return status, np.array(network.consumers, dtype=object)[np.argmin(dp, axis=1)]
+    return status, model.frame.names["consumer"][np.argmin(dp, axis=1)]

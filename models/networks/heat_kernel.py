@@ -12,7 +12,10 @@ from models.networks.jit import compiled
 from models.networks.loops import behind, fill, put
 from models.networks.thermal import STILL_KG_PER_S, Pipework, downstream, keep_shares, mix, turned
 
-ITERATIONS_MAX = 200
+ITERATIONS_MAX = 400
+PLAIN_FROM, CRAWL_FROM = 10, 60
+"""Iterations after which networks with loops are followed in plain shares: where two tubes meet, one of them nearly at rest,
+the walks over the tree mistake what arrives."""
 SPREAD_MIN_SHARE = 0.15
 """Consumers use at least this share of the plant's spread; where less is left the heat does not arrive."""
 LEAST_SHARE_KEPT = 0.2
@@ -35,6 +38,8 @@ def ask(
     return_t: Floats,
     wanted_return: Floats,
     feed_t: Floats,
+    held: Floats,
+    ground: float,
     cp: float,
     sign: float,
     least_k: float,
@@ -43,13 +48,20 @@ def ask(
 ) -> tuple[float, bool]:
     """Fill what each node would draw in kg/s at the temperatures it sees.
 
-    Returns the largest gap in K between the spread a node has and the one that its present flow needs, and whether every
-    consumer gets its spread.
+    A consumer whose flow is ``held`` (not NaN) gets a return temperature instead, in ``wanted_return``. Returns the largest
+    gap in K between the spread a node has and the one that its present flow needs, and whether every consumer gets its
+    spread and sends nothing back from beyond the ground's temperature.
     """
     fine, gap = True, 0.0
     for i in range(1, len(demand)):
         wanted[i] = 0.0
-        if demand[i] != 0.0:
+        if held[i] > 0.0:
+            wanted[i] = held[i]
+            sent_back = supply_t[i] - sign * demand[i] / (held[i] * cp)
+            fine = fine and sign * (sent_back - ground) >= 0.0
+            gap = max(gap, abs(sent_back - wanted_return[i]))
+            wanted_return[i] = sent_back
+        elif demand[i] != 0.0:
             spread = sign * (supply_t[i] - wanted_return[i] if demand[i] > 0 else feed_t[i] - return_t[i])
             fine = fine and spread >= least_k
             wanted[i] = demand[i] / (cp * max(spread, least_k))
@@ -69,12 +81,12 @@ def _cooling(i: int, m: Floats, loss: Floats, cp: float, shape: Shape) -> float:
 
 @compiled
 def _yielding(
-    i: int, demand: Floats, supply_t: Floats, wanted_return: Floats, ground: float, sign: float, least_k: float,
-    flow: Floats,
+    i: int, demand: Floats, supply_t: Floats, wanted_return: Floats, held: Floats, ground: float, sign: float,
+    least_k: float, flow: Floats,
 ) -> float:  # fmt: skip
     """Return by how many kg/s less a consumer asks for when what arrives is warmer by its height above the ground."""
     spread: float = sign * (supply_t[i] - wanted_return[i])
-    if demand[i] <= 0.0 or spread < least_k:
+    if demand[i] <= 0.0 or spread < least_k or held[i] > 0.0:
         return 0.0
     less: float = flow[i] * sign * (supply_t[i] - ground) / spread
     return max(less, 0.0)
@@ -85,6 +97,7 @@ def approach(
     demand: Floats,
     supply_t: Floats,
     wanted_return: Floats,
+    held: Floats,
     ground: float,
     loss: Floats,
     cp: float,
@@ -107,10 +120,10 @@ def approach(
     fill(less, 0.0)
     for i in range(len(flow) - 1, 0, -1):
         more[i] += wanted[i] - flow[i]
-        less[i] += _yielding(i, demand, supply_t, wanted_return, ground, sign, least_k, flow)
-        share = 1.0 / (1.0 + less[i] * _cooling(i, m, loss, cp, shape))
-        more[i] *= share
-        less[i] *= share
+        less[i] += _yielding(i, demand, supply_t, wanted_return, held, ground, sign, least_k, flow)
+        felt = 1.0 / (1.0 + less[i] * _cooling(i, m, loss, cp, shape))
+        more[i] *= felt
+        less[i] *= felt
         more[parent[i]] += more[i]
         less[parent[i]] += less[i]
     warmth = more
@@ -118,9 +131,9 @@ def approach(
     for i in range(1, len(flow)):
         arriving = warmth[parent[i]]
         warmth[i] = arriving + _cooling(i, m, loss, cp, shape) * (more[i] - less[i] * arriving)
-        own = _yielding(i, demand, supply_t, wanted_return, ground, sign, least_k, flow)
+        own = _yielding(i, demand, supply_t, wanted_return, held, ground, sign, least_k, flow)
         target = wanted[i] - own * warmth[i]
-        flow[i] = max(target, LEAST_SHARE_KEPT * flow[i]) if demand[i] > 0.0 else wanted[i]
+        flow[i] = max(target, LEAST_SHARE_KEPT * flow[i]) if demand[i] > 0.0 else target
 
 
 @compiled
@@ -149,6 +162,7 @@ def steady(
     plant_t: float,
     wanted_return: Floats,
     feed_t: Floats,
+    held: Floats,
     ground: float,
     loss: Floats,
     cp: float,
@@ -162,10 +176,10 @@ def steady(
     """Find flows and temperatures that agree.
 
     Returns iterations (-1: gave up), the largest gap of a spread in K, the heat lost in W, and whether all get their heat.
-    ``demand`` in W per node, negative for plants with a set power.
+    ``demand`` in W per node, negative for plants with a set power; ``wanted_return`` is filled where flows are ``held``.
     """
     shape, near = pipework[0], pipework[1]
-    nodes, edges = len(demand), len(m)
+    nodes, edges, is_tree = len(demand), len(m), len(shape[5]) == 0
     fill(supply_t, plant_t)
     put(wanted_return, return_t)
     fill(flow, 0.0)
@@ -174,15 +188,23 @@ def steady(
     way, sequence, placed = np.full(edges, 2, np.int32), np.empty(edges, np.int32), 0
     lost, gap, fine, least_k = 0.0, np.inf, True, least_spread(plant_t, wanted_return[0], sign)
     for iteration in range(ITERATIONS_MAX):
-        gap, fine = ask(demand, supply_t, return_t, wanted_return, feed_t, cp, sign, least_k, flow, wanted)
+        gap, fine = ask(
+            demand, supply_t, return_t, wanted_return, feed_t, held, ground, cp, sign, least_k, flow, wanted
+        )
         if iteration == 0:
             put(wanted, flow)
         elif gap <= TOLERANCE_K:
             return iteration, gap, lost * cp, fine
         else:
-            approach(
-                demand, supply_t, wanted_return, ground, loss, cp, sign, least_k, m, shape, wanted, flow, need, mass
-            )
+            share = 1.0 if is_tree or iteration < PLAIN_FROM else (0.5 if iteration < CRAWL_FROM else 0.2)
+            if share == 1.0:
+                approach(
+                    demand, supply_t, wanted_return, held, ground, loss, cp, sign, least_k, m, shape,
+                    wanted, flow, need, mass,
+                )  # fmt: skip
+            else:
+                for i in range(1, nodes):
+                    flow[i] += share * (wanted[i] - flow[i])
         if not route(flow, pipework, m, need):
             return -1, gap, 0.0, False
         if turned(m, way):
@@ -199,6 +221,7 @@ def steady_steps(
     plant_t: Floats,
     wanted_return: Floats,
     feed_t: Floats,
+    held: Floats,
     ground: Floats,
     loss: Floats,
     cp: float,
@@ -220,7 +243,7 @@ def steady_steps(
     """Solve many independent steps; the leading dim of every per-step array is the step."""
     for t in range(first, last):
         count[t], change[t], lost_w[t], fine[t] = steady(
-            demand[t], plant_t[t], wanted_return[t], feed_t[t], ground[t], loss, cp, sign, pipework,
+            demand[t], plant_t[t], wanted_return[t], feed_t[t], held[t], ground[t], loss, cp, sign, pipework,
             m[t], flow[t], supply_t[t], return_t[t],
         )  # fmt: skip
         if count[t] >= 0:

@@ -18,6 +18,8 @@ from models.findings import Finding, error
 FloatArray = npt.NDArray[np.float64]
 Labelled = Mapping[str, tuple[tuple[str, ...], npt.NDArray[Any]]]
 """Dims and values by name."""
+Axis = pd.Index  # of any kind: instants or plain numbers
+SINGLE = pd.Index([0])
 
 
 class Frame:
@@ -25,13 +27,14 @@ class Frame:
 
     def __init__(self, elements: Mapping[str, Sequence[str]]) -> None:
         self.elements = xr.Dataset(coords={dim: list(ids) for dim, ids in elements.items()}).coords
+        self.names = {dim: np.array(ids, dtype=str) for dim, ids in elements.items()}
         self._empty: dict[tuple[str, ...], xr.Dataset] = {}
 
-    def dataset(self, time: xr.DataArray, variables: Labelled) -> xr.Dataset:
+    def dataset(self, time: Axis, variables: Labelled) -> xr.Dataset:
         """Return the variables under their labels; the last result's are used again while its time axis is."""
         names = tuple(variables)
         empty = self._empty.get(names)
-        if empty is None or not empty.indexes["time"].equals(_axis(time)):
+        if empty is None or not empty.indexes["time"].equals(time):
             holders = {
                 name: xr.Variable(dims, np.broadcast_to(np.zeros((), values.dtype), values.shape))
                 for name, (dims, values) in variables.items()
@@ -41,7 +44,9 @@ class Frame:
         return empty.copy(data={name: values for name, (_, values) in variables.items()})
 
 
-def table(series: xr.DataArray, dim: str, ids: Sequence[str], time: xr.DataArray | None, name: str) -> FloatArray:
+def table(
+    series: xr.DataArray, dim: str, ids: Sequence[str], time: Axis | xr.DataArray | None, name: str
+) -> FloatArray:
     """Return ``series`` as (time, element) in the order of ``ids``; elements that are absent count as zero.
 
     Raises ``DataError`` when the series names an element that the network lacks, or is not given at ``time``.
@@ -93,18 +98,19 @@ def _wrong_labels(series: xr.DataArray, dim: str, ids: Sequence[str], name: str)
     ]
 
 
-def _same_time(steps: xr.DataArray, time: xr.DataArray) -> bool:
+def _same_time(steps: xr.DataArray, time: Axis | xr.DataArray) -> bool:
     if "time" not in steps.dims:
         return time.size == 1
-    if steps.sizes["time"] != time.sizes["time"]:
+    if steps.sizes["time"] != time.size:
         return False
-    if "time" not in steps.coords or "time" not in time.coords:
+    if "time" not in steps.coords or (isinstance(time, xr.DataArray) and "time" not in time.coords):
         return True
-    return bool(_axis(steps).equals(_axis(time)))
+    return bool(axis_of(steps).equals(axis_of(time) if isinstance(time, xr.DataArray) else time))
 
 
-def _axis(series: xr.DataArray) -> "pd.Index[Any]":
-    return series.get_index("time")
+def axis_of(series: xr.DataArray) -> Axis:
+    """Return the time axis of a series as an index; a series without one counts as a single step 0."""
+    return series.get_index("time") if "time" in series.dims else SINGLE
 
 
 def time_of(series: xr.DataArray) -> xr.DataArray:

@@ -12,7 +12,7 @@ from models.networks.cache import compiled_once
 from models.networks.data import GasNetwork
 from models.networks.gas_model import KW_S_PER_KWH, GasModel, compile_gas, demand_kg_per_s, gaswork_of, linepack_kg
 from models.networks.hydraulics import Floats, Ints
-from models.networks.labels import spread, table, time_of
+from models.networks.labels import Axis, axis_of, spread, table
 from models.networks.linepack_kernel import Storage, run
 from models.networks.pipes import to_junctions
 from models.networks.status import Status
@@ -127,7 +127,7 @@ def advance_gas(
         ``linepack_kg``, ``status`` and ``residual_kg_per_s`` (time).
     """
     model, pack = compile_gas(network), compile_linepack(network)
-    time = time_of(demand_kw)
+    time = axis_of(demand_kw)
     drawn = table(demand_kw, "consumer", network.consumers, time, "demand_kw")
     demand, stranded = demand_kg_per_s(network, model, drawn)
     per_kw = 1 / (network.lower_heating_value_kwh_per_kg * KW_S_PER_KWH)
@@ -181,7 +181,7 @@ def _run(
 
 
 def _label(
-    network: GasNetwork, model: GasModel, motion: _Motion, stranded: npt.NDArray[np.bool_], time: xr.DataArray
+    network: GasNetwork, model: GasModel, motion: _Motion, stranded: npt.NDArray[np.bool_], time: Axis
 ) -> xr.Dataset:
     graph = model.graph
     status = np.select([~motion.ok, stranded], [Status.NOT_CONVERGED, Status.ISLAND], Status.OK).astype(np.int8)

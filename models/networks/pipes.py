@@ -119,4 +119,7 @@ def pipe_edges(pipes: Iterable[Pipe]) -> list[Edge]:
 
 def to_junctions(graph: CompiledGraph, per_node: Floats) -> Floats:
     """Return values per node in the order of junctions, NaN on islands; dims (step, junction)."""
-    return np.where(graph.node >= 0, per_node[:, graph.node], np.nan)
+    out, island = per_node[:, graph.node], graph.node < 0
+    if island.any():
+        out[:, island] = np.nan
+    return out

@@ -35,6 +35,7 @@ def move(
     plant_t: float,
     wanted_return: Floats,
     feed_t: Floats,
+    held: Floats,
     ground: float,
     rate: Floats,
     wall_kg: Floats,
@@ -59,7 +60,7 @@ def move(
     way, sequence = np.full(len(m), 2, np.int32), np.empty(len(m), np.int32)
     fine, lost, placed = True, 0.0, 0
     for _ in range(ROUNDS_MAX):
-        _, fine = ask(demand, arriving, leaving, wanted_return, feed_t, cp, sign, least_k, flow, flow)
+        _, fine = ask(demand, arriving, leaving, wanted_return, feed_t, held, ground, cp, sign, least_k, flow, flow)
         if not route(flow, pipework, m, need):
             return False, 0.0, False
         if turned(m, way):
@@ -99,6 +100,7 @@ def run(
     plant_t: Floats,
     wanted_return: Floats,
     feed_t: Floats,
+    held: Floats,
     ground: Floats,
     rate: Floats,
     wall_kg: Floats,
@@ -125,8 +127,8 @@ def run(
         fill(fall[s], np.inf)
         for _ in range(substeps):
             found, lost, fine = move(
-                supply, back, work_supply, work_back, demand[s], plant_t[s], wanted_return[s], feed_t[s], ground[s],
-                rate, wall_kg, cp, sign, least, dt, pipework, chords, level, drawn,
+                supply, back, work_supply, work_back, demand[s], plant_t[s], wanted_return[s], feed_t[s], held[s],
+                ground[s], rate, wall_kg, cp, sign, least, dt, pipework, chords, level, drawn,
             )  # fmt: skip
             if not found:
                 state[s] = 1

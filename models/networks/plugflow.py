@@ -9,9 +9,9 @@ import xarray as xr
 
 from models.networks.data import PipeNetwork
 from models.networks.fluids import Fluid, liquid
-from models.networks.heat import ThermalInput, plain_input
+from models.networks.heat import ThermalInput, lift_kpa, plain_input
 from models.networks.hydraulics import Floats, Ints
-from models.networks.labels import time_of
+from models.networks.labels import Axis, axis_of
 from models.networks.pipes import PipeModel, compile_pipes, pipework_of, to_junctions
 from models.networks.status import Status
 
@@ -102,6 +102,7 @@ def advance_pipes(
     feed_in_kw: xr.DataArray | None = None,
     feed_in_degc: xr.DataArray | float | None = None,
     return_degc: xr.DataArray | float | None = None,
+    flow_kg_per_s: xr.DataArray | None = None,
     ground_degc: xr.DataArray | float | None = None,
     fluid: Fluid | None = None,
 ) -> tuple[PlugState, xr.Dataset]:
@@ -111,7 +112,7 @@ def advance_pipes(
     ----------
     network, state
         The network and what its tubes hold at the beginning; neither is changed.
-    demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, ground_degc, fluid
+    demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, flow_kg_per_s, ground_degc, fluid
         As for ``solve_heat`` (``solve_cold`` for a cold network, where powers count cold).
     step_s
         Length of a step; it is cut into pieces of at most 60 s.
@@ -127,11 +128,11 @@ def advance_pipes(
         not arrive or the pressure is used up.
     """
     model = compile_pipes(network)
-    time = time_of(demand_kw)
+    time = axis_of(demand_kw)
     medium = fluid or liquid(network)
     sign = -1.0 if network.carrier == "cold" else 1.0
     given = plain_input(
-        network, model, time, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, ground_degc
+        network, model, time, demand_kw, supply_degc, feed_in_kw, feed_in_degc, return_degc, flow_kg_per_s, ground_degc
     )
     after = PlugState(state.supply.copy(), state.back.copy())
     result = _run(network, model, sign, medium, given, after, step_s)
@@ -190,7 +191,8 @@ def _run(
         given.demand_w,
         given.plant_degc,
         given.return_degc,
-        given.feed_degc.copy(),
+        given.feed_degc,
+        given.held_kg_per_s,
         given.ground_degc,
         model.loss_w_per_k / (content * cp),
         _wall_j_per_k(network) / cp,
@@ -213,11 +215,12 @@ def _run(
 
 
 def _label(
-    network: PipeNetwork, model: PipeModel, sign: float, given: ThermalInput, motion: _Motion, time: xr.DataArray
+    network: PipeNetwork, model: PipeModel, sign: float, given: ThermalInput, motion: _Motion, time: Axis
 ) -> xr.Dataset:
     graph = model.graph
     at = model.consumers.junction
-    dp = network.pump_lift_kpa + to_junctions(graph, motion.fall_pa) / 1e3
+    left = to_junctions(graph, motion.fall_pa) / 1e3
+    dp = lift_kpa(network, model, left)[:, None] + left
     status: npt.NDArray[np.int8] = motion.state.astype(np.int8)
     short = (status == Status.OK) & (dp[:, at].min(axis=1, initial=np.inf) < 0)
     status = np.where(short, np.int8(Status.BOUND), status)

@@ -9,7 +9,7 @@ from models.networks.friction import CODE
 from models.networks.heat_kernel import GAP_PA
 from models.networks.hydraulics import Floats, balance_steps, shape_of
 from models.networks.jit import in_pieces
-from models.networks.labels import table, time_of
+from models.networks.labels import axis_of, table
 from models.networks.pipes import PipeModel, compile_pipes, sum_at, to_junctions
 from models.networks.status import Status
 
@@ -31,7 +31,7 @@ def solve_water(network: PipeNetwork, demand_m3_per_h: xr.DataArray) -> xr.Datas
         ``pressure_kpa`` (absolute; junction, time), ``flow_kg_per_s``, ``velocity_m_per_s`` (pipe, time),
         ``plant_flow_kg_per_s``, ``status`` and ``residual_kpa`` (time). ``BOUND`` marks steps with a pressure below vacuum.
     """
-    model, fluid, time = compile_pipes(network), liquid(network), time_of(demand_m3_per_h)
+    model, fluid, time = compile_pipes(network), liquid(network), axis_of(demand_m3_per_h)
     wanted = table(demand_m3_per_h, "consumer", network.consumers, time, "demand_m3_per_h")
     demand, stranded = sum_at(model.consumers, wanted * (fluid.supply_kg_per_m3 / 3600), model.graph.node_count)
     m, pressure, residual = _run(network, model, fluid, demand)

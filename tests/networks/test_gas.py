@@ -59,6 +59,29 @@ def test_a_regulator_of_ratio_one_changes_nothing(law, friction):
     assert (b.status == Status.OK).all()
 
 
+def test_a_regulator_holds_the_pressure_behind_it():
+    held = Compressor(id="s", from_junction="gate", to_junction="behind", outlet_pressure_kpa=180.0)
+    flow = solve_gas(gas_town(station=True, compressors=(held,)), demand([800, 500, 300], [80, 50, 30]))
+    assert (flow.status == Status.OK).all()
+    np.testing.assert_allclose(flow.pressure_kpa.sel(junction="behind"), 180.0, rtol=1e-9)
+    np.testing.assert_allclose(flow.pressure_kpa.sel(junction="gate"), 300.0, rtol=1e-9)
+    np.testing.assert_allclose(flow.source_kw, [1600, 160], rtol=1e-9)
+
+
+def test_a_flow_controller_lets_through_what_it_is_told():
+    bypass = Compressor(id="s", from_junction="gate", to_junction="b", flow_kg_per_s=0.01)
+    flow = solve_gas(gas_town(compressors=(bypass,)), demand([800, 500, 300]))
+    assert flow.status.item() == Status.OK
+    assert flow.flow_kg_per_s.sel(pipe="s").item() == pytest.approx(0.01, rel=1e-9)
+    assert flow.flow_kg_per_s.sel(pipe="ga").item() == pytest.approx(1600 * KG_PER_KWS - 0.01, rel=1e-9)
+
+
+def test_a_flow_that_nobody_can_take_has_no_solution_and_spoils_nothing():
+    forced = Compressor(id="s", from_junction="gate", to_junction="behind", flow_kg_per_s=0.01)
+    flow = solve_gas(gas_town(station=True, compressors=(forced,)), demand([800, 500, 300], [0.01 / KG_PER_KWS, 0, 0]))
+    assert flow.status[0] == Status.NOT_CONVERGED
+
+
 def test_a_long_batch_gives_the_same_bits_as_single_steps():
     q = demand(*np.random.default_rng(1).uniform(0, 900, (100, 3)).tolist())
     batch = solve_gas(gas_town(), q)

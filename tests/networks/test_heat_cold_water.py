@@ -46,7 +46,7 @@ def test_mass_and_energy_are_conserved(rows, meshed, friction):
     assert imbalance_kg_per_s(network, flow) < 1e-9
     served = flow.status == Status.OK
     gap = flow.plant_kw - flow.loss_kw - demand(*rows).sum("consumer")
-    assert (np.abs(gap.where(served, 0)) < 1e-8 * demand(*rows).sum("consumer")).all()
+    assert (np.abs(gap.where(served, 0)) < 1e-9 * demand(*rows).sum("consumer")).all()
 
 
 def test_a_step_without_any_demand_is_ordinary_and_so_is_the_next():
@@ -108,6 +108,35 @@ def test_hotter_supply_needs_less_flow_and_loses_more():
     cool, hot = (solve_heat(district(), demand([300, 500, 200]), t) for t in (75.0, 95.0))
     assert hot.plant_flow_kg_per_s < cool.plant_flow_kg_per_s
     assert hot.loss_kw > cool.loss_kw
+
+
+def test_a_flow_controller_sends_back_what_its_demand_leaves():
+    network, q = district(meshed=True), demand([300, 500, 200])
+    held = xr.DataArray([3.5], dims="consumer", coords={"consumer": ["y"]})
+    flow = solve_heat(network, q, flow_kg_per_s=held)
+    assert flow.status.item() == Status.OK
+    assert flow.consumer_flow_kg_per_s.sel(consumer="y").item() == pytest.approx(3.5, rel=1e-12)
+    assert flow.plant_kw.item() == pytest.approx(1000 + flow.loss_kw.item(), rel=1e-9)
+    free = solve_heat(network, q)
+    assert free.consumer_flow_kg_per_s.sel(consumer="y").item() > 3.5
+    assert flow.return_degc.sel(junction="plant").item() < free.return_degc.sel(junction="plant").item()
+
+
+def test_a_held_flow_too_small_for_its_demand_is_bound():
+    held = xr.DataArray([0.5], dims="consumer", coords={"consumer": ["y"]})
+    assert solve_heat(district(), demand([300, 500, 200]), flow_kg_per_s=held).status.item() == Status.BOUND
+
+
+def test_a_pump_that_watches_the_worst_consumer_lifts_no_more_than_it_needs():
+    network, q = district(pump_control="worst_consumer"), demand([100, 100, 100], [300, 500, 200], [300, 500, 20_000])
+    flow, full = solve_heat(network, q), solve_heat(district(), q)
+    least = flow.dp_kpa.sel(junction=CONSUMERS).min("junction")
+    np.testing.assert_allclose(least[:2], network.dp_min_kpa, rtol=1e-12)
+    assert flow.status.to_numpy().tolist() == [Status.OK, Status.OK, Status.BOUND]
+    assert (flow.pump_kw[:2] < full.pump_kw[:2]).all()
+    np.testing.assert_array_equal(flow.flow_kg_per_s, full.flow_kg_per_s)
+    lift = flow.supply_pressure_kpa.sel(junction="plant") - flow.return_pressure_kpa.sel(junction="plant")
+    assert lift[2].item() == pytest.approx(network.pump_lift_kpa)
 
 
 def test_cold_water_warms_on_its_way_and_glycol_takes_more_of_it():
