@@ -10,6 +10,7 @@ from models.errors import FlowError
 from models.ports import Command, Quality, Reading
 from models.site import Site
 from models.state import Snapshot, TagState
+from twin.candidate import Candidates
 from twin.estimate.live import LiveEstimator
 from twin.estimate.problem import Origin, SensorReport, SensorStatus
 from twin.estimate.site import SiteEstimate
@@ -21,6 +22,8 @@ EVERY = timedelta(minutes=1)
 CONVINCED = 2
 """So many estimates in a row have to take a meter out before it is disputed, or let it in before it is trusted again."""
 RESTING = 0.0
+DISPUTABLE = ("_kw", "_pu", "_kpa")
+"""Quantities that can be disputed; temperatures tell of water that left long ago, and in quiet pipes nobody knows when."""
 QUANTITY_OF = {"vm_pu": "voltage_pu", "delta_k": "return_degc"}
 """What the estimator's rows are called where a device calls them otherwise."""
 
@@ -72,6 +75,7 @@ class Watch:
         self._against: Counter[Key] = Counter()
         self._disputed: set[Key] = set()
         self._asset_of = {d.id: d.asset for d in site.devices}
+        self._candidates = Candidates(site)
         self.verdict: Verdict | None = None
         self._asked: datetime | None = None
 
@@ -86,7 +90,8 @@ class Watch:
     def objection(self, command: Command) -> str | None:
         """Return why a command must not be given now, in words; what stops a unit is never forbidden.
 
-        A set-point acts on what its asset does and holds; while one of these values is disputed nobody knows what it would do.
+        A set-point acts on what its asset does and holds; while one of these values is disputed nobody knows what it would do. Where
+        it is known, the power flow of the state with the set-point must not break what holds without it.
         """
         asset = self._asset_of.get(command.device)
         verdict = self.verdict
@@ -99,7 +104,7 @@ class Watch:
                     f"{quantity} of {place} is {off:+.4g} off what every other meter says; check the meter."
                     " Until it fits again, only 0 is written"
                 )
-        return None
+        return self._candidates.objection(command)
 
     def _judge(self, readings: Sequence[Reading], now: datetime) -> None:
         """Estimate once more; where no state is found the meters stay as they were judged last."""
@@ -108,7 +113,8 @@ class Watch:
         except FlowError:
             return
         reports = [r for r in estimate.estimate.sensors if r.sensor.origin is Origin.METER]
-        self._count({key for r in reports if r.status is SensorStatus.REMOVED for key in self._keys(r)})
+        removed = (key for r in reports if r.status is SensorStatus.REMOVED for key in self._keys(r))
+        self._count({key for key in removed if key[1].endswith(DISPUTABLE)})
         residual = {
             f"{a}.{q}": r.measured - r.modelled
             for r in reports
@@ -122,6 +128,7 @@ class Watch:
             tuple(sorted(k for k in self._disputed if f"{k[0]}.{k[1]}" in residual)),
             tuple(_powers(estimate)),
         )
+        self._candidates.present({(asset, carrier): kw for asset, carrier, kw in self.verdict.powers})
         self.listener(self.verdict)
 
     def _count(self, removed: set[Key]) -> None:

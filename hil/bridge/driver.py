@@ -155,10 +155,12 @@ class Driver:
         loop, link = asyncio.get_running_loop(), self._links[device.id]
         give_up = loop.time() + PATIENCE_S
         seen: Words | None = None
+        pause_s = 0.0
         while loop.time() <= give_up and link.retry_at <= give_up:
-            wait = max(link.retry_at - loop.time(), SETTLE_S if seen is not None else 0.0)
+            wait = max(link.retry_at - loop.time(), pause_s)
             if wait > 0.0:
                 await asyncio.sleep(wait + 1e-3)
+            pause_s = SETTLE_S  # a device that is busy is not asked in one go
             again = await self.words(device, target.point)
             if again is not None and again in (target.frame.words, seen):
                 return again

@@ -5,7 +5,7 @@ A rule whose class does not appear is a rule that nothing tests.
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -392,7 +392,7 @@ def shrunk_to_what_matters(folder):
     return small, runs, readable(small)
 
 
-def table(episodes, folder):
+def table(episodes: int, folder: Path) -> Iterator[tuple[Rule, int, int]]:
     """Yield a line per rule: its name, the class, violations with the rule, and episodes that show the class without it."""
     for one in RULES:
         seeds = range(episodes)

@@ -25,11 +25,11 @@ class LoggedDevice:
     def now(self):
         return asyncio.get_running_loop().time()
 
-    async def start(self, port=0):
+    async def start(self, port: int = 0) -> int:
         self.server = await asyncio.get_running_loop().create_server(lambda: Line(self), "127.0.0.1", port)
         return self.server.sockets[0].getsockname()[1]
 
-    async def stop(self):
+    async def stop(self) -> None:
         self.server.close()
         for line in list(self.links):
             line.transport.close()

@@ -5,11 +5,12 @@ import random
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 
 from hil.bridge import Lease
 from hil.faultproxy import Fault, FaultProxy
 from models.ports import Command
-from models.site import Device
+from models.site import Device, Site
 from tests.chaos.device import LoggedDevice
 from tests.chaos.episode import WIRE, fault, site, window
 from tests.chaos.life import EPOCH, LENGTH_S, QUIET_S, Evidence, Hardships, at, draw_hardships, lives, run_episode
@@ -161,7 +162,7 @@ def draw(seed):
 class Controller(LoggedDevice):
     """A plant controller whose spells are the plan's."""
 
-    def __init__(self, plan, number):
+    def __init__(self, plan: FleetPlan, number: int) -> None:
         super().__init__(plan.framer)
         self.written = 0.0
         self.troubles = [t for t in plan.troubles if t.device == number and t.fault is None]
@@ -186,7 +187,7 @@ class Controller(LoggedDevice):
             self.registers[COUNTED] = self.registers.get(COUNTED, 0) + 1
 
 
-def fleet_site(ports, plan, folder):
+def fleet_site(ports: list[int], plan: FleetPlan, folder: Path) -> Site:
     """Return a site with one engine per device, each on its own line."""
     name = "sixfold16" if plan.fc16 else "sixfold"
     limits = "\n".join(LIMIT.format(k=k + 1, a=a) for k, a in enumerate(LIMITS))

@@ -27,7 +27,7 @@ def violations(evidence):
     for k, log in enumerate(evidence.logs):
         mine = [t for t in record.tries if t.device == f"e{k}"]
         found += [*recorded(k, log, mine, record.orders), *sums(k, log), *whole(k, log, evidence)]
-        found += [*ramps(k, log), *locked(k, log, evidence.plan), *reverted(k, log, mine, record, evidence.plan)]
+        found += [*ramps(k, log), *locked(k, log, evidence.plan), *reverted(k, log, mine, record, evidence)]
         found += newest_last(k, log, mine)
     found += [*leased(evidence, record.tries), *pulses(evidence), *told(evidence, record)]
     return found
@@ -64,10 +64,11 @@ def newest_last(k, log, tries):
         latest[address] = max(latest[address], epoch)
 
 
-def reverted(k, log, tries, record, plan):
-    """A device with a revert timer never falls back while a command stands and nothing disturbs anybody."""
+def reverted(k, log, tries, record, evidence):
+    """A device with a revert timer never falls back while a command stands, nobody else holds a lease and nothing disturbs anybody."""
+    spans = [*evidence.plan.disturbances(k), *((s, s + d) for s, d, _, device in evidence.leases if device == k)]
     for at, who, _, _ in log:
-        if who != "revert" or any(s - 1.0 < at and e > at - CALM_S for s, e in plan.disturbances(k)):
+        if who != "revert" or any(s - 1.0 < at and e > at - CALM_S for s, e in spans):
             continue
         shown = [raw for second, by, address, raw in log if by == "bridge" and address == REVERTING and second < at][-1]
         states = record.states_at(at)

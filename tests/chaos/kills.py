@@ -12,6 +12,7 @@ import signal
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from hil.bridge import Bridge
 from hil.clocks import RealClock
@@ -171,7 +172,7 @@ def kill(process):
     process.join()
 
 
-def run(count, folder, seed=1):
+def run(count: int, folder: Path, seed: int = 1) -> Killed:
     """Kill so many times and judge."""
     dice = random.Random(seed)
     players = Players(folder)

@@ -98,6 +98,13 @@ def test_blocks_read_before_an_outage_do_not_count_as_good_after_it(tmp_path):
     assert violations(run(plan, tmp_path)) == []
 
 
+def test_a_device_that_says_busy_is_not_asked_in_one_go(tmp_path):
+    busy = Fault(Kind.EXCEPTION, 4.0, 9.0, 1.0, code=5)
+    evidence = run(Plan(seed=20096, faults=(busy,), commands=((3.9, 300.0, 90.0), (4.05, 400.0, 90.0))), tmp_path)
+    assert violations(evidence) == []
+    assert evidence.injected[Kind.EXCEPTION] < 120
+
+
 def test_a_heartbeat_that_stands_between_outages_is_found(tmp_path):
     plan = Plan(
         seed=10124,
