@@ -140,13 +140,16 @@ class Recorder:
         self._guarded(at, lambda: self.log.append(at, kind, body))
 
     def _commit(self, at: datetime) -> None:
-        self._guarded(at, self.log.commit)
+        if self._guarded(at, self.log.commit):
+            self._silent = False
 
-    def _guarded(self, at: datetime, work: Callable[[], None]) -> None:
+    def _guarded(self, at: datetime, work: Callable[[], None]) -> bool:
+        """Do something with the log and return whether it worked; what does not is told once until a turn is safe again."""
         try:
             work()
-            self._silent = False
         except SetupError as problem:
             if not self._silent:
                 self._silent = True
                 self._trouble(at, f"{problem}; the site is operated without it")
+            return False
+        return True

@@ -6,6 +6,7 @@ leaves whole turns behind and a file that anybody can read, also while it is bei
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -145,8 +146,9 @@ class SqliteLog:
         return None if first is None else (EPOCH + first * MICROSECOND, EPOCH + last * MICROSECOND)
 
     def close(self) -> None:
-        """Keep what was appended and close the file."""
-        self.commit()
+        """Keep what was appended, as far as that is possible, and close the file."""
+        with suppress(SetupError):  # who wrote has been told already
+            self.commit()
         self._db.close()
 
 
