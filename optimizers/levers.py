@@ -15,6 +15,8 @@ from optimizers.session import Program
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 FED, DRAWN, UNSERVED = "reactive_fed_kvar", "reactive_drawn_kvar", "unserved_kw"
+CORNER_DEG = 22.5
+"""Corners of the polygon in a converter's circle: at most 2 % of what it carries is lost between two of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Extension:
     """A case's program with the losses of the grid and the levers behind its own columns.
 
     Columns are those of the case, then one loss per step in kW, then the levers, each over all steps. Rows are those of the case, then,
-    per step, one that makes the unserved power of all consumers the sum of theirs.
+    per step, one that makes the unserved power of all consumers the sum of theirs, then those that hold converters to what they carry.
     """
 
     case: Case
@@ -77,7 +79,8 @@ class Extension:
         blank = sparse.coo_array((held, self.steps * len(self.levers)))
         top = sparse.hstack([program.matrix, drawn, blank])
         ties = sparse.csr_array(_ties(self, unserved))
-        whole = sparse.csr_array(sparse.vstack([top, ties]) if ties.shape[0] else top)
+        circles, most = circle_rows(self)
+        whole = sparse.csr_array(sparse.vstack([top, ties, circles]) if ties.shape[0] + len(most) else top)
         whole.sort_indices()
         upper, more = [lever.upper for lever in self.levers], self.columns - self.own
         return replace(
@@ -87,8 +90,8 @@ class Extension:
             coefficients=whole.data,
             column_lower=np.concatenate([program.column_lower, np.zeros(more)]),
             column_upper=np.concatenate([program.column_upper, np.full(self.steps, np.inf), *upper]),
-            row_lower=np.concatenate([program.row_lower, np.zeros(ties.shape[0])]),
-            row_upper=np.concatenate([program.row_upper, np.zeros(ties.shape[0])]),
+            row_lower=np.concatenate([program.row_lower, np.zeros(ties.shape[0]), np.full(len(most), -np.inf)]),
+            row_upper=np.concatenate([program.row_upper, np.zeros(ties.shape[0]), most]),
             cost=np.concatenate([program.cost, np.zeros(more)]),
             integrality=np.concatenate([program.integrality, np.zeros(more, dtype=program.integrality.dtype)]),
         )
@@ -124,6 +127,43 @@ def _levers(case: Case) -> Iterator[Lever]:
         if draw.carrier is Carrier.ELECTRICITY:
             wanted = np.broadcast_to(np.asarray(case.parameters[draw.wanted.name], float), (steps,))
             yield Lever(draw.asset, UNSERVED, np.maximum(wanted, 0.0))
+
+
+def circle_rows(extension: Extension) -> tuple[sparse.coo_array, Floats]:
+    """Return rows and upper sides that keep real and reactive power within what a converter carries.
+
+    The circle is replaced by a polygon inside it: corners every :data:`CORNER_DEG`, so that no plan leaves the circle and full power
+    without reactive power is allowed.
+    """
+    case, count = extension.case, 0
+    entries: list[tuple[Ints, Ints, Floats]] = []
+    most: list[Floats] = []
+    site, every = case.facts.problem.site, np.arange(extension.steps)
+    converters: list[Pv | Battery] = [*site.of_kind(Pv), *site.of_kind(Battery)]
+    for unit in (u for u in converters if u.apparent_max_kva):
+        reactive = [
+            extension.place(k)
+            for k, v in enumerate(extension.levers)
+            if v.asset == unit.id and v.quantity in (FED, DRAWN)
+        ]
+        powers = [
+            _columns(case, f.column.asset, f.column.quantity) for f in case.compiled.book.feeds if f.asset == unit.id
+        ]
+        for angle in np.radians(np.arange(CORNER_DEG / 2, 90.0, CORNER_DEG)) if reactive else ():
+            rows = count + every
+            entries += [(rows, c, np.full(len(every), np.cos(angle))) for c in powers]
+            entries += [(rows, c, np.full(len(every), np.sin(angle))) for c in reactive]
+            most.append(np.full(len(every), (unit.apparent_max_kva or 0.0) * np.cos(np.radians(CORNER_DEG / 2))))
+            count += len(every)
+    if not entries:
+        return sparse.coo_array((0, extension.columns)), np.zeros(0)
+    rows_, columns, values = (np.concatenate(part) for part in zip(*entries, strict=True))
+    return sparse.coo_array((values, (rows_, columns)), shape=(count, extension.columns)), np.concatenate(most)
+
+
+def _columns(case: Case, asset: str, quantity: str) -> Ints:
+    steps = case.compiled.model.column(asset, quantity).steps
+    return np.arange(steps.start, steps.stop)
 
 
 def _ties(extension: Extension, unserved: Ints) -> sparse.coo_array:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
-from models.components import AnyAsset, Asset, Engine, Store
+from models.components import AnyAsset, Asset, Battery, Engine, Pv, Store
 from models.dispatch import Plan
 from models.findings import Finding, Severity
 from models.limits import power_range_kw, smallest_kw
@@ -72,7 +72,26 @@ def judge_plan(plan: Plan, site: Site, initial: Snapshot) -> list[Finding]:
             findings += _minimum_times(asset, power[:decided], initial.units.get(asset.id), speaker)
         if isinstance(asset, Store) and asset.id in planned.stored_kwh:
             findings += _content(asset, planned.stored_kwh[asset.id], speaker)
+    findings += _apparent(plan, planned, site, speaker)
     return findings + list(_held(plan, planned, site, initial, speaker))
+
+
+def _apparent(plan: Plan, planned: PlannedUnits, site: Site, speaker: Speaker) -> Iterator[Finding]:
+    """Yield converters that are to carry more real and reactive power together than they can."""
+    for unit in (a for a in site.assets if isinstance(a, Pv | Battery) and a.apparent_max_kva):
+        if (
+            plan.reactive_kvar is None
+            or unit.id not in plan.reactive_kvar["asset"].values
+            or unit.apparent_max_kva is None
+        ):
+            continue
+        carried = np.hypot(planned.control_kw[unit.id], plan.reactive_kvar.sel(asset=unit.id).to_numpy())
+
+        def fact(worst: Worst) -> str:
+            return f"{worst.value:.0f} kVA planned, its converter carries {worst.limit:.0f} kVA,"
+
+        worst = worst_above(carried, unit.apparent_max_kva, LIMIT_SHARE * unit.apparent_max_kva)
+        yield from speaker.finding(Severity.ERROR, unit.id, worst, fact, "Feed less power or less reactive power.")
 
 
 def _held(plan: Plan, planned: PlannedUnits, site: Site, initial: Snapshot, speaker: Speaker) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -64,9 +65,17 @@ class SiteNetworks:
             losses[carrier] = losses.get(carrier, 0.0) + lost
         return NetworkStates(states, losses)
 
-    def grids(self, power_kw: Mapping[Port, FloatArray], times: Times) -> NetworkStates:
-        """Return electric and gas networks for port powers over time, shape (time,); every port must be given."""
-        states = {n.id: self._electric(n, power_kw, times) for n in self.site.networks.electricity}
+    def grids(
+        self,
+        power_kw: Mapping[Port, FloatArray],
+        times: Times,
+        reactive_kvar: Mapping[str, FloatArray] = MappingProxyType({}),
+    ) -> NetworkStates:
+        """Return electric and gas networks for port powers over time, shape (time,); every port must be given.
+
+        ``reactive_kvar`` is what converters feed on purpose, by asset; loads bring theirs by their power factor.
+        """
+        states = {n.id: self._electric(n, power_kw, times, reactive_kvar) for n in self.site.networks.electricity}
         lost = [np.nan_to_num(s["loss_kw"].to_numpy()) for s in states.values()]
         states |= {n.id: self._gas(n, power_kw, times) for n in self.site.networks.gas}
         return NetworkStates(states, {Carrier.ELECTRICITY: np.sum(lost, axis=0)} if lost else {})
@@ -96,18 +105,29 @@ class SiteNetworks:
         return found
 
     def bus_powers(
-        self, network: ElectricNetwork, power_kw: Mapping[Port, FloatArray], times: Times
+        self,
+        network: ElectricNetwork,
+        power_kw: Mapping[Port, FloatArray],
+        times: Times,
+        reactive_kvar: Mapping[str, FloatArray] = MappingProxyType({}),
     ) -> tuple[xr.DataArray, xr.DataArray]:
         """Return what is fed into every bus of a grid for port powers over time: kW and kvar, dims (bus, time)."""
         p = self._net_power(network.id, power_kw, len(times))
         reactive = {port: tan_phi * power_kw[port] for port, tan_phi in self.tan_phi.items()}
+        reactive |= {(asset, Carrier.ELECTRICITY): kvar for asset, kvar in reactive_kvar.items()}
         q = self._net_power(network.id, reactive, len(times))
         return _table("bus", p, times), _table("bus", q, times)
 
-    def _electric(self, network: ElectricNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
+    def _electric(
+        self,
+        network: ElectricNetwork,
+        power_kw: Mapping[Port, FloatArray],
+        times: Times,
+        reactive_kvar: Mapping[str, FloatArray],
+    ) -> xr.Dataset:
         from models.networks.electricity import solve_electricity
 
-        return solve_electricity(network, *self.bus_powers(network, power_kw, times))
+        return solve_electricity(network, *self.bus_powers(network, power_kw, times, reactive_kvar))
 
 
 def _table(dim: str, rows: Mapping[str, FloatArray], times: Times) -> xr.DataArray:

@@ -1,7 +1,7 @@
 """Advance all carriers in time: stores, balances and networks together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -32,6 +32,8 @@ class Moves:
     out_of_service: Sequence[Iterable[str]]
     duty_share: Sequence[Mapping[str, float]] = ()
     asked_kw: Sequence[Mapping[Port, float]] = ()
+    reactive_kvar: Mapping[str, FloatArray] = field(default_factory=dict)
+    """What converters feed on purpose over the steps, by asset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class Twin:
             pipes = self.networks.pipes(flows, times)
             balances, stored = self._roll(stored_kwh, horizon, moves, world, pipes.losses_kw)
             flows = over_time(b.power_kw for b in balances)
-        networks = pipes | self.networks.grids(flows, times)
+        networks = pipes | self.networks.grids(flows, times, moves.reactive_kvar)
         brought = [self._bring_losses(b, networks.losses_kw, k) for k, b in enumerate(balances)]
         if None in brought:
             balances, stored = self._roll(stored_kwh, horizon, moves, world, networks.losses_kw)

@@ -15,7 +15,7 @@ from models.state import Snapshot
 from twin.judge_plan import PlannedUnits, judge_plan
 from twin.judge_replay import FLOATING, judge_replay
 from twin.state import stored_of
-from twin.step import Moves, Replay, Twin
+from twin.step import FloatArray, Moves, Replay, Twin
 
 
 class Verifier:
@@ -84,6 +84,7 @@ class Verifier:
             _out_of_service(available_share, len(columns)),
             _duty(plan, planned),
             self._asked(plan),
+            _reactive(plan),
         )
 
     def _asked(self, plan: Plan) -> Sequence[Mapping[Port, float]]:
@@ -116,6 +117,14 @@ class Verifier:
 def verify(plan: Plan, site: Site, initial: Snapshot, forecast: Forecast) -> PlanCheck:
     """Return what the twin says of one plan; for a row of plans make a :class:`Verifier` and keep it."""
     return Verifier(site)(plan, initial, forecast)
+
+
+def _reactive(plan: Plan) -> Mapping[str, FloatArray]:
+    """Return what converters feed beside their power, by asset."""
+    if plan.reactive_kvar is None:
+        return {}
+    values = plan.reactive_kvar.transpose("asset", "time")
+    return dict(zip((str(a) for a in values["asset"].to_numpy()), values.to_numpy(), strict=True))
 
 
 def _duty(plan: Plan, planned: PlannedUnits) -> Sequence[Mapping[str, float]]:

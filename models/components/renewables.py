@@ -29,6 +29,8 @@ class Pv(Asset):
     loss_share: Share = 0.14
     reactive_max_kvar: NonNegative = 0.0
     """Reactive power that its inverter can feed or draw at any output."""
+    apparent_max_kva: PositiveKw | None = None
+    """What its converter carries of real and reactive power together; None where only each by itself is limited."""
 
     control: ClassVar[Carrier] = Carrier.ELECTRICITY
 

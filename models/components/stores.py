@@ -65,6 +65,8 @@ class Battery(Store):
     electricity_node: Id
     reactive_max_kvar: NonNegative = 0.0
     """Reactive power that its converter can feed or draw at any output."""
+    apparent_max_kva: PositiveKw | None = None
+    """What its converter carries of real and reactive power together; None where only each by itself is limited."""
 
     control: ClassVar[Carrier] = Carrier.ELECTRICITY
 
