@@ -26,10 +26,15 @@ SIGMA: Mapping[str, tuple[float, float]] = {
     "electricity_kw": (0.005, 2.0),
     "power_kw": (0.005, 2.0),
     "reactive_kvar": (0.01, 3.0),
+    "from_power_kw": (0.005, 5.0),
+    "to_power_kw": (0.005, 5.0),
+    "from_reactive_kvar": (0.01, 5.0),
+    "to_reactive_kvar": (0.01, 5.0),
     "vm_pu": (0.003, 0.0),
     "heat_kw": (0.02, 3.0),
     "cold_kw": (0.02, 3.0),
     "gas_kw": (0.0075, 2.0),
+    "gate_kw": (0.005, 2.0),
     "flow_kg_per_s": (0.01, 0.01),
     "supply_degc": (0.0, 0.35),
     "delta_k": (0.0, 0.15),
@@ -192,7 +197,12 @@ class Measured:
 def _units(wiring: Wiring, measured: SiteMeasurements, ports: Mapping[tuple[str, Carrier], object]) -> UnitRows:
     running = {asset for asset, _ in ports}
     laws = [law for a in wiring.site.assets if a.id in running for law in characteristics(a, measured.air_degc)]
-    meters = [_sensor(a, f"{c}_kw", measured.powers_kw[a, c]) for a, c in ports if (a, c) in measured.powers_kw]
+    gates = {g.id for g in wiring.site.of_kind(GasSupply)}
+    meters = [
+        _sensor(a, f"{c}_kw", measured.powers_kw[a, c], "gate_kw" if a in gates else "")
+        for a, c in ports
+        if (a, c) in measured.powers_kw
+    ]
     known = [law for law in laws if _all_in(law, ports)]
     return UnitRows.of(ports, meters, known, {port: measured.powers_kw.get(port, 0.0) for port in ports})
 
@@ -223,8 +233,9 @@ def _all_in(law: Characteristic, ports: Mapping[tuple[str, Carrier], object]) ->
     return (law.asset, law.output) in ports and (law.asset, law.driver) in ports
 
 
-def _sensor(element: str, quantity: str, value: float) -> Sensor:
-    share, constant = SIGMA[quantity]
+def _sensor(element: str, quantity: str, value: float, accuracy: str = "") -> Sensor:
+    """Return a sensor with the spread of its class, which its quantity names where nothing else is said."""
+    share, constant = SIGMA[accuracy or quantity]
     return Sensor(element, quantity, share * abs(value) + constant)
 
 
@@ -269,7 +280,8 @@ def _with_pseudo(rows: list[Measured], wanted: Mapping[tuple[str, str], float]) 
 def _electric_sensors(wiring: Wiring, network: ElectricNetwork, measured: SiteMeasurements) -> list[Measured]:
     """Return the grid's rows; a bus whose reactive power nobody meters gets it from the consumers' power factors."""
     buses = {b.id for b in network.buses}
-    rows = _measured(measured, buses)
+    branches = {b.id for b in (*network.lines, *network.transformers)}
+    rows = _measured(measured, buses | branches)
     known = {r.sensor.name for r in rows}
     for bus in wiring.at_node[Carrier.ELECTRICITY]:
         if bus in buses and bus != network.slack_bus and f"{bus}.reactive_kvar" not in known:
