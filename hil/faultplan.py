@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import yaml
-from annotated_types import Ge, Gt, Le, MinLen
+from annotated_types import Ge, Gt, Le
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from hil.faultacts import PlannedAct, check_acts
 from hil.faultproxy import Fault, FaultProxy, Kind
 from hil.maps.load import findings_of
 from models.errors import DataError
@@ -40,18 +41,20 @@ class PlannedFault:
     delay_s: Annotated[float, Ge(0), Le(3600)] = 0.0
     code: Annotated[int, Ge(1), Le(255)] = 4
     functions: tuple[int, ...] = ()
+    most: Annotated[int, Ge(0), Le(65535)] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultPlan:
-    """Where a proxy listens, which device is behind it, and its faults; it ends by itself after ``seconds``."""
+    """Where a proxy listens, which device is behind it, its faults and what else happens; it ends by itself after ``seconds``."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     device: str
     """Host of the device."""
     seconds: Annotated[float, Gt(0), Le(LONGEST_S)]
-    faults: Annotated[tuple[PlannedFault, ...], MinLen(1)]
+    faults: tuple[PlannedFault, ...] = ()
+    acts: tuple[PlannedAct, ...] = ()
     port: Port = 502
     """Port of the device."""
     listen: str = "127.0.0.1"
@@ -81,7 +84,14 @@ def parse_plan(
         plan = ADAPTER.validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as problem:
         return None, findings_of(problem, name, data)
-    return plan, (*_places(plan, name, beyond_this_machine), *_faults(plan, name))
+    found = (
+        *_places(plan, name, beyond_this_machine),
+        *_faults(plan, name),
+        *check_acts(plan.acts, name, plan.seconds),
+    )
+    if not (plan.faults or plan.acts):
+        found = (*found, error(name, "it has neither faults nor acts, so nothing would happen"))
+    return plan, found
 
 
 def load_plan(path: Path, *, beyond_this_machine: bool = False) -> tuple[FaultPlan, tuple[Finding, ...]]:
@@ -105,7 +115,16 @@ def load_plan(path: Path, *, beyond_this_machine: bool = False) -> tuple[FaultPl
 def proxy_of(plan: FaultPlan) -> FaultProxy:
     """Return the proxy that a plan describes, not yet started."""
     faults = [
-        Fault(f.kind, f.start_s, plan.seconds if f.end_s is None else f.end_s, f.share, f.delay_s, f.code, f.functions)
+        Fault(
+            f.kind,
+            f.start_s,
+            plan.seconds if f.end_s is None else f.end_s,
+            f.share,
+            f.delay_s,
+            f.code,
+            f.functions,
+            f.most or 0,
+        )
         for f in plan.faults
     ]
     return FaultProxy(plan.device, plan.port, faults, framer=plan.framer, seed=plan.seed)
@@ -134,6 +153,11 @@ def _faults(plan: FaultPlan, name: str) -> Iterator[Finding]:
             yield error(f"{at}.delay_s", "a delay of 0 s changes nothing; say how late the frame is")
         if fault.kind not in DELAYS and fault.delay_s > 0.0:
             yield warning(f"{at}.delay_s", f"only {' and '.join(DELAYS)} use a delay")
+        if (fault.kind is Kind.CLAMP) is (fault.most is None):
+            words = (
+                "say the highest register value that the device takes" if fault.most is None else "only clamp uses it"
+            )
+            yield error(f"{at}.most", words)
         strangers = sorted(set(fault.functions) - FUNCTIONS)
         if strangers:
             yield error(f"{at}.functions", f"{', '.join(map(str, strangers))}: no Modbus function that carries data")

@@ -134,6 +134,7 @@ async def _stand_between(plan: "FaultPlan") -> None:
 
     from rich.table import Table
 
+    from hil.faultacts import carry_out
     from hil.faultplan import proxy_of
     from service.commands.screen import console
 
@@ -141,8 +142,11 @@ async def _stand_between(plan: "FaultPlan") -> None:
     port = await proxy.start(plan.listen_port, plan.listen)
     way = f"{plan.listen}:{port} leads to {plan.device}:{plan.port} for {plan.seconds:g} s, with {len(plan.faults)} fault(s)"
     console.print(way, highlight=False)
+    ends = asyncio.get_running_loop().time() + plan.seconds
     try:
-        await asyncio.sleep(plan.seconds)
+        async for words in carry_out(plan.acts, (plan.device, plan.port), plan.framer):
+            console.print(words, highlight=False)
+        await asyncio.sleep(ends - asyncio.get_running_loop().time())
     finally:
         await proxy.stop()
         table = Table(header_style="bold")

@@ -3,8 +3,9 @@ import asyncio
 import pytest
 
 from hil.codec import encode
+from hil.faultacts import ActKind, PlannedAct, carry_out, write_register
 from hil.faultplan import FaultPlanError, load_plan, parse_plan, proxy_of
-from hil.faultproxy import Kind
+from hil.faultproxy import Fault, FaultProxy, Kind
 from hil.maps import load_map
 from hil.probe import try_map
 from models.errors import PlantError
@@ -89,3 +90,57 @@ def test_a_planned_fault_strikes_who_goes_through_the_proxy(bench):
         return proxy.injected
 
     assert asyncio.run(scenario())[Kind.DELAY_REPLY] >= 1
+
+
+def test_acts_happen_in_their_time_and_say_what_was_done(bench, tmp_path):
+    async def scenario():
+        scripted, _ = await bench.add("chp")
+        sleeper = await asyncio.create_subprocess_exec("sleep", "60")
+        (tmp_path / "pid").write_text(f"{sleeper.pid}\n")
+        acts = (
+            PlannedAct(kind=ActKind.SET_CLOCK, at_s=0.03, clock_file=str(tmp_path / "clock"), by_s=-3600.0),
+            PlannedAct(kind=ActKind.OTHER_MASTER, at_s=0.01, address=0x4102, value=2500),
+            PlannedAct(kind=ActKind.KILL, at_s=0.02, pid_file=str(tmp_path / "pid")),
+            PlannedAct(kind=ActKind.KILL, at_s=0.04, pid_file=str(tmp_path / "nowhere")),
+        )
+        told = [words async for words in carry_out(acts, ("127.0.0.1", bench.ports["chp"]), "socket")]
+        ended = await asyncio.wait_for(sleeper.wait(), 5)
+        await scripted.stop()
+        return told, ended, scripted
+
+    told, ended, scripted = asyncio.run(scenario())
+    assert scripted.writes == [(6, 0x4102, (2500,))]
+    assert ended == -9
+    assert (tmp_path / "clock").read_text() == "-3600\n"
+    assert ["another master wrote 2500" in told[0], "was killed" in told[1], "set by -3600 s" in told[2]] == [True] * 3
+    assert "kill failed" in told[3]
+
+
+def test_acts_without_what_they_need_are_found_at_once():
+    text = RIGHT + "acts:\n  - {kind: kill, at_s: 5}\n  - {kind: other_master, at_s: 90, address: 3}\n"
+    _, findings = parse_plan(text, "plan.yaml")
+    assert [f.place for f in findings] == [
+        "plan.yaml.acts[0] kill.pid_file",
+        "plan.yaml.acts[1] other_master.value",
+        "plan.yaml.acts[1] other_master.at_s",
+    ]
+
+
+def test_a_device_that_clamps_or_ignores_says_yes(bench):
+    async def scenario():
+        scripted, _ = await bench.add("chp")
+        port = bench.ports["chp"]
+        faults = [Fault(Kind.CLAMP, 0.0, 0.5, most=1000), Fault(Kind.IGNORE, 1.0, 60.0)]
+        proxy = FaultProxy("127.0.0.1", port, faults)
+        there = ("127.0.0.1", await proxy.start())
+        await write_register(there, "socket", 1, 0x4102, 3000)
+        clamped = scripted.tables[3][0x4102]
+        await asyncio.sleep(1.0)
+        await write_register(there, "socket", 1, 0x4102, 500)
+        await proxy.stop()
+        await scripted.stop()
+        return clamped, scripted.tables[3][0x4102], proxy.injected
+
+    clamped, after, injected = asyncio.run(scenario())
+    assert (clamped, after) == (1000, 1000)
+    assert injected == {Kind.CLAMP: 1, Kind.IGNORE: 1}
