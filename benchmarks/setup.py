@@ -1,6 +1,9 @@
 """What a newcomer waits for: set-up on a fresh machine, the command's help, the first page."""
 
 import os
+import re
+import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -69,3 +72,45 @@ def show_help(bench: Bench) -> Row:
         target=value_at_most(0.7),
         unit="s",
     )
+
+
+@contextmanager
+def running_demo() -> Iterator[str]:
+    """Give the address of a demo that has just said that it is ready; it is ended and its plant with it."""
+    command = [str(COMMAND), "demo", "--port", "0", "--speed", "60"]
+    env = clean_environment() | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            assert process.stdout is not None
+            told = (re.search(r"http://127\.0\.0\.1:\d+", line) for line in process.stdout)
+            found = next((m for m in told if m), None)
+            if found is None:
+                raise RuntimeError("the demo ended before it said its address")
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+
+
+PAINTED_MS = """() => new Promise(done => new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) if (entry.name === 'first-contentful-paint') done(entry.startTime)
+}).observe({type: 'paint', buffered: true}))"""
+
+
+@case("setup", "first page", packages=("fastapi", "uvicorn"))
+def first_page(bench: Bench) -> Iterator[Row]:
+    """Time the live page of a fresh demo in Chromium, from the click to the first words: the very first visitor's, then the next one's."""
+    from playwright.sync_api import sync_playwright  # for development only
+
+    with running_demo() as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for visitor in ("first visitor", "next visitor"):
+            page = browser.new_context().new_page()  # a new visitor has nothing in the cache
+            page.goto(address, wait_until="commit")
+            yield bench.figure(
+                page.evaluate(PAINTED_MS) / 1000.0, "s", target=value_at_most(1.5), phase=f"{bench.phase}, {visitor}"
+            )
+        browser.close()
