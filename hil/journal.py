@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS groups (
     id TEXT PRIMARY KEY, device TEXT NOT NULL, members TEXT NOT NULL, opened_at TEXT NOT NULL, closed_at TEXT, result TEXT);
 CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 1), boot TEXT NOT NULL, monotonic_s REAL NOT NULL, now TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS leases (holder TEXT PRIMARY KEY, priority INTEGER NOT NULL, until TEXT NOT NULL, devices TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS commands_epoch ON commands (epoch);
+CREATE INDEX IF NOT EXISTS commands_point ON commands (device, quantity, epoch);
 CREATE INDEX IF NOT EXISTS attempts_command ON attempts (command);
 CREATE INDEX IF NOT EXISTS attempts_register ON attempts (device, address, at);
 CREATE INDEX IF NOT EXISTS events_command ON events (command);

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -177,7 +178,11 @@ class Bridge:
 
     def lease(self, lease: Lease) -> str | None:
         """Take devices for one commander until the lease ends; the reason in words when it cannot be had."""
-        refusal = self.leases.grant(lease, self._clock.now())
+        now = self._clock.now()
+        refusal = self.leases.grant(lease, now)
+        words = f"until {lease.until.isoformat()}" if refusal is None else refusal.words
+        state = "granted" if refusal is None else "refused"
+        self._keeper.record(partial(self._journal.event, f"lease/{lease.holder}", now, state, words))
         return None if refusal is None else refusal.words
 
     def quality(self, device: str) -> Quality:

@@ -235,6 +235,17 @@ class Keeper:
             self.put(target)
             self.enter(target, State.UNKNOWN, "the lease is over; taken up again")
 
+    def overtaken(self, command: Command) -> Refusal | None:
+        """Return why a command comes too late: its point follows one that was issued after it."""
+        target = self.targets.get((command.device, command.quantity))
+        if target is None or target.command.issued_at <= command.issued_at:
+            return None
+        newer = target.command
+        words = (
+            f"{newer.issued_by} has commanded {command.quantity} of {command.device} at {newer.issued_at:%H:%M:%S} UTC,"
+        )
+        return Refusal("refused_overtaken", f"{words} after this was issued; a stale plan is not carried out")
+
     def hindrance(self, device: PolledDevice, point: Point, value: float, *, in_group: bool = False) -> Refusal | None:
         """Return why a value may not be written to a point now: budget, rate, interlock, group or ramp.
 

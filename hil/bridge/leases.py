@@ -34,6 +34,9 @@ class Leases:
 
     def grant(self, lease: Lease, now: datetime) -> Refusal | None:
         """Take a lease; the reason why not when somebody of the same or a higher priority holds one of its devices."""
+        if lease.until <= now:
+            words = f"the lease of {lease.holder} ended at {lease.until:%H:%M:%S} UTC, before it was asked for"
+            return Refusal("refused_lease", f"{words}; ask for a later end")
         others = [held for held in self._leases if now < held.until and held.holder != lease.holder]
         for held in others:
             shared = not held.devices or not lease.devices or held.devices & lease.devices

@@ -127,7 +127,8 @@ class Writer:
     async def _carry_out_group(self, commands: Sequence[Command]) -> tuple[Receipt, ...]:
         device = self._devices[commands[0].device]
         async with self._keeper.locks[device.id]:
-            refusal = refuse_blind(device, self._clock.monotonic())
+            refusal = next((r for c in commands if (r := self._keeper.overtaken(c)) is not None), None)
+            refusal = refusal or refuse_blind(device, self._clock.monotonic())
             if refusal is None:
                 done = await self._groups.carry_out(device, commands)
                 if not isinstance(done, Refusal):
@@ -195,7 +196,7 @@ class Writer:
         async with self._keeper.locks[device.id]:
             if (known := self._journal.receipt_of(command)) is not None:
                 return known  # the same command came in twice, and the other was first
-            refusal = refuse_blind(device, self._clock.monotonic())
+            refusal = self._keeper.overtaken(command) or refuse_blind(device, self._clock.monotonic())
             refusal = refusal or self._keeper.hindrance(device, point, command.value)
             if refusal is not None:
                 return self._refused(command, refusal)
