@@ -79,10 +79,11 @@ def thousand_customers(count: int) -> float:
     """Return the seconds for a day ahead of many customers, each the park's own series with a size and a noise of its own."""
     from dataclasses import replace
 
+    from models.forecast.backtest import pairs, pick
     from models.forecast.candidates import Learned, answers
     from models.forecast.features import features
     from models.forecast.grid import Quarters, number_of, read_quarters
-    from models.forecast.training import pairs, pick, world_of
+    from models.forecast.training import world_of
 
     forecaster, trained, _ = trained_without(*HELD_OUT[2])
     now = number_of(first_of(*HELD_OUT[2]))

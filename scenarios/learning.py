@@ -9,7 +9,7 @@ from models.forecast.grid import PER_DAY, number_of, read_quarters
 from models.forecast.naive import History
 from models.forecast.own import OwnForecaster
 from models.forecast.training import Trained, Trainer, load_trained, save_trained
-from models.forecast.weather import EmulatedWeather
+from models.forecast.weather import EmulatedWeather, NoWeather, WeatherService
 from models.horizon import from_index
 from models.site import Site
 from models.site.profiles import load_profiles
@@ -30,16 +30,22 @@ def forecasters_folder() -> Path:
 def own_forecaster(
     site: Site, seed: int, history: History, unseen: BillingPeriod | None, folder: Path | None = None
 ) -> OwnForecaster:
-    """Return the forecaster of an emulated site: trained on its year without ``unseen``, fed by ``history``."""
+    """Return the forecaster of an emulated site: trained on its year without ``unseen``, fed by ``history``, told the weather to come."""
     weather = emulated_weather(site, seed)
     return OwnForecaster(site, history, learned(site, seed, unseen, weather, folder), weather)
 
 
+def forecaster_without_weather(site: Site, history: History, folder: Path | None = None) -> OwnForecaster:
+    """Return the forecaster of a real site that nobody tells the weather: trained on its profiles, to be trained again on what is measured."""
+    service = NoWeather()
+    return OwnForecaster(site, history, learned(site, 0, None, service, folder), service)
+
+
 def learned(
-    site: Site, seed: int, unseen: BillingPeriod | None, weather: EmulatedWeather, folder: Path | None = None
+    site: Site, seed: int, unseen: BillingPeriod | None, weather: WeatherService, folder: Path | None = None
 ) -> Trained:
     """Return what can be learned from a site's year without a stretch, from the folder where it is kept already."""
-    path = (folder or forecasters_folder()) / f"{mark_of(site, seed, unseen)}.forecaster"
+    path = (folder or forecasters_folder()) / f"{mark_of(site, seed, unseen, weather)}.forecaster"
     if path.exists():
         return load_trained(path)
     first, end = profile_year(site)
@@ -52,10 +58,10 @@ def learned(
     return trained
 
 
-def mark_of(site: Site, seed: int, unseen: BillingPeriod | None) -> str:
+def mark_of(site: Site, seed: int, unseen: BillingPeriod | None, weather: WeatherService) -> str:
     """Return a name for everything that training depends on."""
     profiles = b"" if site.profiles is None else (site.folder / site.profiles.file).read_bytes()
-    words = f"{FORMAT}/{site.name}/{site.location}/{seed}/{unseen}".encode()
+    words = f"{FORMAT}/{site.name}/{site.location}/{seed}/{unseen}/{type(weather).__name__}".encode()
     return blake2b(words + profiles, digest_size=8).hexdigest()
 
 

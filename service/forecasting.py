@@ -1,20 +1,33 @@
 """What the operating loop expects: the same time before as measured, or what the site has learned by itself."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from models.errors import DataError
 from models.forecast import Forecast
+from models.forecast.drift import drifted
+from models.forecast.grid import PER_DAY, number_of, read_quarters
 from models.forecast.margins import NetBand
 from models.forecast.measured import MeasuredHistory
 from models.forecast.naive import Forecaster, NaiveForecaster
+from models.forecast.own import OwnForecaster
+from models.forecast.training import Trained, Trainer
 from models.horizon import Horizon
+from models.ports import Clock
 from models.site import Site
 from models.tariffs.time_of_use import calendar_month
-from scenarios.learning import own_forecaster
+from scenarios.learning import forecaster_without_weather, own_forecaster
 from scenarios.operate import LoopSettings
-from service.runtime import Runtime
+from service.memory import Memory
+from service.runtime import PlantKind, Runtime
+
+RETRAIN_EVERY = timedelta(days=1)
+YEAR = 365 * PER_DAY
 
 
 class Expects(StrEnum):
@@ -36,22 +49,56 @@ def forecasting(
     site = runtime.site
     if expects is Expects.NAIVE:
         return WholeMinutes(Remembering(site, history)), settings
-    month = calendar_month(runtime.clock.now(), site.location.time_zone)
-    own = own_forecaster(site, seed, history, month)
+    if runtime.plant is PlantKind.DEVICES:
+        own = forecaster_without_weather(site, history)
+    else:
+        own = own_forecaster(site, seed, history, calendar_month(runtime.clock.now(), site.location.time_zone))
     band = NetBand(own, site)
     return WholeMinutes(own), replace(settings, margin_kw=band.margin_kw, overtaken=band.left)
+
+
+@asynccontextmanager
+async def learning_beside(forecaster: Forecaster, runtime: Runtime) -> AsyncIterator[None]:
+    """Keep an own forecaster learning as long as the body runs; a day that passes faster than real leaves no time for it."""
+    own = forecaster.inner if isinstance(forecaster, WholeMinutes) else forecaster
+    if not isinstance(own, OwnForecaster) or runtime.speed > 1:
+        yield
+        return
+    task = asyncio.create_task(keep_learning(own, runtime.memory, runtime.clock))
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def keep_learning(own: OwnForecaster, memory: Memory, clock: Clock) -> None:
+    """Train again on what was measured, once a day for ever, in a thread of its own; tell when the forecaster has drifted."""
+    while True:
+        await clock.sleep(RETRAIN_EVERY.total_seconds())
+        for alarm in drifted(own):
+            memory.take_fault(clock.now(), "forecast", str(alarm))
+        try:
+            own.trained = await asyncio.to_thread(trained_again, own, clock.now())
+        except (DataError, ValueError) as problem:
+            memory.take_fault(clock.now(), "forecast", f"could not be trained again ({problem}); what it knew stays")
+
+
+def trained_again(own: OwnForecaster, now: datetime) -> Trained:
+    """Return what the year before now teaches, as it was measured where it was."""
+    end = number_of(now)
+    return Trainer(own.site, read_quarters(own.history, end - YEAR, end), own.service).train()
 
 
 class WholeMinutes:
     """A forecaster for clocks that never stand on a whole minute: it expects the minute that has begun."""
 
     def __init__(self, inner: Forecaster) -> None:
-        self._inner = inner
+        self.inner = inner
 
     def forecast(self, horizon: Horizon, present: Mapping[str, float] = MappingProxyType({})) -> Forecast:
         """Return the forecast of the horizon moved back to whole minutes, on the horizon's own steps."""
         whole = Horizon(tuple(e.replace(second=0, microsecond=0) for e in horizon.edges))
-        found = self._inner.forecast(whole, present)
+        found = self.inner.forecast(whole, present)
         return replace(found, horizon=horizon, values=found.values.assign_coords(time=horizon.times))
 
 

@@ -13,7 +13,7 @@ from models.forecast.measured import MeasuredHistory
 from scenarios.operate import LoopSettings, OperatingLoop
 from scenarios.planners import balances_of, planner_for
 from scenarios.recording import Billing, period_finder
-from service.forecasting import Expects, forecasting
+from service.forecasting import Expects, forecasting, learning_beside
 from service.recorded import recorded
 from service.runtime import PlantKind, Runtime
 from twin.state import start_snapshot
@@ -104,7 +104,8 @@ class Operation:
                         listener=hear.loop,
                         settings=settings,
                     )
-                    await loop.run()
+                    async with learning_beside(forecaster, self.runtime):
+                        await loop.run()
             finally:
                 self.stats = bridge.stats
                 planner.close()

@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import xarray as xr
 
+from models.forecast.backtest import pick
 from models.forecast.bands import usual_size
 from models.forecast.candidates import answers
 from models.forecast.features import World, features, scales
@@ -15,7 +16,7 @@ from models.forecast.forecast import Forecast
 from models.forecast.grid import PER_DAY, Array, Numbers, Quarters, covered, instant_of, number_of, read_quarters
 from models.forecast.naive import History
 from models.forecast.recent import LONG, signs
-from models.forecast.training import Trained, pick, world_of
+from models.forecast.training import Trained, world_of
 from models.forecast.weather import WeatherService
 from models.horizon import QUARTER, Horizon
 from models.site import Site

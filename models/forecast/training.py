@@ -6,10 +6,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from models.errors import DataError
 from models.findings import Finding, error
+from models.forecast.backtest import (
+    ISSUES_PER_DAY,
+    BackTest,
+    Fold,
+    best_of,
+    consecutive,
+    corrected,
+    mean_error,
+    nan_mean,
+    pairs,
+    pick,
+)
 from models.forecast.bands import Spread, calibrate, usual_size
 from models.forecast.calendar import WorkCalendar, country_of
 from models.forecast.candidates import (
@@ -17,40 +28,23 @@ from models.forecast.candidates import (
     DAY,
     LAST,
     RACE,
-    USUAL,
     Learned,
     answers,
     learn,
 )
 from models.forecast.clean import LEARNING_DAYS, SHORT_DAYS, Cleaned, clean
 from models.forecast.features import World, features, scales
-from models.forecast.grid import PER_DAY, Array, LocalTime, Numbers, Quarters
-from models.forecast.recent import Memory, remember, signs
+from models.forecast.grid import PER_DAY, Array, LocalTime, Quarters
+from models.forecast.recent import Memory, remember
 from models.forecast.weather import Sun, WeatherService
 from models.site import Site
 
 FOLDS = (0.55, 0.78, 1.0)
 """Where each back-test ends, as a share of the history."""
 TEST_DAYS = 14
-ISSUES_PER_DAY = 4
 WARM_DAYS = 28
 """Days behind the start of a history that only feed the usual day."""
 LEVELS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
-
-
-@dataclass(frozen=True)
-class BackTest:
-    """What each runner would have been off by.
-
-    ``error`` holds mean absolute errors by runner (series,), ``chosen_error`` those of the choice with its latest errors taken in;
-    ``by_lead`` has shape (series, 96), ``by_hour`` (series, 24); all in each series' own unit.
-    """
-
-    error: dict[str, Array]
-    chosen_error: Array
-    by_lead: Array
-    by_hour: Array
-    days: int
 
 
 @dataclass(frozen=True)
@@ -73,16 +67,6 @@ class Trained:
         naive = np.fmin(self.test.error[DAY], self.test.error["last week"])
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(naive > 0, 1.0 - self.test.chosen_error / naive, 0.0)
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One back-test: errors of every runner by pair, and of consecutive quarter-hours for what lasts."""
-
-    issued: Numbers
-    target: Numbers
-    truth: Array
-    race: dict[str, Array]
 
 
 @dataclass
@@ -111,19 +95,7 @@ class Trainer:
         memory = Memory(np.array([race[r][0].weights[k] for k, r in enumerate(chosen)]))
         chosen, memory = self._never_worse(self._tested(folds, chosen, memory), chosen, memory)
         test = self._tested(folds, chosen, memory)
-        runs, scores, leads = [], [], []
-        size = scales(table)
-        for fold in folds:
-            base = pick(fold.race, chosen)
-            run = consecutive(fold, fold.truth - base)
-            runs.append(run)
-            error = corrected(fold, base, memory)
-            first = int(fold.target.min())
-            slots = world.local.slot(np.arange(first, first + run.shape[1]))
-            usual = usual_size(run, slots, size)
-            scores.append(error / usual[:, world.local.slot(fold.target)])
-            leads.append(fold.target - fold.issued)
-        spread = calibrate(np.concatenate(scores, axis=1), np.concatenate(leads), LEVELS)
+        spread = self._spread(world, folds, chosen, memory)
         learned = self._learn(world, table.first + WARM_DAYS * PER_DAY, table.end) if days >= LEARNING_DAYS else None
         return Trained(
             table.names, chosen, world.calendar.country, learned, memory, spread, test, self.cleaned.findings, table.end
@@ -180,6 +152,18 @@ class Trainer:
         known = features(table.before(end), world, issued[inside], target[inside])
         classes = [class_of(n) for n in table.names]
         return learn(known, table.at(target[inside]), scales(table.before(end)), classes, self.seed)
+
+    def _spread(self, world: World, folds: Sequence[Fold], chosen: tuple[str, ...], memory: Memory) -> Spread:
+        """Return how far the choice was off, over what is usual at the same time of day."""
+        size, scores, leads = scales(self.cleaned.table), [], []
+        for fold in folds:
+            base = pick(fold.race, chosen)
+            run = consecutive(fold, fold.truth - base)
+            first = int(fold.target.min())
+            usual = usual_size(run, world.local.slot(np.arange(first, first + run.shape[1])), size)
+            scores.append(corrected(fold, base, memory) / usual[:, world.local.slot(fold.target)])
+            leads.append(fold.target - fold.issued)
+        return calibrate(np.concatenate(scores, axis=1), np.concatenate(leads), LEVELS)
 
     def _remembering(self, folds: Sequence[Fold], runner: str) -> tuple[Memory, Array]:
         """Return how a runner's errors last, and what it is off by when the latest are taken in; inf where it says nothing."""
@@ -254,64 +238,6 @@ def world_of(site: Site, table: Quarters, service: WeatherService, country: str)
     zone = site.location.time_zone
     air = next((n for n in table.names if n.endswith("_degc")), None)
     return World(LocalTime(zone), WorkCalendar(zone, country), service, Sun(site), air)
-
-
-def best_of(error: Mapping[str, Array], row: int) -> str:
-    """Return the runner with the least error in a row; one that said nothing comes last."""
-    off = {runner: float(np.nan_to_num(e[row], nan=np.inf)) for runner, e in error.items()}
-    return min(off, key=lambda runner: off[runner])
-
-
-def pairs(issues: Numbers, step: int) -> tuple[Numbers, Numbers]:
-    """Return (issued, target) of a day ahead of every issue, one target every ``step`` quarter-hours."""
-    ahead = np.arange(0, PER_DAY, step)
-    target = (issues[:, None] + ahead).ravel()
-    return np.repeat(issues, len(ahead)), target
-
-
-def pick(race: dict[str, Array], chosen: Sequence[str]) -> Array:
-    """Return each series as its chosen runner has it; the usual day where that one has nothing to say."""
-    found = np.array([race[r][k] for k, r in enumerate(chosen)])
-    return np.where(np.isfinite(found), found, race[USUAL])
-
-
-def consecutive(fold: Fold, error: Array) -> Array:
-    """Return the errors of one quarter-hour after the other, each from the last issue before it; shape (series, quarter)."""
-    near = fold.target - fold.issued < PER_DAY // ISSUES_PER_DAY
-    order = np.argsort(fold.target[near], kind="stable")
-    return error[:, near][:, order]
-
-
-def corrected(fold: Fold, base: Array, memory: Memory) -> Array:
-    """Return the errors that are left when each issue takes in the errors made until then."""
-    run = consecutive(fold, fold.truth - base)
-    first = int(fold.target.min())
-    seen = np.pad(signs(run), ((0, 0), (1, 0), (0, 0)))
-    left = fold.truth - base
-    for issue in np.unique(fold.issued):
-        here = fold.issued == issue
-        leads = fold.target[here] - issue
-        left[:, here] -= memory.correction(seen[:, issue - first], leads)
-    return left
-
-
-def mean_error(folds: Sequence[Fold], runner: str) -> Array:
-    """Return the mean absolute error of a runner by series, the usual day standing in where it has a gap; NaN where it said nothing at all."""
-    nothing = np.full(len(folds[0].truth), np.nan)
-    if not all(runner in f.race for f in folds):
-        return nothing
-    names = (runner,) * len(nothing)
-    table = np.concatenate([np.abs(pick(f.race, names) - f.truth) for f in folds], axis=1)
-    silent = ~np.any([np.isfinite(f.race[runner]).any(axis=1) for f in folds], axis=0)
-    return np.where(silent, np.nan, nan_mean(table))
-
-
-def nan_mean(values: Array, where: npt.NDArray[np.bool_] | None = None) -> Array:
-    """Return the mean of the known values by row, NaN for rows without any."""
-    kept = values if where is None else values[:, where]
-    known = np.isfinite(kept)
-    sums, number = np.where(known, kept, 0.0).sum(axis=1), known.sum(axis=1)
-    return np.where(number > 0, sums / np.maximum(number, 1), np.nan)
 
 
 def class_of(name: str) -> str:

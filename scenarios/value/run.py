@@ -84,13 +84,22 @@ class Bench:
 
 def run_rule(bench: Bench, variant: Variant, rule: Rule, forecaster: Forecaster) -> Outcome:
     """Return what a rule makes of a stretch."""
-    return _closed_loop(bench, variant, following(bench.site, variant.name, rule, forecaster))
+    return _closed_loop(bench, variant, following(bench.site, variant.name, rule, forecaster), bench.site)
 
 
 def run_loop(
-    bench: Bench, variant: Variant, forecaster: Forecaster, optimizer: Optimizer, known_peak_kw: float
+    bench: Bench,
+    variant: Variant,
+    forecaster: Forecaster,
+    optimizer: Optimizer,
+    *,
+    model: Site,
+    known_peak_kw: float = 0.0,
 ) -> Outcome:
-    """Return what the optimizing loop makes of a stretch; ``known_peak_kw`` is used by a variant that may know it."""
+    """Return what the optimizing loop makes of a stretch.
+
+    ``model`` is the site as the planner believes it to be; ``known_peak_kw`` is used by a variant that may know it.
+    """
     horizons = Horizons(hours=variant.hours)
     operator = Operator(
         variant.name,
@@ -101,7 +110,7 @@ def run_loop(
         horizons=horizons,
         margin_kw=margin(bench.site, variant, forecaster),
     )
-    return _closed_loop(bench, variant, operator)
+    return _closed_loop(bench, variant, operator, model)
 
 
 def margin(site: Site, variant: Variant, forecaster: Forecaster) -> Callable[[], float]:
@@ -112,13 +121,11 @@ def margin(site: Site, variant: Variant, forecaster: Forecaster) -> Callable[[],
     return lambda: variant.margin_kw
 
 
-def _closed_loop(bench: Bench, variant: Variant, operator: Operator) -> Outcome:
+def _closed_loop(bench: Bench, variant: Variant, operator: Operator, model: Site) -> Outcome:
     began, period, site = time.perf_counter(), bench.period, bench.site
-    emulated = EmulatedPlant(
-        site, bench.seed, period.start, step_s=bench.step_s, deviates=variant.deviates, at_once=variant.at_once
-    )
+    emulated = EmulatedPlant(site, bench.seed, period.start, step_s=bench.step_s, at_once=variant.at_once)
     before, diary, clock = dict(emulated.stored_kwh), Diary(), JumpingClock(period.start)
-    plant = DirectPlant(site, emulated, clock)
+    plant = DirectPlant(model, emulated, clock)
     settings = replace(
         operator.settings(period),
         poll=timedelta(seconds=bench.step_s),
@@ -127,7 +134,7 @@ def _closed_loop(bench: Bench, variant: Variant, operator: Operator) -> Outcome:
         tracked=False,
     )
     checked = replace(operator, checker=plant.losses_check)
-    asyncio.run(operate(site, checked, plant, clock, plant, period, diary, settings))
+    asyncio.run(operate(model, checked, plant, clock, plant, period, diary, settings))
     emulated.advance(period.end)
     truth = emulated.log.dataset().sel(time=slice(to_index(period.start), to_index(period.end - QUARTER / 15)))
     kpis = kpis_of(site, truth, before, period)
@@ -189,7 +196,7 @@ def run_foresight(bench: Bench, variant: Variant, losses_kw: Mapping[str, Array]
     Whole decisions are relaxed, so nobody can do better than this; ``losses_kw`` are those of a run, by carrier and quarter-hour.
     """
     began, period = time.perf_counter(), bench.period
-    plant, _ = deviated(bench.site, bench.seed) if variant.deviates else (bench.site, ())
+    plant, _ = deviated(bench.site, bench.seed)
     plan = optimizer.plan(foresight_problem(plant, Actuals(bench.site, bench.seed), period, losses_kw))
     return _planned(plant, plan, bench, variant, time.perf_counter() - began)
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
+from datetime import timedelta
 from functools import cached_property
 from hashlib import blake2b
 from multiprocessing import get_context
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from hil.emulators.deviations import deviated
 from models.actuals import Actuals
 from models.forecast import Forecast
 from models.forecast.naive import Forecaster, NaiveForecaster, PerfectForecaster
@@ -23,12 +25,17 @@ from models.horizon import Horizon
 from models.site import Site
 from models.site.file import load_site
 from scenarios.learning import own_forecaster
+from scenarios.metered import emulated_days
 from scenarios.planners import Optimizer
 from scenarios.rules import Rule
 from scenarios.tuning import tune
 from scenarios.value.run import STEP_S, Bench, Outcome, run_foresight, run_loop, run_rule
 from scenarios.value.variants import COMMON, FORESIGHT, Stretch, Variant
+from twin.calibrate import Calibration
+from twin.calibrated import calibrated
+from twin.learn import learn, observe
 
+CALIBRATED_DAYS = 2
 Progress = Callable[[Outcome], None]
 GARBAGE_EVERY = 200_000
 
@@ -46,6 +53,18 @@ class Shelf:
         what = blake2b(repr((stretch, variant)).encode(), digest_size=4).hexdigest()
         name = f"{stretch.name} {variant.name}".replace(",", "").replace(" ", "-")
         return self.folder / f"{name}-{self._mark}{what}.json"
+
+    def calibrations(self, stretch: Stretch) -> tuple[Calibration, ...] | None:
+        """Return what was learned about the plant before a stretch, None where nothing is kept."""
+        path = self._learned_path(stretch)
+        return tuple(Calibration.from_json(line) for line in path.read_text().splitlines()) if path.exists() else None
+
+    def keep_calibrations(self, stretch: Stretch, found: Iterable[Calibration]) -> None:
+        """Write what was learned, one calibration a line."""
+        self._learned_path(stretch).write_text("".join(f"{c.to_json()}\n" for c in found))
+
+    def _learned_path(self, stretch: Stretch) -> Path:
+        return self.folder / f"{stretch.name}-{self._mark}.calibration".replace(" ", "-")
 
     def read(self, stretch: Stretch, variant: Variant) -> Outcome | None:
         """Return a kept result, None where there is none."""
@@ -117,7 +136,26 @@ class StretchWork:
         if variant.kind == "perfect foresight":
             return run_foresight(self.bench, variant, self._losses(), self.optimizer)
         known = self.outcome(FORESIGHT).peak_kw if variant.floor == "known" else 0.0
-        return run_loop(self.bench, variant, self.forecaster(variant), self.optimizer, known)
+        forecaster, model = self.forecaster(variant), self.model(variant)
+        return run_loop(self.bench, variant, forecaster, self.optimizer, model=model, known_peak_kw=known)
+
+    def model(self, variant: Variant) -> Site:
+        """Return the site as a loop's planner believes it to be."""
+        if variant.plans_with == "plant":
+            return deviated(self.site, self.bench.seed)[0]
+        return self.calibrated if variant.plans_with == "calibrated" else self.site
+
+    @cached_property
+    def calibrated(self) -> Site:
+        """The site with what two days of meters before the stretch teach about its units and pipes."""
+        stretch = self.bench.stretch
+        found = self.shelf.calibrations(stretch)
+        if found is None:
+            first = stretch.first - timedelta(days=CALIBRATED_DAYS)
+            days = emulated_days(self.site, first, CALIBRATED_DAYS, self.bench.seed)
+            found = learn(self.site, observe(self.site, days)).calibrations
+            self.shelf.keep_calibrations(stretch, found)
+        return calibrated(self.site, found)
 
     rules_kinds = ("common rule", "tuned rule")
 

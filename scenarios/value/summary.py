@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from scenarios.value.run import Outcome
 from scenarios.value.variants import (
-    AS_STATED,
-    AS_STATED_FORESIGHT,
     COMMON,
     FORESIGHT,
     MAIN,
@@ -111,14 +109,10 @@ class Study:
         found = []
         for variant in SWITCHED:
             stretches = self.stretches(TUNED.name, OWN.name, FORESIGHT.name, variant.name)
-            if not stretches or variant is AS_STATED_FORESIGHT:
-                continue
-            if variant is AS_STATED and not self.stretches(AS_STATED_FORESIGHT.name):
+            if not stretches:
                 continue
             saving = self.total(TUNED.name, stretches) - self.total(FORESIGHT.name, stretches)
             gained = self.total(OWN.name, stretches) - self.total(variant.name, stretches)
-            if variant is AS_STATED:  # another plant has another bound
-                gained -= self.total(FORESIGHT.name, stretches) - self.total(AS_STATED_FORESIGHT.name, stretches)
             found.append(Loss(variant.name, gained, 100.0 * gained / saving))
         return found
 

@@ -12,6 +12,7 @@ from models.tariffs.time_of_use import BillingPeriod
 WEEK_DAYS = 7
 Kind = Literal["common rule", "tuned rule", "loop", "perfect foresight"]
 Expects = Literal["perfect", "own", "naive", "own now, perfect beyond", "perfect now, own beyond"]
+Parameters = Literal["calibrated", "site file", "plant"]
 Floor = Literal["rest of period", "none", "known"]
 
 
@@ -42,7 +43,8 @@ class Variant:
     """Hours behind the four hours of quarters."""
     guarded: bool = True
     floor: Floor = "rest of period"
-    deviates: bool = True
+    plans_with: Parameters = "calibrated"
+    """Whose parameters the planner believes: those learned from two metered days before, the site file's, or the plant's own."""
     at_once: bool = False
     margin_kw: float = 50.0
     """How far plans stay below the peak at least; 0 for none at all."""
@@ -55,8 +57,6 @@ PERFECT = replace(OWN, name="loop, perfect forecasts", expects="perfect")
 FORESIGHT = Variant("perfect foresight", "perfect foresight")
 MAIN = (COMMON, TUNED, OWN, PERFECT, FORESIGHT)
 
-AS_STATED = replace(OWN, name="plant as in the site file", deviates=False)
-AS_STATED_FORESIGHT = replace(FORESIGHT, name="perfect foresight, plant as in the site file", deviates=False)
 SWITCHED = (
     replace(OWN, name="present quarter-hour known", expects="perfect now, own beyond"),
     replace(OWN, name="all but the present quarter-hour known", expects="own now, perfect beyond"),
@@ -68,11 +68,11 @@ SWITCHED = (
     replace(OWN, name="no floor under the peak", floor="none"),
     replace(OWN, name="the period's peak known", floor="known"),
     replace(OWN, name="no margin below the peak", margin_kw=0.0),
-    AS_STATED,
-    AS_STATED_FORESIGHT,
+    replace(OWN, name="planned with the site file's parameters", plans_with="site file"),
+    replace(OWN, name="planned with the plant's own parameters", plans_with="plant"),
     replace(OWN, name="units that follow at once", at_once=True),
 )
-"""The loop with own forecasts with one thing switched, and the bound that belongs to another plant."""
+"""The loop with own forecasts with one thing switched."""
 
 WEEKS = tuple(
     Stretch(f"{season} week", date(2015, month, day), WEEK_DAYS)

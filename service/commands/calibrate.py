@@ -1,17 +1,16 @@
 """``calibrate``: learn from days of readings what a site's parameters really are, and keep it beside the site file."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
 from rich.table import Table
 
 from models.errors import SetupError
-from models.horizon import QUARTER, Horizon
 from models.ports import Reading
-from models.site import Site
 from models.site.file import load_site
+from scenarios.metered import emulated_days
 from service.calibrations import append_revisions, beside
 from service.commands.estimate import readings_of, table_of
 from service.commands.files import require_writable
@@ -42,32 +41,6 @@ def show_calibration(
     append_revisions(target, learning.calibrations, max(c.end for c in learning.calibrations))
     console.print(_kept(learning, target))
     return 0
-
-
-def emulated_days(site: Site, day: date, days: int, seed: int) -> History:
-    """Yield what an emulated plant's meters show every quarter hour while the common operator runs it."""
-    from hil.emulators.inprocess import InProcessPlant
-    from hil.emulators.plant import EmulatedPlant
-    from models.actuals import Actuals
-    from models.dispatch import DispatchProblem
-    from models.forecast.naive import PerfectForecaster
-    from scenarios.day import JumpingClock, local_day
-    from scenarios.rules import Rule, RulePlanner
-    from scenarios.setpoints import setpoints_kw
-    from service.commands.estimate import shown_now
-    from twin.state import start_snapshot
-
-    start = local_day(site, day).start
-    horizon = Horizon.uniform(start, start + timedelta(days=days))
-    forecast = PerfectForecaster(Actuals(site, seed)).forecast(horizon)
-    plan = RulePlanner(site, Rule()).plan(DispatchProblem(site, horizon, forecast, start_snapshot(site, start)))
-    plant, clock = EmulatedPlant(site, seed, start), JumpingClock(start)
-    door = InProcessPlant(site, plant, clock)
-    for at in horizon.edges[:-1]:
-        for asset, power_kw in setpoints_kw(site, plan, forecast, at).items():
-            if asset in plant.units:
-                plant.command(asset, power_kw)
-        yield at + QUARTER, shown_now(door, plant, clock, at + QUARTER)
 
 
 def tabled(path: Path) -> History:

@@ -1,18 +1,16 @@
 """``estimate``: one consistent state of all carriers out of a site's readings, with a verdict on every sensor."""
 
-import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.table import Table
 
 from models.errors import SetupError
-from models.ports import Quality, Reading, ReadingSource
+from models.ports import Quality, Reading
 from models.site import Site
 from models.site.file import load_site
 from service.calibrations import load_revised
@@ -22,10 +20,6 @@ from service.console.figures import grouped
 from twin.estimate.live import LiveEstimator
 from twin.estimate.problem import Origin, SensorReport, SensorStatus
 from twin.estimate.site import SiteEstimate
-
-if TYPE_CHECKING:
-    from hil.emulators.plant import EmulatedPlant
-    from scenarios.day import JumpingClock
 
 POLL = timedelta(minutes=5)
 POLLS = 6
@@ -63,6 +57,7 @@ def emulated(site: Site, estimator: LiveEstimator, until: datetime, seed: int) -
     from hil.emulators.inprocess import InProcessPlant
     from hil.emulators.plant import EmulatedPlant
     from scenarios.day import JumpingClock
+    from scenarios.metered import shown_now
 
     start = until - POLLS * POLL
     plant, clock = EmulatedPlant(site, seed, start), JumpingClock(start)
@@ -72,17 +67,6 @@ def emulated(site: Site, estimator: LiveEstimator, until: datetime, seed: int) -
         at = start + poll * POLL
         found = estimator.update(shown_now(door, plant, clock, at), at)
     return found
-
-
-def shown_now(door: ReadingSource, plant: "EmulatedPlant", clock: "JumpingClock", at: datetime) -> Sequence[Reading]:
-    """Return what an emulated plant's meters show after it has lived until an instant."""
-
-    async def live() -> Sequence[Reading]:
-        await clock.sleep((at - clock.now()).total_seconds())
-        plant.advance(at)
-        return await door.read()
-
-    return asyncio.run(live())
 
 
 def read_table(path: Path, at: datetime) -> Sequence[Reading]:

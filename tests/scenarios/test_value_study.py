@@ -24,8 +24,6 @@ from scenarios.value.run import Bench, Outcome, run_foresight, run_rule
 from scenarios.value.study import Shelf, portions
 from scenarios.value.summary import Study
 from scenarios.value.variants import (
-    AS_STATED,
-    AS_STATED_FORESIGHT,
     COMMON,
     FORESIGHT,
     MAIN,
@@ -157,7 +155,6 @@ def study() -> Study:
         found += [outcome(PERFECT.name, stretch, 102.0), outcome(OWN.name, stretch, 104.0)]
         found += [outcome(FORESIGHT.name, stretch, 100.0, bound=99.0)]
     found.append(outcome("a plan every hour", "one week", 107.0))
-    found += [outcome(AS_STATED.name, "two week", 101.0), outcome(AS_STATED_FORESIGHT.name, "two week", 98.5)]
     return Study(found)
 
 
@@ -175,7 +172,6 @@ def test_losses_follow_one_another_and_switches_stand_alone(study: Study) -> Non
     chain = list(losses.values())[:3]
     assert [x.points for x in chain] == pytest.approx([10.0, 20.0, 20.0])
     assert losses["a plan every hour"].points == pytest.approx(-30.0)
-    assert losses[AS_STATED.name].cost == pytest.approx(104.0 - 101.0 - (100.0 - 98.5))
 
 
 def test_every_operator_of_a_study_has_a_name_of_its_own_and_every_loop_a_process() -> None:

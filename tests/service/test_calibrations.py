@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 from hil.emulators.deviations import deviated
 from models.errors import SetupError
 from models.site import load_site
+from scenarios.metered import emulated_days
 from scenarios.sites import park_path
 from service.calibrations import append_revisions, beside, in_force, load_revised, read_revisions
-from service.commands.calibrate import emulated_days
 from twin.calibrated import calibrated
 from twin.learn import learn, observe
 
