@@ -4,6 +4,7 @@ import numpy as np
 import xarray as xr
 from sample_networks import cable, ring
 
+from models.networks.data import Switch
 from models.networks.electricity import n1, solve_electricity
 from models.networks.status import Status
 
@@ -23,6 +24,15 @@ def test_an_outage_equals_the_grid_without_that_line():
         np.testing.assert_allclose(failed.vm_pu.sel(outage=name), alone.vm_pu, atol=1e-9)
         np.testing.assert_allclose(failed.loading_share.sel(outage=name), alone.loading_share, atol=1e-8)
     assert (failed.status.drop_sel(outage="t1") == Status.OK).all()
+
+
+def test_the_outage_of_a_line_open_at_one_end_takes_its_charging_away():
+    network = ring(Switch(id="open", bus="a", element="da", kind="line", closed=False))
+    failed = n1(network, P_KW, outages=["da"]).isel(outage=0)
+    lines = tuple(replace(line, in_service=line.id != "da") for line in network.lines)
+    alone = solve_electricity(replace(network, lines=lines), P_KW)
+    np.testing.assert_allclose(failed.vm_pu, alone.vm_pu, atol=1e-9)
+    assert abs(failed.vm_pu - solve_electricity(network, P_KW).vm_pu).max() > 1e-6
 
 
 def test_a_lost_transformer_leaves_everybody_dark_and_says_how_much():

@@ -14,8 +14,10 @@ from models.networks.electricity.kernels import (
 )
 from models.networks.jit import compiled
 
-Outages = tuple[Ints, Ints, Complexes, Complexes, Complexes, Complexes]
-"""Edge (-1: none), branches on that edge, and ff, ft, tf, tt of the branch, in the direction of the edge."""
+Outages = tuple[Ints, Ints, Ints, Ints, Complexes, Complexes, Complexes, Complexes]
+"""Edge (-1: none, as of a branch open at one end), branches on that edge, both nodes (-1: none), and ff, ft, tf, tt of the branch.
+
+All in the direction of the edge."""
 
 
 @compiled
@@ -54,19 +56,20 @@ def run_outages(
     last: int,
 ) -> None:
     """Fill ``v`` (outage, step, node); ``start`` and ``s`` have dims (step, node)."""
-    at, together, ff, ft, tf, tt = outages
+    at, together, lower, upper, ff, ft, tf, tt = outages
     work = workspace(len(held), len(plan[1]))
     for c in range(first, last):
         y_edge, y_back, y_diag = ys[0].copy(), ys[1].copy(), ys[2].copy()
         stands = held.copy()
         k = at[c]
         if k >= 0:
-            a, b = edges[0][k], edges[1][k]
             alone = together[c] == 1
             y_edge[k] = 0.0 if alone else y_edge[k] - ft[c]
             y_back[k] = 0.0 if alone else y_back[k] - tf[c]
-            y_diag[a] -= ff[c]
-            y_diag[b] -= tt[c]
+        if lower[c] >= 0:
+            y_diag[lower[c]] -= ff[c]
+        if upper[c] >= 0:
+            y_diag[upper[c]] -= tt[c]
         mark_live(edges, y_edge, live[c])
         for i in range(len(held)):
             if live[c, i] == 0:

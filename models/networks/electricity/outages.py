@@ -83,8 +83,8 @@ def _run(
 
 def _taken_out(
     grid: CompiledGrid, out: npt.NDArray[np.int64]
-) -> tuple[IntArray, IntArray, ComplexArray, ComplexArray, ComplexArray, ComplexArray]:
-    """Return edge, branches on it and the two-port of every outage in the direction of its edge."""
+) -> tuple[IntArray, IntArray, IntArray, IntArray, ComplexArray, ComplexArray, ComplexArray, ComplexArray]:
+    """Return edge, branches on it, both nodes and the two-port of every outage in the direction of its edge."""
     b = grid.branches
     edge = {pair: k for k, pair in enumerate(zip(grid.edge_from.tolist(), grid.edge_to.tolist(), strict=True))}
     through = b.ft != 0
@@ -97,7 +97,12 @@ def _taken_out(
     first, last = np.where(turned, b.tt[out], b.ff[out]), np.where(turned, b.ff[out], b.tt[out])
     forth, back = np.where(turned, b.tf[out], b.ft[out]), np.where(turned, b.ft[out], b.tf[out])
     shared = together[number[out]] if len(together) else np.zeros(len(out))
-    return number[out], shared.astype(np.int32), first, forth, back, last
+    lower, upper = (
+        np.where(turned, b.to_node[out], b.from_node[out]),
+        np.where(turned, b.from_node[out], b.to_node[out]),
+    )
+    nodes = lower.astype(np.int32), upper.astype(np.int32)
+    return number[out], shared.astype(np.int32), *nodes, first, forth, back, last
 
 
 def _label(
