@@ -24,6 +24,8 @@ NAMES = (
     "day_ahead",
     "networks",
     "optimizers",
+    "planning",
+    "secure",
     "bridge",
     "forecast",
     "value",
@@ -36,7 +38,7 @@ NAMES = (
 """Names that ``run`` knows, in the order of the closing table; a name without a phase is listed as not yet measured."""
 
 MACHINERY = frozenset(
-    {"__main__", "demo_site", "pipe_nets", "registry", "rows", "measure", "peers", "process", "report", "versions"}
+    {"__main__", "demo_site", "hub", "pipe_nets", "registry", "rows", "measure", "peers", "process", "report", "versions"}
 )
 UNITS_PER_S = {"s": 1.0, "ms": 1e3, "µs": 1e6}
 
