@@ -77,9 +77,14 @@ class SecuredProblem:
         """Cost of the present plan, with the price of bent rows."""
         return self._present.point.objective
 
+    @property
+    def program(self) -> Program:
+        """What :meth:`solve` would solve now."""
+        return self._with_rows(self._program)
+
     def solve(self) -> PortPlan:
         """Return the cheapest plan under all rows held; linear before :meth:`commit`, with its decisions kept after."""
-        program = self._with_rows(self._program)
+        program = self.program
         answer = self._run(program)
         if not self._committed:
             self._relaxed = answer.relaxed.objective

@@ -75,10 +75,12 @@ class AffineMap:
         """Return the values for one parameter vector."""
         if not len(self.positions):
             return self.const
-        moved: Floats = np.bincount(self.positions, self.weights * vector[self.parameters], len(self.const)).astype(
-            float
+        weights = self.weights * vector[self.parameters]
+        moved: Floats = np.bincount(self.positions, weights=weights, minlength=len(self.const)).astype(
+            float, copy=False
         )
-        return self.const + moved
+        moved += self.const
+        return moved
 
 
 @dataclass(frozen=True, slots=True)

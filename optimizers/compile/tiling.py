@@ -89,7 +89,7 @@ class _Tiling:
         self.all_steps = np.arange(grid.steps)
         self.column_start = np.cumsum([0, *(c.history + grid.size(c.extent) for c in stencil.columns)])
         self.coefficients = _Values(self)
-        self.columns_of: list[Ints] = []
+        self.columns_of: list[npt.NDArray[np.int32]] = []
         self.row_lengths: list[Ints] = []
 
     def model(self) -> CompiledModel:
@@ -104,7 +104,7 @@ class _Tiling:
             rows=rows,
             costs=costs,
             row_ptr=np.cumsum([0, *np.concatenate([np.zeros(0, np.int64), *self.row_lengths])]).astype(np.int32),
-            column_index=np.concatenate([np.zeros(0, np.int64), *self.columns_of]).astype(np.int32),
+            column_index=np.concatenate([np.zeros(0, np.int32), *self.columns_of]),
             integrality=self._integrality(),
             coefficients=self.coefficients.map(),
             column_lower=lower.map(),
@@ -192,7 +192,7 @@ class _Tiling:
             if entry.value.terms:
                 self.coefficients.add(entry.value, at[here], slots[here, k])
         self.coefficients.const.append(const[present])
-        self.columns_of.append(columns[present])
+        self.columns_of.append(columns[present].astype(np.int32))
         self.row_lengths.append(present.sum(axis=1))
         self.coefficients.count += int(present.sum())
 
@@ -213,7 +213,7 @@ class _Tiling:
         before = self.coefficients.count
         for entries, at in ((row.entries, members), (row.extra, np.array([representative]))):
             for entry in entries:
-                self.columns_of.append(self._targets(entry, at)[0])
+                self.columns_of.append(self._targets(entry, at)[0].astype(np.int32))
                 self.coefficients.append(entry.value, at)
         return self.coefficients.count - before
 
