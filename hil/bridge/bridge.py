@@ -148,6 +148,7 @@ class Bridge:
     async def close(self) -> None:
         """Stop polling and close every connection; devices with a revert timer fall back by themselves."""
         await end(self._tasks)
+        await end(self._groups.tending.values())
         for link in self._links.values():
             link.close()
         with suppress(JournalError):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from hil.bridge.driver import Driver, Words
 from hil.bridge.gate import Refusal
@@ -18,6 +19,8 @@ from hil.maps.types import Point
 from models.errors import PlantError
 from models.ports import Clock, Command, Outcome, Receipt
 
+TEND_S = 0.3
+"""Transport seconds for which a poll waits for what follows it."""
 GROUP_S = 8.0
 """A group that is not whole after so many transport seconds is taken back."""
 INSISTENCE = 5
@@ -59,11 +62,37 @@ class Groups:
         self._running: set[str] = set()
         self.torn: set[str] = set()
         """Groups that the journal, not the device, has left half-written."""
+        self.tending: dict[str, asyncio.Task[float]] = {}
+        """Device → what is being done for it beside the polls."""
         self.to_take_up = False
         """Whether a bridge before this one may have left something open that has not been taken up yet."""
 
     async def tend(self, device: PolledDevice, good: bool = True) -> float:
-        """Look after a device's targets following a poll, and close the groups that are whole again."""
+        """Look after a device's targets following a poll; returns the clock time of the next refresh.
+
+        What takes longer than :data:`TEND_S` goes on beside the polls: a device that has to be put right, read and read again must not
+        keep its line from being read, nor hide that its values have stopped moving.
+        """
+        if self.quiet:
+            return inf
+        before = self.tending.pop(device.id, None)
+        if before is not None and not before.done():
+            self.tending[device.id] = before
+            return await self._keeper.tend(device, good)
+        if before is not None:
+            before.result()
+        task = asyncio.create_task(self._tend(device, good))
+        self.tending[device.id] = task
+        await asyncio.wait({task}, timeout=TEND_S)
+        return self.tending.pop(device.id).result() if task.done() else inf
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there is nothing to look after."""
+        return not (self.to_take_up or self.torn or self._returning or self._keeper.busy)
+
+    async def _tend(self, device: PolledDevice, good: bool) -> float:
+        """Look after a device's targets, and close the groups that are whole again."""
         if self.to_take_up or self.torn:
             with suppress(JournalError):
                 self.take_up()

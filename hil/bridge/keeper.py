@@ -53,6 +53,11 @@ class Keeper:
         self._owed: deque[Callable[[], None]] = deque()
         """Records of what has happened that the journal could not take yet."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether there is anything to look after."""
+        return bool(self.targets or self.suspended or self._owed)
+
     def put(self, target: Target) -> None:
         """Let a new command take the place of the one before on its point."""
         older = self.targets.pop(target.key, None)  # who is put last is tended last
@@ -92,8 +97,6 @@ class Keeper:
         After a poll that failed nothing is written: no frame meets a device whose state is unknown.
         """
         lock = self.locks[device.id]
-        if not (self.targets or self.suspended or self._owed):
-            return inf
         self.pay()
         if not lock.locked():
             self._close_expired(device)

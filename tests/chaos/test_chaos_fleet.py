@@ -7,6 +7,7 @@ import pytest
 
 from hil.bridge.gate import refuse_sum
 from hil.bridge.polled import PolledDevice
+from hil.faultproxy import Fault, Kind
 from hil.maps.load import parse_map
 from models.ports import Quality, Reading
 from models.site import Device
@@ -40,6 +41,13 @@ def test_a_bridge_killed_between_the_record_of_a_group_and_its_first_frame_comes
 def test_a_revert_timer_does_not_wait_for_a_slow_pulse(tmp_path):
     plan = FleetPlan(seed=4319, acts=(Act(8.508, 0, "reverting", (251,), 20.0), Act(16.016, 0, "start", (1,), 20.0)))
     assert violations(run(plan, tmp_path)) == []
+
+
+def test_polls_go_on_while_a_device_is_put_right(tmp_path):
+    """Six values that a frozen gateway denies take long to put right; that its values stand is found meanwhile."""
+    act = Act(9.373, 0, "group", (74, 975, 79, 410, 1202, 82), 20.0)
+    frozen = Trouble(0, Fault(Kind.REPLAY, 11.175, 18.843))
+    assert violations(run(FleetPlan(seed=300257, framer="rtu", acts=(act,), troubles=(frozen,)), tmp_path)) == []
 
 
 def test_a_refresh_that_cannot_be_recorded_does_not_stop_the_clock(tmp_path):

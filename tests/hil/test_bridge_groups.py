@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.bridge import Bridge, Mode, driver
@@ -155,6 +155,7 @@ def test_a_group_submitted_twice_is_written_once(bench, tmp_path):
 SIX = st.lists(st.integers(0, 1000), min_size=6, max_size=6)
 
 
+@settings(deadline=None)
 @given(before=SIX, after=SIX)
 def test_every_prefix_of_a_group_adds_up_to_no_more_than_one_of_its_ends(before, after):
     found, _ = parse_map(TEXT, "sixfold")
