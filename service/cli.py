@@ -101,6 +101,19 @@ def dispatch(
 
 
 @app.command()
+def linepack(
+    site: SiteFile = PARK,
+    day: Day = SUMMER_DAY,
+    seed: Seed = 1,
+    deadline: Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take")] = 60.0,
+) -> None:
+    """Ask the gas in the pipes what it could carry of one day, and where it is worth it, when to buy; exit 1 when demand stays short."""
+    from service.commands.linepack import linepack_day
+
+    raise typer.Exit(linepack_day(site, day.date(), seed=seed, deadline_s=deadline))
+
+
+@app.command()
 def flow(
     site: SiteFile = PARK,
     at: At = NOON,
