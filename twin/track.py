@@ -21,8 +21,10 @@ SETPOINT = "setpoint_kw"
 SETTLE = timedelta(minutes=5)
 """How long a unit may take to do what it is told, ramps apart."""
 APART_SHARE = 0.2
+APART_SIZE_SHARE = 0.05
 APART_KW = 20.0
-"""A unit is apart from its command by more than 20 % of it and 20 kW: less is what a rating is off by on a warm day."""
+"""A unit is apart from its command by more than 20 % of it, 5 % of its size and 20 kW: less is what a rating is off by on a warm
+day, or what a standing boiler gives to close the balance."""
 STORED_SHARE = 0.1
 """A store that is further from its plan than this share of its size makes the plan stale."""
 IMPORT_SHARE = 0.1
@@ -171,7 +173,8 @@ class Tracker:
         if at - track.commanded_at < SETTLE + _ramp_time(asset, abs(told - done)):
             return
         apart = abs(done) - abs(told) if isinstance(asset, LIMITS) else abs(done - told)
-        if apart > max(APART_KW, APART_SHARE * max(abs(told), abs(done))):
+        size = size_kw(power_range_kw(asset))
+        if apart > max(APART_KW, APART_SIZE_SHARE * size, APART_SHARE * max(abs(told), abs(done))):
             since = clock(track.commanded_at)
             words = f"told {told:g} kW since {since} and does {done:.0f} kW. Plan with what it does, or see why."
             yield Finding(Severity.WARNING, asset.id, words, (asset.id,), done, told)
