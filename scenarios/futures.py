@@ -37,9 +37,7 @@ class Futures:
     def scenarios(self) -> list[Scenario]:
         """Return one future per week before: today's forecast with the errors of its weekday."""
         share = 1.0 / len(self.errors)
-        return [
-            Scenario(f"as {self.day - timedelta(days=k + 1)}", share, self._with(e)) for k, e in enumerate(self.errors)
-        ]
+        return [Scenario(f"as {d}", share, self._with(e)) for d, e in zip(self.before, self.errors, strict=True)]
 
     def quantiles(self, levels: tuple[float, ...] = (0.1, 0.5, 0.9)) -> xr.DataArray:
         """Return the forecast's quantiles by its errors, dims (series, time, quantile); the middle one is the forecast itself."""
