@@ -12,8 +12,8 @@ from models.carriers import Carrier
 from models.components import AnyAsset, Asset, Chp, ExtractionChp
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.tariffs.tariff import Tariff
-from models.tariffs.terms import from_time_of_use
 from models.tariffs.time_of_use import TimeOfUseTariff
+from models.tariffs.written import from_time_of_use
 from models.units import Id, Kw, NonNegative, PositiveKw, Price, Share
 
 FORMAT = "jouletwin-site/1"

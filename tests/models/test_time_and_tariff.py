@@ -8,7 +8,7 @@ import pytest
 from models.errors import ForecastError
 from models.forecast import Forecast
 from models.horizon import Horizon, from_index, to_index
-from models.tariffs.terms import from_time_of_use, optimizer_terms
+from models.tariffs.terms import optimizer_terms
 from models.tariffs.time_of_use import (
     BillingPeriod,
     PriceBand,
@@ -16,6 +16,7 @@ from models.tariffs.time_of_use import (
     Window,
     calendar_month,
 )
+from models.tariffs.written import from_time_of_use
 
 MIDNIGHT_CN = datetime(2015, 7, 14, 16, tzinfo=UTC)
 TARIFF = TimeOfUseTariff(

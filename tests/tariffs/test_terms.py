@@ -28,7 +28,7 @@ from models.tariffs.components import (
 )
 from models.tariffs.money import micro
 from models.tariffs.tariff import Tariff, Version
-from models.tariffs.terms import BilledSoFar, from_time_of_use, optimizer_terms
+from models.tariffs.terms import BilledSoFar, optimizer_terms
 from models.tariffs.time_of_use import (
     BillingPeriod,
     EnergyBlock,
@@ -38,6 +38,7 @@ from models.tariffs.time_of_use import (
     Window,
     calendar_month,
 )
+from models.tariffs.written import from_time_of_use
 
 NIGHT = Window(start_h=22, end_h=6.5)
 SITE_TARIFF = TimeOfUseTariff(
