@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,25 @@ class Extension:
 
     def extended(self, program: Program) -> Program:
         """Return a program of the case (relaxed, whole or fixed) with losses, levers and the rows that tie them."""
+        (whole, most), more = self._rows, self.columns - self.own
+        upper, ties = [lever.upper for lever in self.levers], whole.shape[0] - len(program.row_lower) - len(most)
+        return replace(
+            program,
+            row_ptr=whole.indptr.astype(np.int32),
+            column_index=whole.indices.astype(np.int32),
+            coefficients=whole.data,
+            column_lower=np.concatenate([program.column_lower, np.zeros(more)]),
+            column_upper=np.concatenate([program.column_upper, np.full(self.steps, np.inf), *upper]),
+            row_lower=np.concatenate([program.row_lower, np.zeros(ties), np.full(len(most), -np.inf)]),
+            row_upper=np.concatenate([program.row_upper, np.zeros(ties), most]),
+            cost=np.concatenate([program.cost, np.zeros(more)]),
+            integrality=np.concatenate([program.integrality, np.zeros(more, dtype=program.integrality.dtype)]),
+        )
+
+    @cached_property
+    def _rows(self) -> tuple[sparse.csr_array, Floats]:
+        """The matrix of every program of the case (its own, losses drawn from the balance, ties, circles) and the circles' sides."""
+        program = self.case.program
         balance, unserved, feeding = self._grid(program)
         every, held = np.arange(self.steps), len(program.row_ptr) - 1
         drawn = sparse.coo_array((np.full(self.steps, -feeding), (balance, every)), shape=(held, self.steps))
@@ -82,19 +102,7 @@ class Extension:
         circles, most = circle_rows(self)
         whole = sparse.csr_array(sparse.vstack([top, ties, circles]) if ties.shape[0] + len(most) else top)
         whole.sort_indices()
-        upper, more = [lever.upper for lever in self.levers], self.columns - self.own
-        return replace(
-            program,
-            row_ptr=whole.indptr.astype(np.int32),
-            column_index=whole.indices.astype(np.int32),
-            coefficients=whole.data,
-            column_lower=np.concatenate([program.column_lower, np.zeros(more)]),
-            column_upper=np.concatenate([program.column_upper, np.full(self.steps, np.inf), *upper]),
-            row_lower=np.concatenate([program.row_lower, np.zeros(ties.shape[0]), np.full(len(most), -np.inf)]),
-            row_upper=np.concatenate([program.row_upper, np.zeros(ties.shape[0]), most]),
-            cost=np.concatenate([program.cost, np.zeros(more)]),
-            integrality=np.concatenate([program.integrality, np.zeros(more, dtype=program.integrality.dtype)]),
-        )
+        return whole, most
 
     def values(self, x: Floats, quantity: str) -> dict[str, Floats]:
         """Return the levers of one quantity in a point, by asset."""
