@@ -1,5 +1,6 @@
 """The race, the choice and what is said about it, on small histories with known structure."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 import xarray as xr
 
 from models.forecast.candidates import BASELINES, WEEK
+from models.forecast.drift import drifted
 from models.forecast.grid import PER_DAY, Quarters, instant_of, number_of
+from models.forecast.margins import NetBand
 from models.forecast.own import OwnForecaster
 from models.forecast.training import Trained, Trainer, load_trained, save_trained
 from models.forecast.weather import NoWeather
@@ -186,3 +189,45 @@ def test_gaps_negative_loads_spikes_and_steps_are_named_at_once(site: Site) -> N
 def test_what_was_learned_is_kept_and_read_back(trained: Trained, tmp_path) -> None:
     save_trained(trained, tmp_path / "learned")
     assert load_trained(tmp_path / "learned").chosen == trained.chosen
+
+
+def test_a_revised_value_is_read_again_with_the_next_issue(site: Site, trained: Trained) -> None:
+    table = made_up(DAYS + 4)
+    history = TableHistory(table)
+    own = OwnForecaster(site, history, trained, NoWeather())
+    horizon = day_after(DAYS + 2)
+    own.forecast(horizon)
+    late = number_of(horizon.start) - 40 - START
+    table.values[0, late : late + 8] += 30.0
+    before = own.recent_errors()[0].copy()
+    own.forecast(Horizon.uniform(horizon.start + 12 * QUARTER, horizon.end))
+    after = own.recent_errors()[0]
+    assert np.nansum(np.abs(after)) > np.nansum(np.abs(before)) + 200.0
+
+
+def test_drift_is_told_with_the_way_it_goes(site: Site, trained: Trained) -> None:
+    table, horizon = made_up(DAYS + 14), day_after(DAYS + 12)
+    own = OwnForecaster(site, TableHistory(table), trained, NoWeather())
+    own.forecast(horizon)
+    assert not [f for f in drifted(own) if f.place == "load_weekly_kw"]
+    moved = table.values.copy()
+    moved[0, (DAYS + 5) * PER_DAY :] += 40.0
+    own = OwnForecaster(site, TableHistory(Quarters(NAMES, START, moved)), trained, NoWeather())
+    own.forecast(horizon)
+    told = [f for f in drifted(own) if f.place == "load_weekly_kw"]
+    assert told
+    assert "Train again" in told[0].message
+
+
+def test_the_margin_covers_most_errors_and_reality_far_off_is_noticed(site: Site, trained: Trained) -> None:
+    named = replace(trained, names=("el_mill_kw", *NAMES[1:]))
+    table = made_up(DAYS + 4)
+    own = OwnForecaster(site, TableHistory(Quarters(named.names, START, table.values)), named, NoWeather())
+    horizon = day_after(DAYS + 2)
+    expected = own.forecast(horizon).values.sel(series="el_mill_kw").to_numpy()
+    band = NetBand(own, site)
+    assert 0.0 < band.margin_kw() < 10.0
+    at = horizon.start
+    assert not band.left(at, {"el_mill_kw": float(expected[0]) + 1.0})
+    assert band.left(at, {"el_mill_kw": float(expected[0]) + 90.0})
+    assert not band.left(at - timedelta(days=3), {"el_mill_kw": 1e4})  # nothing was said of that instant
