@@ -28,13 +28,13 @@ def cigre_year(bench: Bench) -> Iterable[Row]:
 @case("networks", "electricity year SimBench MV rural", size=35_040, quick_size=96, packages=(*PACKAGES, "simbench"))
 def simbench_year(bench: Bench) -> Iterable[Row]:
     """Time a year of SimBench's own profiles on 1-MV-rural--0-sw against the loop, scaled from 96 steps."""
-    net, series = _simbench()
+    net, series = simbench_net()
     p_kw, q_kvar = (s.isel(time=slice(0, bench.size)) for s in series[1:])
     return _beside_loop(bench, net, _simbench_steps(net), series[0], p_kw, q_kvar, 1 / 500)
 
 
 @cache
-def _simbench() -> tuple[Any, tuple[Any, xr.DataArray, xr.DataArray]]:
+def simbench_net() -> tuple[Any, tuple[Any, xr.DataArray, xr.DataArray]]:
     """Return the net, and our grid with its series; loading takes ten seconds, so once for all phases."""
     import simbench
 
@@ -133,7 +133,7 @@ def _run_timeseries(net: Any, go_to: Callable[[int], None], steps: int) -> float
 @case("networks", "outages SimBench MV rural", size=1, packages=(*PACKAGES, "simbench"))
 def radial_outages(bench: Bench) -> Iterable[Row]:
     """Time all single line outages of a radial medium-voltage grid against the loop, scaled from 24 of them."""
-    net, (network, p_kw, q_kvar) = _simbench()
+    net, (network, p_kw, q_kvar) = simbench_net()
     _simbench_steps(net)(48)
     step = {"time": slice(48, 49)}
     return _outages(bench, net, network, p_kw.isel(step), q_kvar.isel(step), 1 / 150)

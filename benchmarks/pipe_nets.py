@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import pi
 from typing import Any
 
-from models.networks.data import GasNetwork, Junction, Pipe, PipeNetwork
+from models.networks.data import Friction, GasNetwork, Junction, Pipe, PipeNetwork, PressureSource
 from models.networks.fluids import GAS_CONSTANT_J_PER_MOL_K
 
 ATMOSPHERE_KPA = 101.325
@@ -50,13 +50,56 @@ def heat_network(tables: Mapping[str, Any], return_degc: float) -> PipeNetwork:
     )
 
 
-def gas_network(tables: Mapping[str, Any]) -> GasNetwork:
+def gas_network(tables: Mapping[str, Any], friction: Friction = "nikuradse") -> GasNetwork:
     """Return a gas net; its density law follows from the density at normal conditions and the linear compressibility."""
     height = tables["height_m"]
     zero, at_ten = tables["compressibility"]
     molar = tables["normal_kg_per_m3"] * GAS_CONSTANT_J_PER_MOL_K * NORMAL_K / (ATMOSPHERE_KPA * 1e3) * 1e3
     source = str(tables["source"])
-    pipes = [
+    pipes = _plain_pipes(tables)
+    pipes += [_valve(f"v{k}", *valve) for k, valve in enumerate(tables.get("joined", ()))]
+    further = ((str(int(j)), bar) for j, bar in tables.get("further", ()))
+    return GasNetwork(
+        id="gas",
+        junctions=tuple(Junction(id=j, height_m=h) for j, h in height.items()),
+        pipes=tuple(pipes),
+        further_sources=tuple(
+            PressureSource(junction=j, pressure_kpa=bar * 100 + ambient_kpa(height[j])) for j, bar in further
+        ),
+        source_junction=source,
+        source_pressure_kpa=tables["source_bar"] * 100 + ambient_kpa(height[source]),
+        consumers=tuple(dict.fromkeys(str(int(j)) for j, _ in tables["sinks"])),
+        pressure_min_kpa=101.0,
+        gas_degc=tables["kelvin"] - NORMAL_K,
+        molar_mass_g_per_mol=molar,
+        viscosity_upa_s=tables["viscosity_pa_s"] * 1e6,
+        friction=friction,
+        equation_of_state="linear",
+        compressibility=zero,
+        compressibility_slope_per_mpa=at_ten - zero,
+    )
+
+
+def water_network(tables: Mapping[str, Any], friction: Friction) -> PipeNetwork:
+    """Return a water net whose source stands at its pressure."""
+    valves = [_valve(f"v{k}", *valve) for k, valve in enumerate(tables["joined"])]
+    height = tables["height_m"]
+    source = str(tables["source"])
+    return PipeNetwork(
+        id="water",
+        carrier="water",
+        junctions=tuple(Junction(id=j, height_m=h) for j, h in height.items()),
+        pipes=(*_plain_pipes(tables), *valves),
+        plant_junction=source,
+        consumers=tuple(dict.fromkeys(str(int(j)) for j, _ in tables["sinks"])),
+        pump_lift_kpa=0.0,
+        return_pressure_kpa=tables["source_bar"] * 100 + ambient_kpa(height[source]),
+        friction=friction,
+    )
+
+
+def _plain_pipes(tables: Mapping[str, Any]) -> list[Pipe]:
+    return [
         Pipe(
             id=f"p{k}",
             from_junction=str(int(a)),
@@ -68,21 +111,16 @@ def gas_network(tables: Mapping[str, Any]) -> GasNetwork:
         )
         for k, (a, b, km, mm, rough, zeta) in enumerate(tables["pipes"])
     ]
-    return GasNetwork(
-        id="gas",
-        junctions=tuple(Junction(id=j, height_m=h) for j, h in height.items()),
-        pipes=tuple(pipes),
-        source_junction=source,
-        source_pressure_kpa=tables["source_bar"] * 100 + ambient_kpa(height[source]),
-        consumers=tuple(dict.fromkeys(str(int(j)) for j, _ in tables["sinks"])),
-        pressure_min_kpa=101.0,
-        gas_degc=tables["kelvin"] - NORMAL_K,
-        molar_mass_g_per_mol=molar,
-        viscosity_upa_s=tables["viscosity_pa_s"] * 1e6,
-        friction="nikuradse",
-        equation_of_state="linear",
-        compressibility=zero,
-        compressibility_slope_per_mpa=at_ten - zero,
+
+
+def _valve(name: str, first: float, last: float, mm: float, zeta: float) -> Pipe:
+    return Pipe(
+        id=name,
+        from_junction=str(int(first)),
+        to_junction=str(int(last)),
+        length_m=0.0,
+        inner_diameter_mm=mm,
+        loss_coefficient=zeta,
     )
 
 

@@ -14,7 +14,7 @@ from models.networks.pipes import PipeModel, compile_pipes, sum_at, to_junctions
 from models.networks.status import Status
 
 
-def solve_water(network: PipeNetwork, demand_m3_per_h: xr.DataArray) -> xr.Dataset:
+def solve_water(network: PipeNetwork, demand_m3_per_h: xr.DataArray, *, fluid: Fluid | None = None) -> xr.Dataset:
     """Return pressures and flows of every step.
 
     Parameters
@@ -24,6 +24,8 @@ def solve_water(network: PipeNetwork, demand_m3_per_h: xr.DataArray) -> xr.Datas
         those at ``supply_degc``.
     demand_m3_per_h
         Water drawn, dims (consumer, time); a negative number feeds in.
+    fluid
+        Properties to use, those of the supply; the network's water when left out.
 
     Returns
     -------
@@ -31,7 +33,7 @@ def solve_water(network: PipeNetwork, demand_m3_per_h: xr.DataArray) -> xr.Datas
         ``pressure_kpa`` (absolute; junction, time), ``flow_kg_per_s``, ``velocity_m_per_s`` (pipe, time),
         ``plant_flow_kg_per_s``, ``status`` and ``residual_kpa`` (time). ``BOUND`` marks steps with a pressure below vacuum.
     """
-    model, fluid, time = compile_pipes(network), liquid(network), axis_of(demand_m3_per_h)
+    model, fluid, time = compile_pipes(network), fluid or liquid(network), axis_of(demand_m3_per_h)
     wanted = table(demand_m3_per_h, "consumer", network.consumers, time, "demand_m3_per_h")
     demand, stranded = sum_at(model.consumers, wanted * (fluid.supply_kg_per_m3 / 3600), model.graph.node_count)
     m, pressure, residual = _run(network, model, fluid, demand)
