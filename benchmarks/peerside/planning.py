@@ -1,11 +1,13 @@
 """The same small hub sized by PyPSA and by oemof.solph: grid, sun, battery, heat pump and gas boiler over one stretch of hours."""
 
 import logging
+import tempfile
 import warnings
+from pathlib import Path
 from typing import Any
 
+import highspy
 import pandas as pd
-import pyomo.environ
 from serve import serve
 
 warnings.simplefilter("ignore")
@@ -85,8 +87,19 @@ def oemof_hub(hub: Hub) -> dict[str, Any]:
         ),
     )  # fmt: skip
     model = solph.Model(system)
-    pyomo.environ.SolverFactory("appsi_highs").solve(model)
-    return {"cost": float(model.objective())}
+    return {"cost": _solved(model)}
+
+
+def _solved(model: Any) -> float:
+    """Solve through a file: Pyomo's capture of HiGHS's output can deadlock (Pyomo issue 3908)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "hub.lp")
+        model.write(path)
+        highs = highspy.Highs()
+        highs.setOptionValue("output_flag", False)
+        highs.readModel(path)
+    highs.run()
+    return float(highs.getInfo().objective_function_value)
 
 
 serve({"pypsa": pypsa_hub, "oemof": oemof_hub})
