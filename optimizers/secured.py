@@ -71,6 +71,7 @@ class SecuredProblem:
         self._answers: list[_Answered] = []
         self._bound = self._relaxed = -np.inf
         self._committed = False
+        self._decided: Solution | None = None
 
     @property
     def objective(self) -> float:
@@ -84,14 +85,16 @@ class SecuredProblem:
 
     def solve(self) -> PortPlan:
         """Return the cheapest plan under all rows held; linear before :meth:`commit`, with its decisions kept after."""
-        program = self.program
-        answer = self._run(program)
-        if not self._committed:
-            self._relaxed = answer.relaxed.objective
-            self._bound = max(self._bound, self._relaxed)
-        values = self._map.at(point_of(answer.solution))
+        program, point, self._decided = self.program, self._decided, None
+        if point is None:
+            answer = self._run(program)
+            point = answer.solution
+            if not self._committed:
+                self._relaxed = answer.relaxed.objective
+                self._bound = max(self._bound, self._relaxed)
+        values = self._map.at(point_of(point))
         ports = PortPlan(self.ports, values, self._case.facts.step_h, self.revision)
-        self._answers.append(_Answered(ports, answer.solution, program, self._open))
+        self._answers.append(_Answered(ports, point, program, self._open))
         return ports
 
     def restore(self, plan: PortPlan) -> None:
@@ -122,10 +125,13 @@ class SecuredProblem:
         self._program = self._extension.extended(
             self._case.program.fixed(integers, np.round(point_of(decided)[integers]))
         )
+        self._decided = answer.priced  # the optimum with these decisions, prices included
         return True
 
     def add_rows(self, rows: Rows, *, replace: Container[str] = ()) -> int:
         """Add rows and return how many hold; local rows of the kinds in ``replace`` are opened, so that they bind no more."""
+        if len(rows) or replace:
+            self._decided = None
         local = self.rows.shape != int(Shape.GLOBAL)
         replaced = local & np.array([kind in replace for kind in self.rows.kind.tolist()], dtype=bool)
         self._open = np.concatenate([self._open | replaced, np.zeros(len(rows), dtype=bool)])

@@ -121,7 +121,9 @@ def secure(
     more, known = pool or Rows.empty(), held or Rows.empty()
     if len(more):
         planner.add_rows(more)
-    return _Loop(planner, check, tolerances or Tolerances(), known + more).run()
+    loop = _Loop(planner, check, tolerances or Tolerances(), known + more)
+    loop.held = len(known) > 0
+    return loop.run()
 
 
 class _Loop:
@@ -130,7 +132,7 @@ class _Loop:
         self.rounds: list[Round] = []
         self.polish: list[Round] = []
         self.best: _Seen | None = None
-        self.begun = time.monotonic()
+        self.begun, self.held = time.monotonic(), False
 
     def run(self) -> SecureResult:
         """Go round until the plan is clean, stuck, or out of time."""
@@ -146,10 +148,8 @@ class _Loop:
     def _round(self, rounds: list[Round]) -> _Seen:
         begun = time.monotonic()
         plan = self.planner.solve()
-        report, scale = self._replay(plan)
-        seen = _Seen(
-            plan, report, self.planner.objective, self._loss_error_kw(plan, report) if scale == 1.0 else np.inf
-        )
+        seen, scale = self._replayed(plan)
+        report = seen.report
         rows = report.balance + report.findings
         self.pool = self.pool + rows
         self.planner.add_rows(rows)
@@ -158,6 +158,17 @@ class _Loop:
         if scale == 1.0 and (self.best is None or _size(report) < _size(self.best.report)):
             self.best = seen
         return seen
+
+    def _replayed(self, plan: PortPlan) -> tuple[_Seen, float]:
+        """Return a replayed plan; where rows are held that are likely to be enough, slopes are only asked for when they are not."""
+        if self.held and not self.rounds:
+            report = self.check.check(plan, gradients=False)
+            seen = _Seen(plan, report, self.planner.objective, self._loss_error_kw(plan, report))
+            if self._clean(seen):
+                return seen, 1.0
+        report, scale = self._replay(plan)
+        error = self._loss_error_kw(plan, report) if scale == 1.0 else np.inf
+        return _Seen(plan, report, self.planner.objective, error), scale
 
     def _replay(self, plan: PortPlan) -> tuple[Report, float]:
         """Return the replay; where the networks cannot carry the plan, that of the largest share of it that they can."""
