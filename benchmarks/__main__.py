@@ -1,4 +1,4 @@
-"""Command line of the benchmarks: ``python -m benchmarks list`` and ``python -m benchmarks run NAME... [--quick] [--json FILE]``."""
+"""Command line of the benchmarks: ``python -m benchmarks list`` and ``python -m benchmarks run NAME... [--only WORD] [--quick] [--json FILE]``."""
 
 import argparse
 import sys
@@ -18,6 +18,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
     commands.add_parser("list", help="names, phases and sizes")
     run = commands.add_parser("run", help="measure; exit 1 when a target is missed")
     run.add_argument("names", nargs="+", metavar="NAME", choices=[*NAMES, "all"], help="a listed name, or all")
+    run.add_argument("--only", default="", metavar="WORD", help="only phases whose name contains this word")
     run.add_argument("--quick", action="store_true", help="small sizes, each once: shows that it runs, not how fast")
     run.add_argument("--json", type=Path, metavar="FILE", help="write the rows there")
     return parser.parse_args(argv)
@@ -59,7 +60,8 @@ def main(argv: Sequence[str]) -> int:
         print_list()
         return 0
     failures: list[str] = []
-    rows = list(measured(chosen(args.names), failures, quick=args.quick))
+    phases = [p for p in chosen(args.names) if args.only in p.name]
+    rows = list(measured(phases, failures, quick=args.quick))
     print_rows(rows, failures)
     if args.json:
         save_json(rows, args.json)

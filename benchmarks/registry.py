@@ -38,7 +38,21 @@ NAMES = (
 """Names that ``run`` knows, in the order of the closing table; a name without a phase is listed as not yet measured."""
 
 MACHINERY = frozenset(
-    {"__main__", "demo_site", "hub", "pipe_nets", "registry", "rows", "measure", "peers", "process", "report", "versions"}
+    {
+        "boost_day",
+        "estimate_cases",
+        "__main__",
+        "demo_site",
+        "hub",
+        "pipe_nets",
+        "registry",
+        "rows",
+        "measure",
+        "peers",
+        "process",
+        "report",
+        "versions",
+    }
 )
 UNITS_PER_S = {"s": 1.0, "ms": 1e3, "µs": 1e6}
 

@@ -280,7 +280,7 @@ def _with_pseudo(rows: list[Measured], wanted: Mapping[tuple[str, str], float]) 
 def _electric_sensors(wiring: Wiring, network: ElectricNetwork, measured: SiteMeasurements) -> list[Measured]:
     """Return the grid's rows; a bus whose reactive power nobody meters gets it from the consumers' power factors."""
     buses = {b.id for b in network.buses}
-    branches = {b.id for b in (*network.lines, *network.transformers)}
+    branches = {line.id for line in network.lines} | {t.id for t in network.transformers}
     rows = _measured(measured, buses | branches)
     known = {r.sensor.name for r in rows}
     for bus in wiring.at_node[Carrier.ELECTRICITY]:

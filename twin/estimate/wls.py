@@ -7,6 +7,7 @@ the networks as constraints and a scale-free stopping rule.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import qr
 
 from twin.estimate.problem import Array, Fit, Mask, RowModel, Rows
 
@@ -16,6 +17,7 @@ STEP_TOLERANCE = 1e-4
 """Stop when the step's squared length, measured in sigmas, is below this."""
 LAW_TOLERANCE = 1e-5
 RANK_TOLERANCE = 1e-9
+CLEAR_RANK = 1e-6
 ITERATIONS_MAX = 30
 HUBER_K = 1.5
 
@@ -111,11 +113,24 @@ def redundancy(fit: Fit, sigma: Array) -> Redundancy:
     scale = np.maximum(np.linalg.norm(a, axis=0), np.linalg.norm(fit.laws.slope, axis=0))
     scale = np.where(scale > 0, scale, 1.0)
     free = null_space(fit.laws.slope / scale)
-    left, singular, right = np.linalg.svd((a / scale) @ free, full_matrices=True)
+    reduced = (a / scale) @ free
+    seen, blind = _seen(reduced)
+    return Redundancy(np.eye(len(a)) - seen @ seen.T, (free @ blind) / scale[:, None], seen.shape[1])
+
+
+def _seen(matrix: Array) -> tuple[Array, Array]:
+    """Return orthonormal bases of what a matrix reaches and of what it does not see; shapes (row, rank) and (column, direction)."""
+    rows, columns = matrix.shape
+    if rows >= columns > 0:
+        q, r = np.linalg.qr(matrix)
+        size = np.abs(np.diag(r))
+        if (
+            size.min() > CLEAR_RANK * size.max()
+        ):  # every state is seen, as usual; singular values would take five times as long
+            return q, np.zeros((columns, 0))
+    left, singular, right = np.linalg.svd(matrix, full_matrices=True)
     rank = int(np.sum(singular > RANK_TOLERANCE * max(float(singular[0]) if len(singular) else 1.0, 1.0)))
-    seen = left[:, :rank]
-    blind = (free @ right[rank:].T) / scale[:, None]
-    return Redundancy(np.eye(len(a)) - seen @ seen.T, blind, rank)
+    return left[:, :rank], right[rank:].T
 
 
 def null_space(matrix: Array) -> Array:
@@ -123,6 +138,7 @@ def null_space(matrix: Array) -> Array:
     rows, columns = matrix.shape
     if rows == 0:
         return np.eye(columns)
-    _, singular, right = np.linalg.svd(matrix, full_matrices=True)
-    rank = int(np.sum(singular > RANK_TOLERANCE * singular[0])) if len(singular) and singular[0] > 0 else 0
-    return np.asarray(right[rank:].T)
+    q, r, _ = qr(matrix.T, pivoting=True, check_finite=False)
+    size = np.abs(np.diag(r))
+    rank = int(np.sum(size > RANK_TOLERANCE * size[0])) if size[0] > 0 else 0
+    return np.asarray(q[:, rank:])
