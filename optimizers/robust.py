@@ -15,6 +15,7 @@ import numpy.typing as npt
 import xarray as xr
 from scipy import sparse
 
+from models.components import GridConnection
 from models.dispatch import DispatchProblem
 from models.errors import ProblemError
 from models.findings import Finding, error
@@ -105,6 +106,20 @@ def reserve_kw(
     ends = [abs(weight) * abs(chosen.sel(quantile=q, drop=True) - middle) for q in (low, high)]
     more, less = ends[1].where(weight > 0, ends[0]), ends[0].where(weight > 0, ends[1])
     return xr.Dataset({"up_kw": np.sqrt((more**2).sum("series")), "down_kw": np.sqrt((less**2).sum("series"))})
+
+
+def dearer_day(
+    problem: DispatchProblem, dispatcher: Dispatcher, *, rise_share: float, budget: float, deadline_s: float = 120.0
+) -> float:
+    """Return the least cost that a plan can promise when the import price rises by ``rise_share`` in at most ``budget`` steps, whichever they are."""
+    case = dispatcher.case(problem)
+    rise = {
+        f"{grid.id}.import_kw": rise_share
+        * np.broadcast_to(np.asarray(case.parameters[f"{grid.id}.import_per_kw"]), len(problem.horizon))
+        for grid in problem.site.of_kind(GridConnection)
+    }
+    point, _ = solved(price_robust(case, rise, budget), dispatcher, problem.gap_share, deadline_s)
+    return point.objective
 
 
 def price_robust(case: Case, columns: Mapping[str, Floats], budget: float) -> Program:

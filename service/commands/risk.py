@@ -8,12 +8,15 @@ from rich.table import Table
 
 from models.site.file import load_site
 from optimizers.dispatch import Dispatcher
-from optimizers.robust import RobustPlan, Uncertainty, reserve_kw, robust_plan
+from optimizers.robust import RobustPlan, Uncertainty, dearer_day, reserve_kw, robust_plan
 from optimizers.scenarios import FirstStage
 from optimizers.stochastic import Foresight, Risk, ScenarioPlan, ScenarioPlanner
 from scenarios.futures import Futures
 from service.commands.screen import console, searching
 from service.console.figures import grouped
+
+PRICE_RISE = 0.5
+"""By how much the import price may rise in the hours that go wrong."""
 
 
 def show_risk(site_file: Path, day: date, *, seed: int, count: int, risk: Risk, budget: int, deadline_s: float) -> None:
@@ -29,12 +32,16 @@ def show_risk(site_file: Path, day: date, *, seed: int, count: int, risk: Risk, 
             worth = planner.foresight()
             begin("the worst future")
             worst = _worst(futures, budget, dispatcher, deadline_s) if budget else None
+            dear = dearer_day(futures.expected, dispatcher, rise_share=PRICE_RISE, budget=budget, deadline_s=deadline_s)
     finally:
         dispatcher.close()
     console.print(futures_table(futures, mean, averse, worth))
     console.print(worth_words(site.currency, mean, averse, worth, risk))
     if worst is not None:
         console.print(worst_words(site.currency, worst, budget))
+        console.print(
+            f"if electricity costs {PRICE_RISE:.0%} more in any {budget} hours, a plan can promise {grouped(dear)} {site.currency}"
+        )
     console.print(reserve_words(futures))
 
 

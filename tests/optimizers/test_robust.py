@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from models.errors import ProblemError
-from optimizers.robust import Uncertainty, price_robust, reserve_kw, robust_plan, spoiled
+from optimizers.robust import Uncertainty, dearer_day, price_robust, reserve_kw, robust_plan, spoiled
 from optimizers.scenarios import FirstStage, Scenario, scenario_program
 from optimizers.session import HighsSession
 from tests.optimizers.problems import battery, consumer, engine, gas, grid, hours, problem_of, site_of
@@ -95,6 +95,9 @@ def test_prices_that_may_rise_in_so_many_hours(dispatcher):
     assert none == pytest.approx(plain)
     assert four == pytest.approx(plain + 4 * 100 * 0.1)
     assert two == pytest.approx(plain + 2 * 100 * 0.1)
+    assert dearer_day(problem, dispatcher, rise_share=0.0, budget=4) == pytest.approx(plain)
+    prices = case.parameters["grid.import_per_kw"]
+    assert dearer_day(problem, dispatcher, rise_share=0.5, budget=4) <= plain + 0.5 * 100 * sum(prices) + 1e-6
 
 
 def test_reserve_adds_independent_errors_as_squares():
