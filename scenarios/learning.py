@@ -17,7 +17,7 @@ from models.tariffs.time_of_use import BillingPeriod
 
 AROUND = 60 * PER_DAY
 """So far beside the year, in quarter-hours, a weather service is asked."""
-FORMAT = "1"
+FORMAT = "2"
 """Part of every kept file's name; another one as soon as what is kept changes."""
 
 

@@ -77,6 +77,13 @@ def corrected(fold: Fold, base: Array, memory: Memory) -> Array:
     return left
 
 
+def error_by_lead(folds: Sequence[Fold], chosen: Sequence[str], memory: Memory) -> Array:
+    """Return the mean absolute error of a choice with its latest errors taken in, by lead; shape (series, 96)."""
+    every = np.concatenate([np.abs(corrected(f, pick(f.race, chosen), memory)) for f in folds], axis=1)
+    leads = np.concatenate([f.target - f.issued for f in folds])
+    return np.array([nan_mean(every, leads == k) for k in range(PER_DAY)]).T
+
+
 def mean_error(folds: Sequence[Fold], runner: str) -> Array:
     """Return the mean absolute error of a runner by series, the usual day standing in where it has a gap; NaN where it said nothing at all."""
     nothing = np.full(len(folds[0].truth), np.nan)

@@ -3,12 +3,13 @@
 import numpy as np
 
 from models.findings import Finding, warning
+from models.forecast.backtest import nan_mean
 from models.forecast.grid import PER_DAY, Array
 from models.forecast.own import OwnForecaster
 
 DAYS = 7
-WORSE = 1.6
-"""An error so many times that of the back-test is more than the season's change."""
+WORSE, WORSE_THAN_NAIVE = 1.6, 1.3
+"""Errors so many times those of the back-test, and those of yesterday or last week in the same days: a new season alone moves both."""
 LEAST_BIAS_SHARE = 0.8
 """Errors that all go one way: the mean error over the mean size of an error."""
 
@@ -16,6 +17,7 @@ LEAST_BIAS_SHARE = 0.8
 def drifted(forecaster: OwnForecaster) -> list[Finding]:
     """Return a warning for every series whose errors of the last week the back-test does not explain; train again then."""
     errors = forecaster.recent_errors()[:, -DAYS * PER_DAY :]
+    naive = np.fmin(*(nan_mean(np.abs(forecaster.naive_errors(d)[:, -DAYS * PER_DAY :])) for d in (1, 7)))
     trained = forecaster.trained
     found = []
     for row, name in enumerate(trained.names):
@@ -24,8 +26,9 @@ def drifted(forecaster: OwnForecaster) -> list[Finding]:
         if known.size < PER_DAY or not np.isfinite(expected) or expected <= 0:
             continue
         size = float(np.abs(known).mean())
-        if size > WORSE * expected:
-            found.append(warning(name, _words(known, size, expected), value=size, limit=WORSE * expected))
+        limit = max(WORSE * expected, WORSE_THAN_NAIVE * float(np.nan_to_num(naive[row])))
+        if size > limit:
+            found.append(warning(name, _words(known, size, expected), value=size, limit=limit))
     return found
 
 

@@ -211,6 +211,11 @@ class OwnForecaster:
         values = self._table.values[np.arange(len(known)), last]
         return np.asarray(np.nan_to_num(values)[:, None], dtype=float)
 
+    def naive_errors(self, days: int) -> Array:
+        """Return what the same local time some days before would have been off by over the last weeks; shape (series, quarter)."""
+        numbers = np.arange(self._table.end - ERROR_DAYS * PER_DAY, self._table.end)
+        return np.asarray(self._table.at(numbers) - self._table.at(self._now_world.local.back(numbers, days)))
+
     def recent_errors(self) -> Array:
         """Return the errors of the long part over the last weeks; shape (series, quarter), the last quarter being the one before now."""
         end = self._table.end

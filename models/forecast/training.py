@@ -16,6 +16,7 @@ from models.forecast.backtest import (
     best_of,
     consecutive,
     corrected,
+    error_by_lead,
     mean_error,
     nan_mean,
     pairs,
@@ -166,13 +167,18 @@ class Trainer:
         return calibrate(np.concatenate(scores, axis=1), np.concatenate(leads), LEVELS)
 
     def _remembering(self, folds: Sequence[Fold], runner: str) -> tuple[Memory, Array]:
-        """Return how a runner's errors last, and what it is off by when the latest are taken in; inf where it says nothing."""
+        """Return how a runner's errors last, and what it is off by when the latest are taken in; inf where it says nothing.
+
+        A lead at which the latest errors do not help is left without them.
+        """
         chosen = (runner,) * len(self.cleaned.table.names)
         told = [f for f in folds if runner in f.race]
         runs = [consecutive(f, f.truth - pick(f.race, chosen)) for f in told]
         length = min(r.shape[1] for r in runs)
         memory = remember(np.array([r[:, :length] for r in runs]))
-        error = nan_mean(np.concatenate([np.abs(corrected(f, pick(f.race, chosen), memory)) for f in told], axis=1))
+        with_it, without = (error_by_lead(told, chosen, m) for m in (memory, Memory(np.zeros_like(memory.weights))))
+        memory = Memory(np.where((with_it < without)[:, :, None], memory.weights, 0.0))
+        error = nan_mean(np.fmin(with_it, without))
         return memory, np.where(np.isfinite(mean_error(folds, runner)), error, np.inf)
 
     def _choice(self, folds: Sequence[Fold], error: Mapping[str, Array]) -> tuple[str, ...]:
@@ -184,29 +190,27 @@ class Trainer:
         return tuple(chosen)
 
     def _never_worse(self, test: BackTest, chosen: tuple[str, ...], memory: Memory) -> tuple[tuple[str, ...], Memory]:
-        """Return the choice without the latest errors where they do not help, and a plain baseline where nothing beats it."""
+        """Return the choice, and a plain baseline where nothing beats it."""
         weights = memory.weights.copy()
         final = list(chosen)
         for k, runner in enumerate(chosen):
-            plain = test.error[runner][k]
-            best = best_of({b: test.error[b] for b in BASELINES}, k)
-            if min(plain, test.chosen_error[k]) > test.error[best][k]:
-                final[k], weights[k] = best, 0.0
-            elif not test.chosen_error[k] < plain:
+            if test.chosen_error[k] > test.error[runner][k]:
                 weights[k] = 0.0
+            best = best_of({b: test.error[b] for b in BASELINES}, k)
+            if min(test.error[runner][k], test.chosen_error[k]) > test.error[best][k]:
+                final[k], weights[k] = best, 0.0
         return tuple(final), Memory(weights)
 
     def _tested(self, folds: Sequence[Fold], chosen: tuple[str, ...], memory: Memory) -> BackTest:
         errors = [np.abs(corrected(f, pick(f.race, chosen), memory)) for f in folds]
         every = np.concatenate(errors, axis=1)
-        leads = np.concatenate([f.target - f.issued for f in folds])
         local = LocalTime(self.site.location.time_zone)
         hours = np.concatenate([local.slot(f.target) // 4 for f in folds])
         days = sum(len(np.unique(f.target)) for f in folds) // PER_DAY
         return BackTest(
             {r: mean_error(folds, r) for r in RACE},
             nan_mean(every),
-            np.array([nan_mean(every, leads == k) for k in range(PER_DAY)]).T,
+            error_by_lead(folds, chosen, memory),
             np.array([nan_mean(every, hours == h) for h in range(24)]).T,
             days,
         )

@@ -77,17 +77,17 @@ def forecast_table(forecaster: OwnForecaster, bands: Bands) -> Table:
     words = f"Forecast, {bands.forecast.source}; skill against the better of yesterday and last week in the back-test"
     table = Table(title=words, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("series", no_wrap=True)
-    for head in ("first", "least", "mean", "most", "80 % band"):
+    for head in ("first", "mean", "most", "80 % wide"):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("forecast by", no_wrap=True)
+    table.add_column("by", no_wrap=True)
     table.add_column("skill", justify="right", no_wrap=True)
     values = bands.forecast.values.to_numpy()
     low, high = (bands.values.sel(quantile=q).to_numpy() for q in (0.1, 0.9))
     for row, name in enumerate(trained.names):
         own = values[row]
-        figures = (own[0], own.min(), own.mean(), own.max(), float(np.mean(high[row] - low[row])))
+        figures = (own[0], own.mean(), own.max(), float(np.mean(high[row] - low[row])))
         told = "unknown" if not np.isfinite(skill[row]) else f"{100 * skill[row]:.0f} %"
-        table.add_row(name, *(f"{v:.4g}" for v in figures), trained.chosen[row], told)
+        table.add_row(name, *(f"{v:.3g}" for v in figures), trained.chosen[row], told)
     return table
 
 
