@@ -19,7 +19,8 @@ EPOCH = datetime(2015, 7, 15, 4, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     found = emulated_site(tmp_path_factory.mktemp("bridged"))
-    return replace(found, devices=tuple(replace(d, poll_s=60.0) for d in found.devices))
+    partial = {f.ids[0] for f in check_devices(found)}  # maps of devices that alone cannot serve an asset of their kind
+    return replace(found, devices=tuple(replace(d, poll_s=60.0) for d in found.devices if d.id not in partial))
 
 
 def operated(site, story):
