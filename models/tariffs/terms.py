@@ -13,6 +13,7 @@ from models.findings import Finding, error
 from models.horizon import Horizon
 from models.tariffs.calendar import Calendar, Ints, Schedule
 from models.tariffs.components import (
+    ALL_MONTHS,
     Capacity,
     Component,
     Demand,
@@ -196,6 +197,8 @@ class _Reading:
 
     def by_step(self, schedule: Schedule, price: Mapping[int, float]) -> Array:
         """Return the mean of a price by period over every step."""
+        if len(price) == 1:
+            return np.full(len(self.count), next(iter(price.values())))
         each = np.array([price[p] for p in self.periods(schedule).tolist()], float)
         return np.bincount(self.step, weights=each) / self.count
 
@@ -205,6 +208,8 @@ class _Reading:
 
     def in_months(self, c: Energy) -> Array:
         """Return the share of every step that lies in the component's months."""
+        if len(c.months) == len(ALL_MONTHS):
+            return np.ones(len(self.count))
         return np.bincount(self.step, weights=np.isin(self.local.month, c.months)) / self.count
 
     def blocks(self, c: Energy) -> list[BlockTerm]:
@@ -228,8 +233,11 @@ class _Reading:
 
     def demand(self, c: Demand) -> list[DemandTerm]:
         """Return one term per period of a demand component that costs anything."""
-        period, floor_kw = self.periods(c.schedule)[self.first], c.rule.minimum_w / KILO
+        floor_kw = c.rule.minimum_w / KILO
         priced = [(p, t[0].price_micro) for p, t in sorted(c.tiers.items()) if t[0].price_micro]
+        period = (
+            self.periods(c.schedule)[self.first] if len(c.tiers) > 1 else np.full(len(self.count), next(iter(c.tiers)))
+        )
         return [DemandTerm(c.name, self.factor(c.name) * price, floor_kw, period == p) for p, price in priced]
 
     def fixed(self) -> float:
