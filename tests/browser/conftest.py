@@ -45,7 +45,13 @@ class Demo:
         ]
         environment = os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         self.said = []
         self.address = self._address()
@@ -57,6 +63,10 @@ class Demo:
             if found:
                 return found.group()
         raise AssertionError("the demo ended: " + "".join(self.said))
+
+    def type_in(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
 
     def wait_for_plan(self):
         until = time.monotonic() + READY_S

@@ -77,6 +77,20 @@ def test_the_flow_adds_up_now_and_over_a_period(demo, look):
     expect(page.get_by_role("button", name="24 h, kWh")).to_have_attribute("aria-pressed", "true")
 
 
+def test_a_pulled_plug_is_an_alarm_that_can_be_seen_put_aside_and_brought_back(demo, look):
+    page, witness = look(demo.address)
+    ready(page)
+    lost = page.locator("#alarms li", has=page.locator("b", has_text="wind"), has_text="is the device on")
+    demo.type_in("unplug wind")
+    expect(lost.and_(page.locator(".unacknowledged"))).to_be_visible(timeout=30_000)
+    for button, state in (("Seen", "acknowledged"), ("Aside for 1 h", "shelved"), ("Bring back", "unacknowledged")):
+        lost.get_by_role("button", name=button).click()
+        expect(lost.and_(page.locator(f".{state}"))).to_be_visible(timeout=30_000)
+    demo.type_in("plug wind")
+    expect(lost.and_(page.locator(".returned"))).to_be_visible(timeout=30_000)
+    assert witness.complaints == []
+
+
 def test_one_asset_can_be_chosen(demo, look):
     page, witness = look(demo.address)
     ready(page)
