@@ -52,6 +52,49 @@ def test_the_real_clock_is_utc_and_never_goes_back():
     assert asyncio.run(nap()) == (timedelta(0), True)
 
 
+def test_timers_a_rounding_error_apart_do_not_wait_for_each_other():
+    """Three sleepers whose wake-up lies one last digit ahead keep each other ready; time has to go on all the same."""
+
+    async def main(clock):
+        await clock.sleep(16.999999999999996)
+
+        async def sleeper():
+            naps = 0
+            while (left := 17.0 - clock.monotonic()) > 0.0 and naps < 100:
+                await clock.sleep(left)
+                naps += 1
+            return naps
+
+        return await asyncio.gather(*(sleeper() for _ in range(3)))
+
+    assert max(run_virtual(main, EPOCH)) < 100
+
+
+def test_a_set_clock_is_kept_apart_and_small_differences_are_made_up_for():
+    machine = {"wall": EPOCH, "s": 0.0}
+    clock = RealClock(lambda: machine["wall"], lambda: machine["s"], "boot")
+
+    def pass_by(seconds, set_by=0.0):
+        machine["s"] += seconds
+        machine["wall"] += timedelta(seconds=seconds + set_by)
+        return (clock.now() - EPOCH).total_seconds()
+
+    assert pass_by(10.0) == 10.0
+    assert pass_by(10.0, set_by=3600.0) == 20.0
+    assert clock.offset_s == 3600.0
+    assert pass_by(10.0, set_by=-3600.0 + 0.5) == pytest.approx(30.005)
+    assert pass_by(2000.0) == pytest.approx(2030.5)
+    anchor = clock.anchor()
+    machine["s"] += 60.0
+    machine["wall"] += timedelta(seconds=7260.0)  # the process is dead, and somebody sets the clock
+    after = RealClock(lambda: machine["wall"], lambda: machine["s"], "boot")
+    after.go_on_from(anchor)
+    assert (after.now() - EPOCH).total_seconds() == pytest.approx(2090.5)
+    rebooted = RealClock(lambda: machine["wall"], lambda: 5.0, "another boot")
+    rebooted.go_on_from(anchor)
+    assert rebooted.now() == machine["wall"]
+
+
 def test_time_stands_while_a_thread_or_a_process_works():
     async def work(clock):
         before = clock.monotonic()
