@@ -78,26 +78,30 @@ def say(outcome: Outcome) -> None:
 
 
 def value_table(lines: Sequence[Line]) -> Table:
-    """Return cost, emissions, peak, violations and the shares kept, by stretch and operator."""
-    title = "Kept: share of the saving of perfect foresight, against the tuned and the common rule"
+    """Return cost, emissions, peak, unserved kWh, steps with a voltage out of its band, and the shares kept, by stretch and operator."""
+    title = "Kept: share of the saving of perfect foresight, against either rule"
     table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for head in ("stretch", "operator"):
-        table.add_column(head, no_wrap=True)
-    for head in ("cost", "CO2 t", "peak kW", "unserved kWh", "band", "kept tuned", "common"):
+    table.add_column("", no_wrap=True)
+    for head in ("cost", "CO2 t", "peak", "short", "volts", "tuned", "common"):
         table.add_column(head, justify="right", no_wrap=True)
-    for line in lines:
-        table.add_row(
-            line.stretch,
-            line.operator,
-            grouped(line.total_cost),
-            f"{line.co2_kg / 1e3:.1f}",
-            grouped(line.peak_kw),
-            f"{line.unserved_kwh:.1f}",
-            str(line.band_breaks),
-            percent(line.kept_tuned),
-            percent(line.kept_common),
-        )
+    for k, line in enumerate(lines):
+        if k == 0 or lines[k - 1].stretch != line.stretch:
+            table.add_row(f"[bold]{line.stretch}[/]")
+        last = k + 1 == len(lines) or lines[k + 1].stretch != line.stretch
+        table.add_row(line.operator, *_cells(line), end_section=last)
     return table
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    return (
+        grouped(line.total_cost),
+        f"{line.co2_kg / 1e3:.1f}",
+        grouped(line.peak_kw),
+        f"{line.unserved_kwh:.1f}",
+        str(line.band_breaks),
+        percent(line.kept_tuned),
+        percent(line.kept_common),
+    )
 
 
 def loss_table(losses: Sequence[Loss]) -> Table:

@@ -29,6 +29,7 @@ def waterfall(losses: Sequence[Loss], title: str) -> Figure:
     labels = ["the bound in\nquarter-hours", *(_folded(loss.cause) for loss in losses), "kept by the loop"]
     axes.set_xticks(range(len(labels)), labels, fontsize=8)
     axes.set_ylabel("points of the saving of perfect\nforesight against the tuned rule", fontsize=9)
+    axes.set_ylim(top=1.08 * (100.0 + inside))
     axes.set_title(title, fontsize=10, loc="left")
     _plain(axes)
     return figure
