@@ -10,13 +10,15 @@ import pandas as pd
 from rich.table import Table
 
 from models.errors import SetupError
+from models.findings import errors_in
 from models.ports import Quality, Reading
 from models.site import Site
 from models.site.file import load_site
 from service.calibrations import load_revised
 from service.commands.files import require_writable, write_as
-from service.commands.screen import console, count
+from service.commands.screen import console, count, findings_table
 from service.console.figures import grouped
+from twin.estimate.blindspots import blind_spots
 from twin.estimate.live import LiveEstimator
 from twin.estimate.problem import Origin, SensorReport, SensorStatus
 from twin.estimate.site import SiteEstimate
@@ -46,10 +48,13 @@ def show_estimate(
     wanted = table if full else table[~table["status"].isin(["ok", "untestable"])]
     if len(wanted):
         console.print(screen_table(wanted))
+    findings = blind_spots(found.estimate)
+    if findings:
+        console.print(findings_table(findings))
     console.print(verdict(found))
     if revised.revision:
         console.print(f"calibration {revised.revision} in force")
-    return 0 if found.estimate.fit.converged and found.estimate.plausible else 1
+    return 0 if found.estimate.plausible and not errors_in(findings) else 1
 
 
 def emulated(site: Site, estimator: LiveEstimator, until: datetime, seed: int) -> SiteEstimate:
@@ -157,9 +162,6 @@ def verdict(found: SiteEstimate) -> str:
         f"chi-square {e.chi2:.1f}, limit {e.chi2_limit:.1f} at {e.degrees_of_freedom} degrees of freedom: "
         + ("the meters' accuracy explains what is left" if e.plausible else "[bold red]more than accuracy explains[/]")
     )
-    if e.unobservable:
-        some = ", ".join(e.unobservable[:6]) + (" ..." if len(e.unobservable) > 6 else "")
-        lines.append(f"[yellow]{count(len(e.unobservable), 'state')} that no sensor sees:[/] {some}")
     if not e.fit.converged:
         lines.append("[bold red]the estimate did not converge[/]; the values are those of its last iteration")
     return "\n".join(lines)

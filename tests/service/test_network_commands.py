@@ -104,8 +104,16 @@ def test_readings_come_from_a_table_and_few_of_them_leave_states_unseen(tmp_path
     table = tmp_path / "readings.csv"
     table.write_text(f"device,quantity,value\n{device},electricity_kw,-400\n")
     done = run("estimate", "--readings", str(table), "--full")
-    assert "that no sensor sees" in done.output
+    assert "no sensor sees its" in done.output
     assert "office.electricity_kw" in done.output
+
+
+def test_readings_that_observe_nothing_are_an_error_with_its_place(tmp_path):
+    table = tmp_path / "readings.csv"
+    table.write_text("device,quantity,value\nsomebody,electricity_kw,-400\n")
+    done = run("estimate", "--readings", str(table))
+    assert done.exit_code == 1
+    assert "hold nothing that a meter of this site shows" in done.output
 
 
 def test_a_table_without_a_needed_column_is_refused_in_words(tmp_path):
