@@ -58,7 +58,8 @@ class SecuredProblem:
         deadline_s: float = 20.0,
     ) -> None:
         self.problem, self.ports, self.revision, self.deadline_s = problem, tuple(ports), revision, deadline_s
-        self._dispatcher, self._end_s = dispatcher, time.monotonic() + deadline_s
+        self._dispatcher, self._begun_s = dispatcher, time.monotonic()
+        self._end_s = self._begun_s + deadline_s
         self._findings = check(problem)
         self._case: Case = dispatcher.case(problem)
         self._extension = Extension.of(self._case)
@@ -72,6 +73,7 @@ class SecuredProblem:
         self._bound = self._relaxed = -np.inf
         self._committed = False
         self._decided: Solution | None = None
+        self._build_s, self._solve_s = time.monotonic() - self._begun_s, 0.0
 
     @property
     def objective(self) -> float:
@@ -192,7 +194,9 @@ class SecuredProblem:
             short_kw={(asset, Carrier.ELECTRICITY): kw for asset, kw in unserved.items()},
         )
         gap = max(certificate.objective - self._bound, 0.0) / max(abs(certificate.objective), 1.0)
-        report = SolverReport("gap", certificate.objective, self._bound, gap, 0.0, 0.0, message, certificate.sound)
+        report = SolverReport(
+            "gap", certificate.objective, self._bound, gap, self._build_s, self._solve_s, message, certificate.sound
+        )
         made = replace(plan_of(outcome, report, self._findings), reactive_kvar=self._reactive_kvar(x))
         self._dispatcher.adopt(self._case, made, outcome)
         return made
@@ -216,7 +220,10 @@ class SecuredProblem:
         if left_s <= 0.0:
             raise SolverTimeoutError(f"{self.deadline_s:g} s were too few for the rows of the networks")
         job = Job(f"{self._case.compiled.key}:{self.revision}", program, gap_share=self.problem.gap_share)
-        return self._dispatcher.answer(job, deadline_s=left_s)
+        begun_s = time.monotonic()
+        answer = self._dispatcher.answer(job, deadline_s=left_s)
+        self._solve_s += time.monotonic() - begun_s
+        return answer
 
     def _with_rows(self, program: Program) -> Program:
         if not len(self.rows):

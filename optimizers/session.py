@@ -286,6 +286,8 @@ class HighsSession:
             status = self._which_of_the_two()
         integers = bool(self.program.integrality.any())
         usable = found.value_valid and info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        if status is Status.OPTIMAL and not usable:
+            status, message = Status.FAILED, "optimal only in its own scaling, its point breaks limits"
         duals = bool(found.dual_valid) and not integers
         return Solution(
             status=status,

@@ -146,6 +146,20 @@ def cost_line(site: Site, plan: Plan) -> str:
     return (
         f"[bold]{grouped(plan.total_cost)} {site.currency}[/]: {parts}\n"
         f"{solver.status}, {100 * solver.gap_share:.2f} % from the bound, {words}; built in {solver.build_s:.2f} s, solved in {solver.solve_s:.2f} s"
+        f"{proof_line(site, plan)}"
+    )
+
+
+def proof_line(site: Site, plan: Plan) -> str:
+    """Return what the grid says of a plan; nothing for a plan without a grid."""
+    proof = plan.proof
+    if proof is None:
+        return ""
+    rounds = "1 replay" if proof.rounds == 1 else f"{proof.rounds} replays"
+    return (
+        f"\ngrid: {proof.status.replace('_', ' ')} after {rounds}; on the grid the plan costs {grouped(proof.replayed_cost)} {site.currency}, "
+        f"none can cost less than {grouped(proof.lower_bound)}; losses {grouped(proof.loss_kwh)} kWh, "
+        f"cables at most {100 * (1 - proof.margins['loading_share']):.0f} % loaded, limits cost {grouped(proof.security_cost)} {site.currency}"
     )
 
 
