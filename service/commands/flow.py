@@ -20,7 +20,7 @@ from scenarios.setpoints import setpoints_kw
 from service.commands.files import require_writable
 from service.commands.network_files import WRITERS, write_states
 from service.commands.network_tables import element_tables, extremes, year_table
-from service.commands.screen import console
+from service.commands.screen import console, progress_console
 from service.commands.year import year_states
 from service.console.figures import grouped, local_time
 from service.history import EPOCH, History
@@ -58,7 +58,8 @@ def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int
     """Print what every network went through in a year of hours; return 1 when an hour has no solution."""
     require_writable(out, WRITERS)
     site = load_site(site_file)
-    states = year_states(site, year, seed=seed)
+    with progress_console.status(f"{site.title}: every hour of {year}, a plan by rule, balances, then the networks"):
+        states = year_states(site, year, seed=seed)
     console.print(year_table(states))
     if out is not None:
         write_states(states, out)

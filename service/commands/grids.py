@@ -19,7 +19,7 @@ from service.commands.files import require_writable
 from service.commands.n1 import flat
 from service.commands.network_files import WRITERS, write_states
 from service.commands.network_tables import element_tables, extremes, outage_table, summary, year_table
-from service.commands.screen import console, findings_table
+from service.commands.screen import console, findings_table, progress_console
 from service.console.figures import grouped
 
 SIMBENCH = "simbench:"
@@ -107,14 +107,16 @@ def show_grid(source: Path, at: datetime, *, full: bool, linear: bool, out: Path
 def show_grid_year(source: Path, year: int, *, out: Path | None) -> int:
     """Print what a grid goes through in the year of its profiles; return 1 when a quarter hour has no solution."""
     require_writable(out, WRITERS)
-    case = load_grid(source)
+    with progress_console.status(f"{source}: reading the grid and its profiles"):
+        case = load_grid(source)
     known = int(case.p_kw["time"].to_numpy()[0].astype("datetime64[Y]").astype(int)) + 1970
     if case.p_kw.sizes["time"] == 1:
         raise SetupError(f"{source} holds one state and no profiles; leave --year out, or use a SimBench grid")
     if year != known:
         raise SetupError(f"{source} holds profiles of {known}; use --year {known}")
     _tell(case)
-    states = {case.network.id: solve_electricity(case.network, case.p_kw, case.q_kvar)}
+    with progress_console.status(f"{case.network.id}: {case.p_kw.sizes['time']} steps"):
+        states = {case.network.id: solve_electricity(case.network, case.p_kw, case.q_kvar)}
     console.print(year_table(states))
     if out is not None:
         write_states(states, out)
