@@ -35,7 +35,7 @@ from twin.calibrate import Calibration
 from twin.calibrated import calibrated
 from twin.learn import learn, observe
 
-CALIBRATED_DAYS = 2
+CALIBRATED_DAYS = 1
 Progress = Callable[[Outcome], None]
 GARBAGE_EVERY = 200_000
 
@@ -147,7 +147,7 @@ class StretchWork:
 
     @cached_property
     def calibrated(self) -> Site:
-        """The site with what two days of meters before the stretch teach about its units and pipes."""
+        """The site with what a day of meters before the stretch teaches about its units and pipes."""
         stretch = self.bench.stretch
         found = self.shelf.calibrations(stretch)
         if found is None:

@@ -44,7 +44,7 @@ class Variant:
     guarded: bool = True
     floor: Floor = "rest of period"
     plans_with: Parameters = "calibrated"
-    """Whose parameters the planner believes: those learned from two metered days before, the site file's, or the plant's own."""
+    """Whose parameters the planner believes: those learned from a metered day before, the site file's, or the plant's own."""
     at_once: bool = False
     margin_kw: float = 50.0
     """How far plans stay below the peak at least; 0 for none at all."""
