@@ -111,6 +111,8 @@ def settle(demand: Floats, m: Floats, p: Floats, level: Floats, work: Gaswork, n
     """Find flows and pressures of one step from the pressure ``p[0]``; return success and the worst loop gap's share."""
     shape, tubes, model, viscosity, _, _, law = work
     tree_flows(demand, m, shape, need)
+    if not np.isfinite(need[0]):
+        return False, np.nan
     level[0] = potential(p[0], law)
     for i in range(1, len(p)):
         p[i] = p[0]

@@ -141,6 +141,8 @@ def route(flow: Floats, pipework: Pipework, m: Floats, need: Floats) -> bool:
     """Fill the flows of all edges for what nodes draw, the root balancing them; return whether every loop closes."""
     shape, _, tubes, model, media, pumps = pipework
     flow[0] = -behind(flow)
+    if not np.isfinite(flow[0]):
+        return False
     tree_flows(flow, m, shape, need)
     count, _ = close_loops(m, shape, tubes, model, media, pumps, GAP_PA)
     return count >= 0

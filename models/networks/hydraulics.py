@@ -219,5 +219,8 @@ def balance_steps(
     need = np.empty(demand.shape[1])
     for t in range(first, last):
         tree_flows(demand[t], m[t], shape, need)
+        if not np.isfinite(need[0]):
+            count[t], worst[t] = -1, np.nan
+            continue
         count[t], worst[t] = close_loops(m[t], shape, tubes, model, media, pumps, tolerance)
         descend(m[t], shape, tubes, model, viscosity[0], weight[0], pumps, 1.0, potential[t])
