@@ -7,8 +7,10 @@ import pytest
 
 from models.errors import InfeasiblePlanError, ProblemError
 from models.finance import annuity_factor, present_value
+from optimizers.alternatives import alternatives
 from optimizers.capacity import Planner, size
 from optimizers.outlook import Outlook, payments
+from optimizers.pareto import front
 from optimizers.periods import typical_year, whole_year
 from optimizers.sizes import SizeOption
 from optimizers.sizing_program import SizingProblem
@@ -142,3 +144,24 @@ def test_what_moves_more_than_limits_is_refused_by_name(dispatcher):
         ProblemError, match=r"boiler: its size in kW changes more than limits.*give the option as units"
     ):
         size(sizing(problem, option), dispatcher)
+
+
+def test_a_front_goes_from_the_cheapest_to_the_cleanest_and_no_plan_on_it_is_beaten(dispatcher):
+    plant = site_of([grid(co2_kg_per_kwh=0.5), PV, battery(), consumer("electricity")], prices=free_grid())
+    problem = problem_of(plant, hours(4), {"sun_pu": [0.0, 0.5, 0.5, 0.0], "mill_electricity_kw": 200.0})
+    options = replace(PV_OPTION, cost=1.1, lifetime_years=1), replace(STORE_OPTION, cost=0.5, lifetime_years=1)
+    planner = Planner(sizing(problem, *options), dispatcher)
+    found = front(planner, points=4)
+    costs, kg = [s.present_cost for s in found], [s.co2_kg_per_year for s in found]
+    assert costs == sorted(costs)
+    assert kg == sorted(kg, reverse=True)
+    assert kg[0] - kg[1] == pytest.approx(kg[1] - kg[2], rel=1e-3)
+    assert all(s.unserved_kwh_per_year < 1e-6 for s in found)
+    assert costs[0] == pytest.approx(planner.cheapest().present_cost)
+    with pytest.raises(ValueError, match="at least 2"):
+        front(planner, points=1)
+    with pytest.raises(ValueError, match="more than 0"):
+        alternatives(planner, found[0], slack_share=0.0)
+    near = alternatives(planner, found[0], slack_share=0.1)
+    assert all(a.sizing.present_cost <= 1.1 * costs[0] + 1e-6 for a in near)
+    assert near[1].size > near[0].size
