@@ -82,6 +82,12 @@ def lost(log, record):
             yield "L3", f"{name} counts as not applied, it landed at {mine[0]:.2f}"
 
 
+def sender(record, raw, at):
+    """Return whose frame it was that landed: a step may be commanded twice, before and after a kill."""
+    tries = [t for t in record.tries if t.raw == raw and t.at - SLACK_S <= at <= t.at + FRAME_LIFE_S + SLACK_S]
+    return max(tries, key=lambda t: t.at).command if tries else None
+
+
 def near(log, raw, at):
     """Return whether a value within the deadband stood on the device, so that nothing had to be written."""
     standing = [value for second, who, value in log if second <= at and who != "ignored"]
