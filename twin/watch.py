@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from models.carriers import Carrier
-from models.errors import FlowError
 from models.ports import Command, Quality, Reading
 from models.site import Site
 from models.state import Snapshot, TagState
@@ -107,10 +106,11 @@ class Watch:
         return self._candidates.objection(command)
 
     def _judge(self, readings: Sequence[Reading], now: datetime) -> None:
-        """Estimate once more; where no state is found the meters stay as they were judged last."""
+        """Estimate once more; where no state is found nothing is known of any meter until the next time."""
         try:
             estimate = self._estimator.update(readings, now)
-        except FlowError:
+        except Exception:  # whatever it stumbles over, an adviser must not stop the loop that it advises
+            self._give(Verdict(now, plausible=False, residual={}, disputed=(), powers=()))
             return
         reports = [r for r in estimate.estimate.sensors if r.sensor.origin is Origin.METER]
         removed = (key for r in reports if r.status is SensorStatus.REMOVED for key in self._keys(r))
@@ -121,15 +121,14 @@ class Watch:
             if r.status is not SensorStatus.UNTESTABLE
             for a, q in self._keys(r)
         }
-        self.verdict = Verdict(
-            now,
-            estimate.estimate.plausible,
-            residual,
-            tuple(sorted(k for k in self._disputed if f"{k[0]}.{k[1]}" in residual)),
-            tuple(_powers(estimate)),
-        )
-        self._candidates.present({(asset, carrier): kw for asset, carrier, kw in self.verdict.powers})
-        self.listener(self.verdict)
+        disputed = tuple(sorted(k for k in self._disputed if f"{k[0]}.{k[1]}" in residual))
+        powers = tuple(_powers(estimate))
+        self._candidates.present({(asset, carrier): kw for asset, carrier, kw in powers})
+        self._give(Verdict(now, estimate.estimate.plausible, residual, disputed, powers))
+
+    def _give(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        self.listener(verdict)
 
     def _count(self, removed: set[Key]) -> None:
         """Dispute what was taken out often enough in a row, trust again what was let in as often."""

@@ -130,6 +130,17 @@ def test_a_lying_meter_becomes_uncertain_and_closes_the_way_for_set_points_of_it
     assert watch.objection(replace(other, value=500.0)) is None
 
 
+def test_an_estimator_that_stumbles_stops_nothing_and_disputes_nothing(monkeypatch):
+    watch = Watch(PARK, Synchroniser(PARK, initial=start_snapshot(PARK, START)))
+    clock = JumpingClock(START)
+    readings = asyncio.run(InProcessPlant(PARK, EmulatedPlant(PARK, 5, START), clock).read())
+    monkeypatch.setattr(watch._estimator, "update", lambda *_: 1 / 0)
+    snapshot = watch.snapshot(readings, START)
+    assert watch.verdict.disputed == ()
+    assert not watch.verdict.plausible
+    assert {t.quality for t in snapshot.tags.values()} <= {Quality.GOOD, Quality.SUBSTITUTED}
+
+
 def test_a_new_start_knows_what_the_run_before_knew(recorded):
     path, _, _, watch = recorded
     found = memory_at_end(SqliteLog(path, read_only=True), PARK)
