@@ -171,7 +171,8 @@ def _running(asset: str, program: Program, at: int, value: float, worth: float, 
         "all that are in service run" if every and value else f"{round(value)} of {program.column_upper[at]:.0f} run"
     )
     change = "save" if worth > 0 else "cost"
-    words = f"{which}; at its best load one more would {change} {abs(worth):.2f} {currency} per hour, a start aside"
+    held_on = "; starts or minimum times keep them running" if every and value and worth < -TOLERANCE else ""
+    words = f"{which}; at its best load one more would {change} {abs(worth):.2f} {currency} per hour, a start aside{held_on}"
     return Reason(asset, "on", value, held, worth, f"{asset}: {words}")
 
 
