@@ -103,7 +103,10 @@ class Writer:
         except JournalError as problem:
             torn = commands[0].id in self._groups.torn
             code, outcome = ("unknown", Outcome.MAYBE) if torn else ("refused_journal", Outcome.NO)
-            return tuple(Receipt(c, outcome, code, str(problem), self._clock.now()) for c in commands)
+            receipts = tuple(Receipt(c, outcome, code, str(problem), self._clock.now()) for c in commands)
+            for receipt in receipts if torn else ():
+                self._keeper.record(partial(self._journal.outcome, receipt))
+            return receipts
 
     def _group_refusals(self, commands: Sequence[Command]) -> list[Refusal | None]:
         """Return what speaks against each command, or against all of them as a group."""

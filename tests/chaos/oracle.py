@@ -75,10 +75,8 @@ def lost(log, record):
             yield "L2", f"{name} counts as applied at {at:.2f}, the device never showed {raw}"
         # no client can tell a value that another master overwrote at once from one that was ignored
         overwritten = any(landed and landed[-1] <= s <= at for s, who, _ in log if who in ("master", "reboot"))
-        mine = [
-            t for t in landed if t >= order.accepted - SLACK_S
-        ]  # a step may be commanded twice, before and after a kill
-        if outcome == "no" and mine and not overwritten and any(t.command == name for t in record.tries):
+        mine = [t for t in landed if sender(record, raw, t) == name]
+        if outcome == "no" and mine and not overwritten:
             yield "L3", f"{name} counts as not applied, it landed at {mine[0]:.2f}"
 
 

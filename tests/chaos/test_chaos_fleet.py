@@ -43,6 +43,13 @@ def test_a_revert_timer_does_not_wait_for_a_slow_pulse(tmp_path):
     assert violations(run(plan, tmp_path)) == []
 
 
+def test_a_group_that_a_full_disk_tore_gets_its_outcomes(tmp_path):
+    act = Act(8.289, 0, "group", (1251, 212, 656, 290, 101, 418), 20.0)
+    deaf = Trouble(0, deaf=LIMITS[:2], start_s=6.281, end_s=9.092)
+    plan = FleetPlan(seed=500221, acts=(act,), troubles=(deaf,), full_disks=((8.636, 4.961),))
+    assert violations(run(plan, tmp_path)) == []
+
+
 def test_polls_go_on_while_a_device_is_put_right(tmp_path):
     """Six values that a frozen gateway denies take long to put right; that its values stand is found meanwhile."""
     act = Act(9.373, 0, "group", (74, 975, 79, 410, 1202, 82), 20.0)
