@@ -1,5 +1,6 @@
 """The command line: what to do in which words; the work is imported only when a command runs."""
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -424,7 +425,9 @@ def required(text: str) -> datetime:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; its matrices are small, and threads inside a product of them only wait for one another."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     app()
 
 
