@@ -65,7 +65,15 @@ def pattern_of(shown: str) -> str:
 @pytest.fixture
 def folder(tmp_path):
     """A folder in which the README's paths hold, while what its commands write stays out of the checkout."""
-    for name in ("scenarios", "docs", "Makefile", ".ci", ".venv", "pyproject.toml", *(f.name for f in ROOT.glob("*.lock"))):
+    for name in (
+        "scenarios",
+        "docs",
+        "Makefile",
+        ".ci",
+        ".venv",
+        "pyproject.toml",
+        *(f.name for f in ROOT.glob("*.lock")),
+    ):
         if (ROOT / name).exists():
             (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
