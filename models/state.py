@@ -41,13 +41,27 @@ class ImportSoFar:
 
 
 @dataclass(frozen=True, slots=True)
+class MonthSoFar:
+    """What a running billing period has seen beyond its highest import, as its tariff counts it.
+
+    ``bought_kwh`` fills blocks; ``net_kwh`` is bought less sent out by net term, negative for credit; ``peaks_kw`` is the highest
+    15-min mean import by peak window.
+    """
+
+    bought_kwh: float = 0.0
+    net_kwh: Mapping[str, float] = field(default_factory=dict)
+    peaks_kw: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """What the site does and holds at ``at``.
 
     ``power_kw`` has dims (asset, carrier), positive feeds the network, NaN where an asset has no port.
     ``stored_kwh`` has dim (asset,) over stores, flexible loads (energy drawn ahead) and fleets (energy still needed).
     ``peak_import_kw`` is the highest 15-min mean import of the running billing period, None before the first interval ended;
-    ``import_so_far`` is the quarter-hour in progress, None where nobody follows it.
+    ``import_so_far`` is the quarter-hour in progress, None where nobody follows it; ``month`` is what blocks, netting and windows of
+    the tariff have counted, None where it has none of them.
     ``networks`` holds, by network id, what the flow solution says (``vm_pu`` over bus, ``loading_share`` over branch, ``supply_degc``
     and ``pressure_kpa`` over junction). ``tags`` gives quality and age by (asset, quantity).
     """
@@ -60,3 +74,4 @@ class Snapshot:
     networks: Mapping[str, xr.Dataset] = field(default_factory=dict)
     tags: Mapping[tuple[str, str], TagState] = field(default_factory=dict)
     import_so_far: ImportSoFar | None = None
+    month: MonthSoFar | None = None

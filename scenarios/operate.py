@@ -30,7 +30,16 @@ from scenarios.floor import import_by_step, period_floor_kw
 from scenarios.following import Following
 from scenarios.guard import Guard, allowed_kw, planned_peak_kw, rest_of_quarter
 from scenarios.measured import Measured
-from scenarios.problem import Checker, Horizons, Planner, demand_terms, demand_windows, losses_on, mean_series
+from scenarios.problem import (
+    Checker,
+    Horizons,
+    Planner,
+    billed_so_far,
+    demand_terms,
+    demand_windows,
+    losses_on,
+    mean_series,
+)
 from scenarios.setpoints import setpoints_kw
 
 PRESENT = timedelta(minutes=10)
@@ -301,13 +310,15 @@ class OperatingLoop:
         horizon = horizons.starting(snapshot.at)
         present = mean_series([seen for _, seen in self._present])
         demand = self._demand(snapshot, period) if period else None
+        peaks_kw = snapshot.month.peaks_kw if snapshot.month else {}
         return DispatchProblem(
             site=self.site,
             horizon=horizon,
             forecast=self.forecaster.forecast(horizon, present),
             initial=snapshot,
             demand=demand,
-            demand_windows=demand_windows(self.site, period) if period else {},
+            demand_windows=demand_windows(self.site, period, peaks_kw) if period else {},
+            billed=billed_so_far(snapshot),
             ends=horizons.ends.terms(self.site),
             losses_kw=losses_on(self.course.check, horizon),
             available_share=self.following.available_share(horizon),

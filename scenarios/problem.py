@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.forecast import Forecast
 from models.horizon import QUARTER, Horizon
 from models.site import Site
 from models.state import Snapshot
+from models.tariffs.terms import BilledSoFar
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.costs import MONTHS_PEAK, demand_price_per_kw, demand_prices_per_kw
 
@@ -89,10 +91,25 @@ def demand_terms(site: Site, period: BillingPeriod, peak_so_far_kw: float, floor
     return DemandTerms(demand_price_per_kw(site, period), peak_so_far_kw, floor_kw)
 
 
-def demand_windows(site: Site, period: BillingPeriod) -> dict[str, DemandTerms]:
-    """Return how peaks within windows of the tariffs count, by name, with nothing owed yet."""
+def demand_windows(
+    site: Site, period: BillingPeriod, peaks_so_far_kw: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, DemandTerms]:
+    """Return how peaks within windows of the tariffs count, by name: at their price above what the period has seen in each."""
     prices = demand_prices_per_kw(site, period)
-    return {name: DemandTerms(max(price)) for name, price in prices.items() if name != MONTHS_PEAK}
+    return {
+        name: DemandTerms(max(price), peaks_so_far_kw.get(name, 0.0))
+        for name, price in prices.items()
+        if name != MONTHS_PEAK
+    }
+
+
+def billed_so_far(snapshot: Snapshot) -> BilledSoFar:
+    """Return what the billing period has seen of blocks and netting; nothing under tariffs that have neither.
+
+    Energy behind the horizon is not guessed: a kWh costs what it adds to the bill as the period stands.
+    """
+    month = snapshot.month
+    return BilledSoFar() if month is None else BilledSoFar(bought_kwh=month.bought_kwh, net_kwh=month.net_kwh)
 
 
 def losses_on(check: PlanCheck | None, horizon: Horizon) -> xr.DataArray | None:

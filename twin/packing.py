@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 
 from models.dispatch import Plan
 from models.ports import Quality, Reading, Receipt
-from models.state import ImportSoFar, Snapshot, TagState, UnitState
+from models.state import ImportSoFar, MonthSoFar, Snapshot, TagState, UnitState
 from twin.alarms import AlarmChange
 from twin.state import Layout
 
@@ -160,6 +160,8 @@ def digest(snapshot: Snapshot) -> str:
         sorted((*k, plain(TagState, t)) for k, t in snapshot.tags.items()),
     )
     found.update(json.dumps(rest).encode())
+    if snapshot.month is not None:
+        found.update(json.dumps(plain(MonthSoFar, snapshot.month)).encode())
     return found.hexdigest()
 
 

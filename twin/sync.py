@@ -12,7 +12,7 @@ from models.site import Site
 from models.state import Snapshot, TagState, UnitState
 from models.station import Port
 from models.tariffs.time_of_use import PeriodFinder, monthly
-from twin.billing import ImportMeter, MeterMemory
+from twin.billing import Counting, ImportMeter, MeterMemory
 from twin.implied import implied_kw, kept_kwh, missing_by_balance
 from twin.state import Layout, build_snapshot, powers_of, stored_of, unit_ids
 
@@ -77,7 +77,8 @@ class Synchroniser:
     ) -> None:
         self.site = site
         self.layout = Layout.of(site)
-        self._meter = ImportMeter(billing_period or monthly(site.location.time_zone), peak_import_kw)
+        periods = billing_period or monthly(site.location.time_zone)
+        self._meter = ImportMeter(periods, peak_import_kw, Counting.of(site))
         self._asset = {a.id: a for a in site.assets}
         self._of_device = {d.id: self._measured(d.asset) for d in site.devices}
         self._stale_s = {d.id: max(STALE_POLLS * d.poll_s, STALE_LEAST_S) for d in site.devices}
@@ -126,6 +127,7 @@ class Synchroniser:
             build_snapshot(self.layout, now, power, stored, units=units, tags=tags),
             peak_import_kw=self._meter.peak_kw,
             import_so_far=self._meter.running,
+            month=self._meter.month,
         )
         self._at, self._power, self._stored, self._unit_states = now, power, stored, units
         return made
