@@ -1,6 +1,6 @@
 """What a run of powers costs, part by part, as the tariffs say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from models.components import Battery, Engine, GasSupply, GridConnection, Store
+from models.dispatch import ReductionEvent
 from models.horizon import HOUR, Horizon
 from models.site import GasContract, Site
 from models.tariffs.terms import optimizer_terms
@@ -104,6 +105,23 @@ def demand_cost(site: Site, powers: Powers, period: BillingPeriod) -> float:
             if term.name != MONTHS_PEAK:
                 inside = quarter_means(np.where(term.counts, power, 0.0), horizon)
                 total += period.month_share * term.price_per_kw * float(inside.max())
+    return total
+
+
+def events_cost(site: Site, powers: Powers, events: Iterable[ReductionEvent]) -> float:
+    """Return what calls on demand response cost, negative where they earn, settled on the mean import of every quarter-hour.
+
+    Longer steps are settled as they are; a quarter-hour that lies in a call in part counts for that part.
+    """
+    horizon, steps = powers.horizon, np.zeros(len(powers.horizon))
+    through = sum((powers.of(g.id, "electricity") for g in site.of_kind(GridConnection)), steps)
+    means, step_h = quarter_means(through, horizon), max(float(horizon.step_h[0]), QUARTER_H)
+    total = 0.0
+    for event in events:
+        first_h, last_h = ((t - horizon.start) / HOUR for t in (event.start, event.end))
+        for k, import_kw in enumerate(means.tolist()):
+            hours = min(last_h, (k + 1) * step_h) - max(first_h, k * step_h)
+            total += event.cost(import_kw, hours) if hours > 0 else 0.0
     return total
 
 

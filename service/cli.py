@@ -92,13 +92,18 @@ def dispatch(
         Path | None,
         typer.Option(metavar="FILE", help="write the plan: .nc, .parquet, .csv, .xlsx or .json by its ending"),
     ] = None,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CALL", help="a call on demand response: 11:00-13:00,3000kW-1500kW,0.8/kWh,5/kWh"),
+    ] = None,
     seed: Seed = 1,
     deadline: Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take")] = 60.0,
 ) -> None:
     """Plan one day at least cost and let the twin check it; exit 1 when the twin objects."""
     from service.commands.dispatch import plan_day
 
-    raise typer.Exit(plan_day(site, day.date(), seed=seed, out=out, deadline_s=deadline))
+    events = event or ()
+    raise typer.Exit(plan_day(site, day.date(), seed=seed, out=out, deadline_s=deadline, events=events))
 
 
 @app.command()

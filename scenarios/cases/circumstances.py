@@ -10,7 +10,16 @@ from models.components import GridConnection
 from models.site import ProfileFile
 from models.units import Id, NonNegative
 from scenarios.cases.change import Change, ChangeError, asset_of
-from scenarios.cases.setting import Control, ForecastNoise, ImportLimit, SeriesShift, Setting, Window, fnmatches
+from scenarios.cases.setting import (
+    Control,
+    ForecastNoise,
+    ImportLimit,
+    PaidCall,
+    SeriesShift,
+    Setting,
+    Window,
+    fnmatches,
+)
 from twin.simulate import Reliability, usual_reliability
 
 Positive = Annotated[float, Gt(0)]
@@ -59,13 +68,20 @@ class RandomFailures(Change):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemandResponse(Change):
-    """An event in which a grid connection may import no more than ``import_max_kw``; the planner prepares for it."""
+    """An event in which a grid connection may import no more than ``import_max_kw``; the planner prepares for it.
+
+    With a ``baseline_kw`` it is a paid call on the whole site's import instead: every kWh below the baseline, down to ``import_max_kw``,
+    earns ``price_per_kwh``, every one that is missing costs ``penalty_per_kwh``, so the planner delivers as far as it pays.
+    """
 
     kind: Literal["demand_response"] = "demand_response"
     grid: Id
     import_max_kw: NonNegative
     from_h: NonNegative
     hours: Positive
+    baseline_kw: Positive | None = None
+    price_per_kwh: NonNegative = 0.0
+    penalty_per_kwh: NonNegative = 0.0
 
     def touches(self) -> Iterator[str]:
         """Yield the connection in that window."""
@@ -76,8 +92,25 @@ class DemandResponse(Change):
         grid = asset_of(setting.site, self.grid)
         if not isinstance(grid, GridConnection):
             raise ChangeError(f"{grid.id} is no grid connection but of kind {grid.kind}")
+        if self.price_per_kwh or self.penalty_per_kwh or self.baseline_kw is not None:
+            return replace(setting, calls=(*setting.calls, self._call()))
         limit = ImportLimit(grid.id, Window(self.from_h, self.hours), min(self.import_max_kw, grid.import_max_kw))
         return replace(setting, limits=(*setting.limits, limit))
+
+    def _call(self) -> PaidCall:
+        """Return the event as a paid call."""
+        if self.baseline_kw is None:
+            raise ChangeError("a demand response that is paid for needs the baseline_kw that it is counted from")
+        if self.import_max_kw > self.baseline_kw:
+            raise ChangeError(
+                f"import_max_kw {self.import_max_kw:g} is above the baseline of {self.baseline_kw:g} kW; nothing would be reduced"
+            )
+        if not self.price_per_kwh + self.penalty_per_kwh:
+            raise ChangeError(
+                "neither price_per_kwh nor penalty_per_kwh is given; without a baseline_kw it is a firm limit"
+            )
+        window, reduction_kw = Window(self.from_h, self.hours), self.baseline_kw - self.import_max_kw
+        return PaidCall(window, self.baseline_kw, reduction_kw, self.price_per_kwh, self.penalty_per_kwh)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,11 +13,12 @@ from models.horizon import Horizon, to_index
 from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod, PeriodFinder
 from scenarios.cases.setting import Setting
-from scenarios.costs import RUNNING_KW, Powers, demand_price_per_kw, peak_import_kw
+from scenarios.costs import RUNNING_KW, Powers, demand_price_per_kw, events_cost, peak_import_kw
 from scenarios.kpis import horizon_of, kpis_of
 
 Array = npt.NDArray[np.float64]
 E = Carrier.ELECTRICITY.value
+PARTS = ("energy", "export", "demand", "demand_response", "gas", "co2", "unserved", "stored")
 STILL_KG_PER_S = 1e-6
 
 
@@ -48,6 +49,8 @@ def figures(
     site = setting.site
     kpis, powers = kpis_of(site, arrays, stored_before_kwh, period), Powers(horizon_of(arrays), arrays["power_kw"])
     cost = dict(kpis.cost) | {"demand": demand_cost(site, arrays, period, billing)}
+    events = [c.event(period.start) for c in setting.calls]
+    cost["demand_response"] = events_cost(site, powers, events)
     cost["co2"] = kpis.co2_kg * setting.co2_price_per_kg
     imported, exported = _through(site, powers)
     made = sum(
@@ -55,7 +58,7 @@ def figures(
     )
     return {
         "total_cost": sum(cost.values()),
-        **{f"cost_{part}": cost[part] for part in ("energy", "export", "demand", "gas", "co2", "unserved", "stored")},
+        **{f"cost_{part}": cost[part] for part in PARTS},
         "cost_operation": cost["maintenance"] + cost["start"] + cost["wear"],
         "co2_kg": kpis.co2_kg,
         "peak_kw": kpis.peak_kw,

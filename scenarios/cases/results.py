@@ -36,6 +36,7 @@ KPIS: Mapping[str, Kpi] = {
     "cost_energy": Kpi("Electricity bought", "购电费", COST, "lower"),
     "cost_export": Kpi("Electricity sold", "售电收入", COST, "lower"),
     "cost_demand": Kpi("Demand charge", "需量电费", COST, "lower"),
+    "cost_demand_response": Kpi("Demand response, negative where it earns", "需求响应费用", COST, "lower"),
     "cost_gas": Kpi("Gas", "燃气费", COST, "lower"),
     "cost_operation": Kpi("Maintenance, starts, wear", "运维、启停与损耗", COST, "lower"),
     "cost_co2": Kpi("CO2 price", "碳成本", COST, "lower"),

@@ -15,7 +15,7 @@ import xarray as xr
 from models.actuals import Actuals
 from models.carriers import Carrier
 from models.components import GridConnection
-from models.dispatch import DispatchProblem, EmissionBudget, Plan
+from models.dispatch import DispatchProblem, EmissionBudget, Plan, ReductionEvent
 from models.findings import Finding, Severity
 from models.forecast.naive import Forecaster, NaiveForecaster, PerfectForecaster
 from models.horizon import HOUR, QUARTER, Horizon, to_index
@@ -253,6 +253,7 @@ class Informed:
                 available_share=self._available(problem.horizon),
                 co2_price_per_kg=setting.co2_price_per_kg,
                 co2_cap=self._cap(problem.horizon),
+                events=self._events(problem.horizon),
             )
         )
 
@@ -261,6 +262,11 @@ class Informed:
         close = getattr(self.inner, "close", None)
         if close is not None:
             close()
+
+    def _events(self, horizon: Horizon) -> tuple[ReductionEvent, ...]:
+        """Return the paid calls that a horizon meets."""
+        events = (c.event(self.course.period.start) for c in self.course.setting.calls)
+        return tuple(e for e in events if e.end > horizon.start and e.start < horizon.end)
 
     def _cap(self, horizon: Horizon) -> EmissionBudget | None:
         cap, start = self.course.setting.co2_cap_kg_per_day, self.course.period.start

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from models.actuals import Actuals
+from models.dispatch import ReductionEvent
 from models.forecast import Forecast
 from models.forecast.naive import Forecaster
 from models.horizon import HOUR, Horizon, to_index
@@ -52,6 +53,23 @@ class ImportLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class PaidCall:
+    """A paid call on demand response in a window: the site's import stays ``reduction_kw`` below ``baseline_kw``, or pays for what is missing."""
+
+    window: Window
+    baseline_kw: float
+    reduction_kw: float
+    price_per_kwh: float
+    penalty_per_kwh: float
+
+    def event(self, start: datetime) -> ReductionEvent:
+        """Return the call as a planner knows it, in a run that starts at ``start``."""
+        begin = start + self.window.from_h * HOUR
+        end = begin + self.window.hours * HOUR
+        return ReductionEvent(begin, end, self.baseline_kw, self.reduction_kw, self.price_per_kwh, self.penalty_per_kwh)
+
+
+@dataclass(frozen=True, slots=True)
 class SeriesShift:
     """What becomes of the profile series whose names match ``pattern``: value times ``factor`` plus ``offset``."""
 
@@ -77,6 +95,7 @@ class Setting:
     outages: tuple[tuple[str, Window], ...] = ()
     failures: Mapping[str, Reliability] = field(default_factory=dict)
     limits: tuple[ImportLimit, ...] = ()
+    calls: tuple[PaidCall, ...] = ()
     shifts: tuple[SeriesShift, ...] = ()
     noises: tuple[ForecastNoise, ...] = ()
     control: Control = "optimizer"

@@ -1,6 +1,9 @@
 """``dispatch``: the cheapest plan for one day, checked by the twin."""
 
-from datetime import date
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,9 @@ from rich.table import Table
 from models.actuals import Actuals
 from models.carriers import Carrier
 from models.components import Store
-from models.dispatch import DispatchProblem, Plan
+from models.dispatch import DispatchProblem, Plan, ReductionEvent
+from models.errors import DataError
+from models.findings import error
 from models.forecast.naive import PerfectForecaster
 from models.horizon import Horizon
 from models.site import Site
@@ -48,11 +53,17 @@ SHORT = {
 """Column heads that let a day fit on a terminal."""
 
 
-def plan_day(site_file: Path, day: date, *, seed: int, out: Path | None, deadline_s: float) -> int:
-    """Plan a local day with its profiles known, print the plan and what the twin says; return 1 when the twin objects."""
+def plan_day(
+    site_file: Path, day: date, *, seed: int, out: Path | None, deadline_s: float, events: Sequence[str] = ()
+) -> int:
+    """Plan a local day with its profiles known, print the plan and what the twin says; return 1 when the twin objects.
+
+    ``events`` are calls on demand response in the words of :func:`read_events`.
+    """
     require_writable(out, WRITERS)
     site = load_site(site_file)
-    problem = day_problem(site, day, seed)
+    calls = read_events(events, local_day(site, day).start)
+    problem = replace(day_problem(site, day, seed), events=calls)
     with searching("the plan of the day") as (_, told):
         plan, check = checked_plan(site, problem, deadline_s, told)
     made = MadePlan(plan, check, None, *History(site).plan_arrays(plan))
@@ -64,6 +75,45 @@ def plan_day(site_file: Path, day: date, *, seed: int, out: Path | None, deadlin
         console.print(findings_table(check.findings, "The twin's replay"))
     console.print("the twin agrees" if check.ok else "[bold red]the twin objects[/]", f"({check.seconds:.1f} s)")
     return 0 if check.ok else 1
+
+
+EVENT = re.compile(
+    r"(?P<from_h>\d\d?):(?P<from_min>[0-5]\d)-(?P<to_h>\d\d?):(?P<to_min>[0-5]\d),(?P<baseline>[\d.]+)kW-(?P<reduction>[\d.]+)kW"
+    r",(?P<price>[\d.]+)/kWh(,(?P<penalty>[\d.]+)/kWh)?"
+)
+EVENT_FORM = "11:00-13:00,3000kW-1500kW,0.8/kWh,5/kWh (local time, baseline less reduction, price, penalty)"
+
+
+def read_events(texts: Sequence[str], midnight: datetime) -> tuple[ReductionEvent, ...]:
+    """Return the calls on demand response that texts like :data:`EVENT_FORM` stand for; hours count from a day's beginning.
+
+    Raises
+    ------
+    DataError
+        With every text that cannot be read.
+    """
+    made, findings = [], []
+    for text in texts:
+        try:
+            made.append(_event(text, midnight))
+        except ValueError:
+            findings.append(error("--event", f"'{text}' cannot be read; write it like {EVENT_FORM}"))
+    if findings:
+        raise DataError(findings)
+    return tuple(made)
+
+
+def _event(text: str, midnight: datetime) -> ReductionEvent:
+    found = EVENT.fullmatch(text.replace(" ", ""))
+    if found is None:
+        raise ValueError(text)
+    start, end = (
+        midnight + timedelta(hours=int(found[f"{side}_h"]), minutes=int(found[f"{side}_min"]))
+        for side in ("from", "to")
+    )
+    baseline_kw, reduction_kw, price = (float(found[name]) for name in ("baseline", "reduction", "price"))
+    penalty = {} if found["penalty"] is None else {"penalty_per_kwh": float(found["penalty"])}
+    return ReductionEvent(start, end, baseline_kw, reduction_kw, price, **penalty)
 
 
 def day_problem(site: Site, day: date, seed: int) -> DispatchProblem:
