@@ -67,6 +67,17 @@ def gas_price_per_kwh(site: Site, gate: GasSupply) -> float:
     return contract.price_per_kwh
 
 
+def prices_per_kwh(site: Site, horizon: Horizon) -> dict[str, Array]:
+    """Return what a kWh costs in every step by contract, shape (step,): bought and sent out (``.export``), or gas."""
+    found: dict[str, Array] = {}
+    for grid in site.of_kind(GridConnection):
+        terms = optimizer_terms(site.tariff(grid.contract), horizon)
+        found[grid.contract], found[f"{grid.contract}.export"] = terms.marginal_per_kwh()
+    for gate in site.of_kind(GasSupply):
+        found[gate.contract] = np.full(len(horizon), gas_price_per_kwh(site, gate))
+    return found
+
+
 def start_cost(engine: Engine, power_kw: Array, step_h: Array) -> float:
     """Return what the starts cost by how long the engine stood before each; a run that was on before the first step counts none.
 

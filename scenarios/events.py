@@ -69,7 +69,15 @@ class PlantTracked:
     request: ReplanRequest | None
 
 
-Event = SnapshotTaken | PlanMade | CommandsSent | GuardActed | PlantTracked | Fault
+@dataclass(frozen=True, slots=True)
+class ReplanAsked:
+    """Somebody asked for a new plan before its time; it is made at the next turn."""
+
+    at: datetime
+    reason: str
+
+
+Event = SnapshotTaken | PlanMade | CommandsSent | GuardActed | PlantTracked | ReplanAsked | Fault
 Listener = Callable[[Event], None]
 
 

@@ -22,10 +22,10 @@ from models.forecast.naive import Forecaster
 from models.forecast.present import measured_series
 from models.horizon import QUARTER
 from models.ports import Clock, Command, Outcome, Plant, Reading, Receipt
-from models.site import Site
+from models.site import AnyContract, Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod, PeriodFinder, monthly
-from scenarios.events import CommandsSent, Fault, GuardActed, Listener, PlanMade, SnapshotTaken, nobody
+from scenarios.events import CommandsSent, Fault, GuardActed, Listener, PlanMade, ReplanAsked, SnapshotTaken, nobody
 from scenarios.floor import import_by_step, period_floor_kw
 from scenarios.following import Following
 from scenarios.guard import Guard, allowed_kw, planned_peak_kw, rest_of_quarter
@@ -40,6 +40,7 @@ from scenarios.problem import (
     losses_on,
     mean_series,
 )
+from scenarios.repricing import moved_prices, under
 from scenarios.setpoints import setpoints_kw
 
 PRESENT = timedelta(minutes=10)
@@ -115,6 +116,8 @@ class Course:
     check: PlanCheck | None = None
     period: BillingPeriod | None = None
     planned_at: datetime | None = None
+    asked: str = ""
+    """Why somebody wants a plan at the next turn, "" while nobody does."""
     accepted_at: datetime | None = None
     """When the plan in force was made, if the twin accepted it."""
     floor_at: datetime | None = None
@@ -190,6 +193,24 @@ class OperatingLoop:
         elif self.course.planned_kw:
             await self._send(self._target(self._seen), everything=False)
 
+    def replan_now(self, reason: str) -> None:
+        """Ask for a new plan at the next turn, before its time; ``reason`` is told to the listener."""
+        self.course.asked = reason
+        self.listener(ReplanAsked(self.clock.now(), reason))
+
+    def change_contracts(self, contracts: Sequence[AnyContract]) -> None:
+        """Plan under these contracts, which replace those of the same id, from the next plan on.
+
+        Where that moves a price in what is left of the plan in force by more than :data:`scenarios.repricing.PRICE_SHARE`, a new plan
+        is made at the next turn. Raises DataError, and changes nothing, for a contract that the site does not have.
+        """
+        before, self.site = self.site, under(self.site, contracts)
+        self.course.floor_at = None  # the peak that is worth having depends on prices
+        plan = self.course.plan
+        moved = moved_prices(before, self.site, plan.horizon, self.clock.now()) if plan is not None else []
+        if moved:
+            self.replan_now(f"prices have changed: {', '.join(moved)}")
+
     def _has_parted(self, snapshot: Snapshot) -> bool:
         """Return whether the plant does something else than the plan counts on, so that a new plan is due before its time."""
         if not self.settings.tracked:
@@ -230,13 +251,13 @@ class OperatingLoop:
     def _plan_is_due(self, now: datetime) -> bool:
         every = self.settings.replan.total_seconds()
         before = self.course.planned_at
-        if before is None or now.timestamp() // every > before.timestamp() // every:
+        if before is None or self.course.asked or now.timestamp() // every > before.timestamp() // every:
             return True
         return now - before >= SOONEST and self.settings.overtaken(now, mean_series([s for _, s in self._present]))
 
     async def _plan(self, snapshot: Snapshot) -> None:
         """Make, check and adopt a plan; where there is none, the last one goes on as long as it reaches."""
-        self.course.planned_at = snapshot.at
+        self.course.planned_at, self.course.asked = snapshot.at, ""
         try:
             await self._refresh_floor(snapshot)
             problem = self._problem(snapshot)

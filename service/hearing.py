@@ -11,7 +11,7 @@ from models.ports import Quality, Reading
 from models.site import Site
 from models.state import Snapshot
 from scenarios.alarming import AlarmFeed
-from scenarios.events import CommandsSent, Event, Fault, GuardActed, PlanMade, PlantTracked, SnapshotTaken
+from scenarios.events import CommandsSent, Event, Fault, GuardActed, PlanMade, PlantTracked, ReplanAsked, SnapshotTaken
 from service.memory import Memory
 from twin.state import powers_of
 
@@ -61,6 +61,8 @@ class Hearing:
                 self._guard(event)
             case PlantTracked() if event.request is not None:
                 memory.take_fault(event.at, "plan", f"made anew before its time: {event.request.reason}")
+            case ReplanAsked():
+                memory.take_fault(event.at, "plan", f"made anew before its time: {event.reason}")
             case Fault():
                 memory.take_fault(event.at, event.place, event.message)
 
