@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api import problems
 from service.api.alarms.endpoints import router as alarms
+from service.api.jobs.endpoints import router as jobs
 from service.api.monitoring.endpoints import router as monitoring
 from service.api.operations.endpoints import router as operations
 from service.console.endpoints import router as console
@@ -60,6 +61,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.include_router(monitoring)
     app.include_router(operations)
     app.include_router(alarms)
+    app.include_router(jobs)
     app.include_router(console)
     app.openapi = lambda: described_api(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the schema
     return app

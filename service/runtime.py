@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from models.ports import Clock
 from models.site import Site
+from service.jobs.jobs import Jobs
 from service.memory import Memory
 
 
@@ -26,6 +27,8 @@ class Runtime:
     clock: Clock
     plant: PlantKind
     speed: float = 1.0
+    jobs: Jobs = field(default_factory=Jobs)
+    """Studies asked for over the interface."""
     closing: bool = field(default=False)
     """Set when the service is about to end, so that open streams end too."""
     started_at: datetime = field(init=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -147,9 +148,16 @@ def read_options(path: Path | str, site: Site) -> tuple[Options | None, list[Fin
     given, root, unreadable = read_yaml(Path(path))
     if unreadable:
         return None, unreadable
-    repeated = repeated_keys(root)
     if not isinstance(given, dict):
         return None, [error("the file", f"holds no mapping; begin with 'format: {FORMAT}'")]
+    return parse_options(given, site, root)
+
+
+def parse_options(
+    given: Mapping[str, Any], site: Site, root: yaml.Node | None = None
+) -> tuple[Options | None, list[Finding]]:
+    """Return the options in a document and everything wrong with them; ``root`` gives line numbers."""
+    repeated = repeated_keys(root)
     try:
         document = OptionsDocument.model_validate(given)
     except ValidationError as fault:

@@ -1,5 +1,6 @@
 """``explain``: why a day cannot be served, or why every set-point of its plan is where it is."""
 
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from models.dispatch import Plan
+from models.dispatch import DispatchProblem, Plan
 from models.errors import InfeasiblePlanError, SetupError
 from models.horizon import Horizon
 from models.site import Site
@@ -30,22 +31,47 @@ def explain_day(
     site = load_site(site_file)
     if asset is not None and all(a.id != asset for a in site.assets):
         raise SetupError(f"the site has no asset {asset}; known are {', '.join(a.id for a in site.assets)}")
-    problem, dispatcher = day_problem(site, day, seed), Dispatcher()
-    step = _step(problem.horizon, at)
     try:
-        plan = dispatcher.dispatch(problem, deadline_s=deadline_s)
-        shortage = explain_shortage(problem, dispatcher, deadline_s=deadline_s)
-        why = [r for a in _assets(site, asset) for r in dispatcher.why(plan, a, _shown(plan, step))]
+        found = explained(day_problem(site, day, seed), asset=asset, at=at, deadline_s=deadline_s)
     except InfeasiblePlanError as problem_found:
         console.print(findings_table(problem_found.findings, "No plan keeps every limit"))
         return 1
+    console.print(cost_line(site, found.plan))
+    if show_shortage(found.plan, found.shortage):
+        return 1
+    console.print(reasons_table(site, found.plan, found.why, found.step))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A day's plan, what it is short of, and why the set-points of one of its steps are where they are."""
+
+    plan: Plan
+    shortage: Shortage
+    why: list[Reason]
+    step: int
+
+
+def explained(problem: DispatchProblem, *, asset: str | None, at: datetime | None, deadline_s: float) -> Explained:
+    """Return why a problem's plan is as it is, at an instant (the dearest without one), for one asset or all.
+
+    Raises
+    ------
+    SetupError
+        If the instant lies outside the day.
+    PlanningError
+        If there is no usable plan.
+    """
+    step, dispatcher = _step(problem.horizon, at), Dispatcher()
+    try:
+        plan = dispatcher.dispatch(problem, deadline_s=deadline_s)
+        shortage = explain_shortage(problem, dispatcher, deadline_s=deadline_s)
+        shown = _shown(plan, step)
+        why = [r for a in _assets(problem.site, asset) for r in dispatcher.why(plan, a, shown)]
     finally:
         dispatcher.close()
-    console.print(cost_line(site, plan))
-    if show_shortage(plan, shortage):
-        return 1
-    console.print(reasons_table(site, plan, why, _shown(plan, step)))
-    return 0
+    return Explained(plan, shortage, why, shown)
 
 
 def show_shortage(plan: Plan, shortage: Shortage) -> bool:

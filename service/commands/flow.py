@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from rich.table import Table
 
 from models.actuals import Actuals
@@ -44,14 +45,18 @@ def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path
         for name, state in snapshot.networks.items():
             for table in element_tables(name, state):
                 console.print(table)
-    step = np.datetime64(start.replace(tzinfo=None), "ns")
-    states = {name: state.expand_dims(time=[step]) for name, state in snapshot.networks.items()}
     if out is not None:
-        write_states(states, out)
+        write_states(stamped(snapshot), out)
     if plot is not None:
         from service.pictures.sheet import write_sheet  # matplotlib takes a second to import
 
         write_sheet([n for _, n in site.networks], snapshot.networks, title, plot)
+
+
+def stamped(snapshot: Snapshot) -> dict[str, xr.Dataset]:
+    """Return the states of a snapshot's networks over a time axis of its one quarter-hour, named by its start."""
+    step = np.datetime64((snapshot.at - QUARTER).replace(tzinfo=None), "ns")
+    return {name: state.expand_dims(time=[step]) for name, state in snapshot.networks.items()}
 
 
 def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int:

@@ -37,10 +37,7 @@ def show_forecast(
     require_writable(out, WRITERS)
     require_writable(plot, ENDINGS, option="--plot")
     site = load_site(site_file)
-    start = quarter_start(require_utc(at))
-    horizon = Horizon.uniform(start, start + timedelta(hours=hours))
-    forecaster = forecaster_at(site, seed, start)
-    bands = forecaster.bands(horizon, levels=LEVELS)
+    forecaster, bands = bands_at(site, at, hours, seed)
     if archive is not None:
         ForecastArchive(archive).keep(bands)
     if out is not None:
@@ -53,6 +50,13 @@ def show_forecast(
     if said or alarms:
         console.print(findings_table([*said, *alarms], "What the forecaster says of its data"))
     return 1 if alarms else 0
+
+
+def bands_at(site: Site, at: datetime, hours: int, seed: int) -> tuple[OwnForecaster, Bands]:
+    """Return a trained forecaster and its forecast of so many hours from the quarter-hour around an instant on."""
+    start = quarter_start(require_utc(at))
+    forecaster = forecaster_at(site, seed, start)
+    return forecaster, forecaster.bands(Horizon.uniform(start, start + timedelta(hours=hours)), levels=LEVELS)
 
 
 def forecaster_at(site: Site, seed: int, start: datetime) -> OwnForecaster:

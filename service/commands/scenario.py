@@ -1,6 +1,6 @@
 """``scenario``: what-if cases from files: new, check, run, sweep, compare, report, verify."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from models.findings import error, errors_in
 from scenarios.cases.case import Case, try_changes
 from scenarios.cases.compare import Comparison, compare, tornado
 from scenarios.cases.file import case_schema, library, load_case, read_case
-from scenarios.cases.results import KPIS, load_record, words_of
+from scenarios.cases.results import KPIS, Result, load_record, words_of
 from scenarios.cases.run import run_case
 from scenarios.cases.sweep import (
     Kind,
@@ -105,16 +105,23 @@ def run_one(path: Path, out: Path | None, *, step: str | None, alone: bool) -> i
     """Run a case, and its base unless ``alone``, and print what changed; return 1 when the networks object."""
     case = stepped(load_case(path), step)
     folder = out or Path(case.name)
+    record, comparison = run_beside_base(case, folder, run_with_bar, alone=alone)
+    console.print(figures_table(record) if comparison is None else comparison_table(comparison))
+    if comparison is not None:
+        console.print("\n".join(f"· {escape(s)}" for s in comparison.why(record)))
+    console.print(f"[dim]written to {escape(str(folder))}[/]")
+    return int(record["kpis"].get("violations", 0) > 0)
+
+
+def run_beside_base(
+    case: Case, folder: Path, run: Callable[[Case], Result], *, alone: bool
+) -> tuple[dict[str, Any], Comparison | None]:
+    """Run a case into a folder, with its base unless ``alone``; return its record and how it compares."""
     runs = [case] if alone else [case.base, case]
     places = [folder] if alone else [folder / "base", folder / "case"]
     for each, place in zip(runs, places, strict=True):
-        run_with_bar(each).save(place)
-    record = load_record(places[-1])
-    console.print(figures_table(record) if alone else comparison_table(compare(places[0], places[1:])))
-    if not alone:
-        console.print("\n".join(f"· {escape(s)}" for s in compare(places[0], places[1:]).why(record)))
-    console.print(f"[dim]written to {escape(str(folder))}[/]")
-    return int(record["kpis"].get("violations", 0) > 0)
+        run(each).save(place)
+    return load_record(places[-1]), None if alone else compare(places[0], places[1:])
 
 
 def stepped(case: Case, step: str | None) -> Case:
@@ -124,7 +131,7 @@ def stepped(case: Case, step: str | None) -> Case:
     return replace(case, run=replace(case.run, step=step))  # type: ignore[arg-type]
 
 
-def run_with_bar(case: Case) -> Any:
+def run_with_bar(case: Case) -> Result:
     """Return a case's result, with a bar while it runs."""
     with bar() as shown:
         task = shown.add_task(case.title, total=1.0)

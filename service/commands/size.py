@@ -16,6 +16,7 @@ from optimizers.alternatives import Alternative
 from optimizers.capacity import Sizing
 from optimizers.dispatch import Dispatcher
 from optimizers.pareto import front
+from optimizers.session import Progress
 from scenarios.sizing.options import Options, load_options, options_schema
 from scenarios.sizing.study import Study, Workshop, study
 from service.commands.files import require_writable, write_as
@@ -30,20 +31,9 @@ def size_site(
 ) -> int:
     """Choose sizes, print plan, worth and reasons; return 1 when the twin rejects a worst week."""
     require_writable(out, WRITERS)
-    options, dispatcher = load_options(options_file, load_site(site_file)), Dispatcher()
-    try:
-        with searching("reading") as (begin, dispatcher.process.watch):
-            done = study(
-                options,
-                dispatcher,
-                deadline_s=deadline_s,
-                whole=whole,
-                weeks=weeks,
-                slack_share=slack,
-                progress=begin,
-            )
-    finally:
-        dispatcher.close()
+    options = load_options(options_file, load_site(site_file))
+    with searching("reading") as (begin, told):
+        done = sized(options, begin, told, deadline_s=deadline_s, whole=whole, weeks=weeks, slack=slack)
     if out is not None:
         write_as(WRITERS, done, out)
     console.print(sizes_table(done))
@@ -57,23 +47,51 @@ def size_site(
     return 0 if done.ok else 1
 
 
+def sized(
+    options: Options,
+    begin: Callable[[str], None],
+    watch: Callable[[Progress], None],
+    *,
+    deadline_s: float,
+    whole: bool,
+    weeks: int,
+    slack: float,
+) -> Study:
+    """Return the study of options; ``begin`` is told what comes next, ``watch`` how far each search has come."""
+    dispatcher = Dispatcher()
+    dispatcher.process.watch = watch
+    try:
+        return study(
+            options, dispatcher, deadline_s=deadline_s, whole=whole, weeks=weeks, slack_share=slack, progress=begin
+        )
+    finally:
+        dispatcher.close()
+
+
 def pareto_site(site_file: Path, options_file: Path, *, points: int, out: Path | None, deadline_s: float) -> None:
     """Print plans from the cheapest to the cleanest."""
     require_writable(out, FRONT_WRITERS)
-    options, dispatcher = load_options(options_file, load_site(site_file)), Dispatcher()
-    try:
-        with searching("plans from the cheapest to the cleanest") as (_, dispatcher.process.watch):
-            found = front(Workshop(options, dispatcher, deadline_s=deadline_s).planner, points=points)
-    finally:
-        dispatcher.close()
-    table = front_table(options, found)
+    options = load_options(options_file, load_site(site_file))
+    with searching("plans from the cheapest to the cleanest") as (_, told):
+        table = front_of(options, told, points=points, deadline_s=deadline_s)
     if out is not None:
         write_as(FRONT_WRITERS, table, out)
     console.print(
         _screen(table, f"{options.document.title}: present cost over {options.outlook.years} years against emissions")
     )
-    if len(found) == 1:
+    if len(table) == 1:
         console.print("the cheapest plan is also the cleanest")
+
+
+def front_of(options: Options, watch: Callable[[Progress], None], *, points: int, deadline_s: float) -> pd.DataFrame:
+    """Return the plans from the cheapest to the cleanest, one per row; ``watch`` is told how far each search has come."""
+    dispatcher = Dispatcher()
+    dispatcher.process.watch = watch
+    try:
+        found = front(Workshop(options, dispatcher, deadline_s=deadline_s).planner, points=points)
+    finally:
+        dispatcher.close()
+    return front_table(options, found)
 
 
 def print_schema() -> None:

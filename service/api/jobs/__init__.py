@@ -1,0 +1,1 @@
+"""Jobs: studies with progress, cancel and results as files."""

@@ -1,0 +1,178 @@
+"""What can be asked for as a job: one document per kind, checked whole before anything is kept."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from models.errors import DataError, SiteError
+from models.findings import error, errors_in
+from models.site import Site
+from models.site.file import load_site
+from models.units import Id
+from scenarios.cases.case import Case, try_changes
+from scenarios.cases.file import SHIPPED_SITES, library, load_case, parse_case
+from scenarios.sizing.options import Options, parse_options
+
+Seed = Annotated[int, Ge(0), Le(2**31), Field(description="same seed, same weather")]
+Deadline = Annotated[float, Ge(1), Le(3600), Field(description="s that the solver may take for one plan")]
+Day = Annotated[date, Field(description="local day of the site's profile year")]
+At = Annotated[AwareDatetime, Field(description="instant, with zone")]
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    site: Literal["running", "park", "works"] = Field(
+        "running", description="the site that runs here, or a shipped one"
+    )
+
+
+class DispatchJob(_Asked):
+    """The cheapest plan for one day, replayed by the twin."""
+
+    kind: Literal["dispatch"]
+    day: Day
+    seed: Seed = 1
+    deadline_s: Deadline = 60.0
+
+
+class ExplainJob(_Asked):
+    """Why a day cannot be served, or why its set-points are where they are."""
+
+    kind: Literal["explain"]
+    day: Day
+    asset: Id | None = Field(None, description="this asset only")
+    at: At | None = Field(None, description="instant, with zone; the dearest one when left out")
+    seed: Seed = 1
+    deadline_s: Deadline = 60.0
+
+
+class FlowJob(_Asked):
+    """The state of all networks at one instant."""
+
+    kind: Literal["flow"]
+    at: At
+    seed: Seed = 1
+
+
+class OutageJob(_Asked):
+    """Every single outage of the electric networks at one instant."""
+
+    kind: Literal["n1"]
+    at: At
+    seed: Seed = 1
+
+
+class EstimateJob(_Asked):
+    """The state of all carriers out of half an hour of readings of an emulated plant, with a verdict on every sensor."""
+
+    kind: Literal["estimate"]
+    at: At
+    seed: Seed = 1
+
+
+class ForecastJob(_Asked):
+    """Every series of the emulated site from an instant on, with intervals."""
+
+    kind: Literal["forecast"]
+    at: At
+    hours: Annotated[int, Ge(1), Le(168), Field(description="h ahead")] = 24
+    seed: Seed = 1
+
+
+class SizeJob(_Asked):
+    """What to build at least cost, why, and what it earns."""
+
+    kind: Literal["size"]
+    options: dict[str, Any] = Field(description="an options document (jouletwin-options/1)")
+    whole: bool = Field(True, description="also run every hour of the year")
+    weeks: Annotated[int, Ge(0), Le(4), Field(description="how many worst weeks the twin replays")] = 3
+    slack_share: Annotated[float, Ge(0), Le(1), Field(description="alternatives for so much more cost, 0 for none")] = (
+        0.0
+    )
+    deadline_s: Deadline = 600.0
+
+
+class ParetoJob(_Asked):
+    """Plans from the cheapest to the cleanest."""
+
+    kind: Literal["pareto"]
+    options: dict[str, Any] = Field(description="an options document (jouletwin-options/1)")
+    points: Annotated[int, Ge(2), Le(50), Field(description="how many plans, both ends included")] = 6
+    deadline_s: Deadline = 600.0
+
+
+class ScenarioJob(BaseModel):
+    """A what-if case beside its base; the case names its site."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["scenario"]
+    case: str | dict[str, Any] = Field(description="a shipped case's name, or a case document (jouletwin-case/1)")
+    values: dict[Id, float] = Field({}, description="values of the case's parameters, its defaults where left out")
+    step: Literal["quarter_hour", "hour"] | None = Field(
+        None, description="length of steps, the case's own when left out"
+    )
+    alone: bool = Field(False, description="without its base")
+
+
+Request = DispatchJob | ExplainJob | FlowJob | OutageJob | EstimateJob | ForecastJob | SizeJob | ParetoJob | ScenarioJob
+Asked = Annotated[Request, Field(discriminator="kind")]
+
+
+def checked(request: Request, running: Site) -> Site:
+    """Return the site that a request is about.
+
+    Raises
+    ------
+    DataError
+        With everything that is wrong with the documents in the request.
+    """
+    if isinstance(request, ScenarioJob):
+        case = case_of(request)
+        findings = errors_in(try_changes(case)[1])
+        if findings:
+            raise SiteError(findings)
+        return running
+    site = running if request.site == "running" else load_site(SHIPPED_SITES[request.site]())
+    if isinstance(request, SizeJob | ParetoJob):
+        options_of(request.options, site)
+    if (
+        isinstance(request, ExplainJob)
+        and request.asset is not None
+        and request.asset not in {a.id for a in site.assets}
+    ):
+        raise DataError([error("asset", f"the site has none named {request.asset}; GET /api/v1/sites lists sites")])
+    return site
+
+
+def options_of(document: Mapping[str, Any], site: Site) -> Options:
+    """Return the options in a document; raises DataError with every finding."""
+    options, findings = parse_options(document, site)
+    if options is None:
+        raise DataError(findings)
+    return options
+
+
+def case_of(request: ScenarioJob) -> Case:
+    """Return the case that is asked for; raises DataError with every finding."""
+    if isinstance(request.case, str):
+        if request.case not in library():
+            known = ", ".join(library())
+            raise SiteError([error("case", f"there is no shipped case {request.case}; there are {known}")])
+        return load_case(request.case, request.values)
+    document, findings = dict(request.case), []
+    if document.pop("extends", None) is not None:
+        findings.append(error("extends", "a case sent here stands alone; write out the changes of what it extends"))
+    name = document.get("site", "park")
+    if name in SHIPPED_SITES:
+        document["site"] = str(SHIPPED_SITES[name]())
+    else:
+        findings.append(error("site", f"is no shipped site; use one of {', '.join(SHIPPED_SITES)}"))
+    case, found = parse_case(document, request.values)
+    if case is None or errors_in([*findings, *found]):
+        raise SiteError([*findings, *found])
+    return case

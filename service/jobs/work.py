@@ -1,0 +1,220 @@
+"""The work behind every kind of job, in a process of its own: ``python -m service.jobs.work FOLDER``."""
+
+import json
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from models.errors import DataError, JouletwinError, PlanningError
+from models.site import Site
+from service.commands.screen import gap_words
+from service.emulation import heed
+from service.jobs.child import OUTCOME
+from service.jobs.jobs import ORDER
+from service.jobs.requests import (
+    DispatchJob,
+    EstimateJob,
+    ExplainJob,
+    FlowJob,
+    ForecastJob,
+    OutageJob,
+    ParetoJob,
+    Request,
+    ScenarioJob,
+    SizeJob,
+    case_of,
+    options_of,
+)
+
+if TYPE_CHECKING:
+    from optimizers.session import Progress
+
+Tell = Callable[[float | None, str], None]
+NICENESS = 10
+"""Jobs leave the processor to the loop and its plans."""
+ENDINGS = (".json", ".csv", ".parquet", ".nc", ".xlsx")
+
+
+def kept(writers: Mapping[str, Callable[[Any, Path], None]], content: object, folder: Path) -> None:
+    """Write a result in every format that it has."""
+    for ending in ENDINGS:
+        if ending in writers:
+            writers[ending](content, folder / f"result{ending}")
+
+
+def kept_json(content: object, folder: Path) -> None:
+    """Write plain values as the result."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
+    (folder / "result.json").write_text(text, encoding="utf-8")
+
+
+def dispatch(asked: DispatchJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Plan a day."""
+    from scenarios.checked import checked_plan
+    from service.commands.dispatch import day_problem
+    from service.commands.plan_files import WRITERS
+    from service.history import History
+    from service.memory import MadePlan
+
+    tell(None, "the plan of the day")
+    plan, check = checked_plan(site, day_problem(site, asked.day, asked.seed), asked.deadline_s, searching(tell))
+    kept(WRITERS, MadePlan(plan, check, None, *History(site).plan_arrays(plan)), folder)
+    return "the twin agrees" if check.ok else "the twin objects"
+
+
+def explain(asked: ExplainJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Say why a day is as it is."""
+    from service.commands.dispatch import day_problem
+    from service.commands.explain import explained
+
+    tell(None, "why the day is as it is")
+    problem = day_problem(site, asked.day, asked.seed)
+    found = explained(problem, asset=asked.asset, at=asked.at, deadline_s=asked.deadline_s)
+    short = found.shortage
+    kept_json(
+        {
+            "total_cost": found.plan.total_cost,
+            "currency": site.currency,
+            "step_start": found.plan.horizon.edges[found.step].isoformat(),
+            "reasons": [asdict(r) for r in found.why],
+            "short_kwh": short.short_kwh,
+            "findings": [str(f) for f in (*short.findings, *short.precheck)],
+            "reliefs": [r.sentence for r in short.reliefs],
+            "conflict": list(short.conflict),
+        },
+        folder,
+    )
+    return "the day falls short" if short.findings else "the day can be served"
+
+
+def flow(asked: FlowJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Compute all networks at an instant."""
+    from service.commands.flow import stamped, state_at
+    from service.commands.network_files import WRITERS
+
+    tell(None, "the networks")
+    states = stamped(state_at(site, asked.at, asked.seed))
+    kept(WRITERS, states, folder)
+    return f"{len(states)} networks"
+
+
+def n1(asked: OutageJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Compute every single outage."""
+    from service.commands.flow import state_at
+    from service.commands.n1 import flat, outages
+    from service.commands.network_files import WRITERS
+
+    tell(None, "every single outage")
+    snapshot = state_at(site, asked.at, asked.seed)
+    kept(WRITERS, {n.id: flat(outages(site, n, snapshot)) for n in site.networks.electricity}, folder)
+    return "every single outage is looked at"
+
+
+def estimate(asked: EstimateJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Estimate the site from an emulated plant's readings."""
+    from service.commands.estimate import WRITERS, emulated, sensors_table
+    from twin.estimate.live import LiveEstimator
+
+    tell(None, "half an hour of readings")
+    found = emulated(site, LiveEstimator(site), asked.at, asked.seed)
+    kept(WRITERS, (sensors_table(found), found), folder)
+    return "the meters' accuracy explains what is left" if found.estimate.plausible else "more than accuracy explains"
+
+
+def forecast(asked: ForecastJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Forecast every series."""
+    from service.commands.forecast import WRITERS, bands_at
+
+    tell(None, "learns from the past")
+    _, bands = bands_at(site, asked.at, asked.hours, asked.seed)
+    kept(WRITERS, bands, folder)
+    return bands.forecast.source
+
+
+def size(asked: SizeJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Choose sizes."""
+    from service.commands.size import WRITERS, sized
+
+    done = sized(
+        options_of(asked.options, site),
+        partial(tell, None),
+        searching(tell),
+        deadline_s=asked.deadline_s,
+        whole=asked.whole,
+        weeks=asked.weeks,
+        slack=asked.slack_share,
+    )
+    kept(WRITERS, done, folder)
+    return "the twin agrees" if done.ok else "the twin objects to a worst week"
+
+
+def pareto(asked: ParetoJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Find plans from the cheapest to the cleanest."""
+    from service.commands.size import FRONT_WRITERS, front_of
+
+    tell(None, "plans from the cheapest to the cleanest")
+    options = options_of(asked.options, site)
+    table = front_of(options, searching(tell), points=asked.points, deadline_s=asked.deadline_s)
+    kept(FRONT_WRITERS, table, folder)
+    kept_json(table.to_dict("records"), folder)
+    return f"{len(table)} plans"
+
+
+def scenario(asked: ScenarioJob, _site: Site, folder: Path, tell: Tell) -> str:
+    """Run a case beside its base."""
+    from scenarios.cases.run import run_case
+    from service.commands.scenario import TABLES, run_beside_base, stepped
+
+    case = stepped(case_of(asked), asked.step)
+    record, comparison = run_beside_base(
+        case, folder / "runs", lambda each: run_case(each, progress=tell), alone=asked.alone
+    )
+    if comparison is not None:
+        kept(TABLES, comparison, folder)
+    kept_json(record | {"why": [] if comparison is None else list(comparison.why(record))}, folder)
+    return "the networks object" if record["kpis"].get("violations", 0) > 0 else "the networks agree"
+
+
+KINDS: Mapping[str, Callable[[Any, Site, Path, Tell], str]] = {
+    f.__name__: f for f in (dispatch, explain, flow, n1, estimate, forecast, size, pareto, scenario)
+}
+
+
+def searching(tell: Tell) -> Callable[["Progress"], None]:
+    """Return who tells how far a search has come."""
+    return lambda progress: tell(None, gap_words(progress).removesuffix("; Ctrl-C takes the best so far"))
+
+
+def outcome(request: Request, site: Site, folder: Path, tell: Tell) -> dict[str, Any]:
+    """Do the work and return how it ended, findings included."""
+    try:
+        return {"done": True, "words": KINDS[request.kind](request, site, folder, tell), "findings": []}
+    except JouletwinError as fault:
+        found = fault.findings if isinstance(fault, DataError | PlanningError) else ()
+        findings = [(f.severity.value, f.place, f.message) for f in found]
+        return {"done": False, "words": str(fault), "findings": findings}
+
+
+def main(folder: Path) -> None:
+    """Work on the order in a folder; progress goes out as lines of JSON, everything else that is printed to the error stream."""
+    os.nice(NICENESS)
+    heed(sys.stdin, lambda _: None, lambda: os.killpg(0, signal.SIGKILL))  # the service has ended
+    with os.fdopen(os.dup(1), "w", buffering=1) as lines:
+        os.dup2(2, 1)  # what a library prints is no progress
+
+        def tell(share: float | None, words: str) -> None:
+            print(json.dumps([share, words]), file=lines, flush=True)
+
+        request, site = pickle.loads((folder / ORDER).read_bytes())  # noqa: S301 # the service wrote it, in its own folder
+        found = outcome(request, site, folder, tell)
+    (folder / OUTCOME).write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
