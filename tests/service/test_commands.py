@@ -61,7 +61,7 @@ def test_a_plan_becomes_netcdf_and_json(running, tmp_path):
 
 
 def test_a_plan_refuses_an_unknown_ending_and_a_missing_folder(running, tmp_path):
-    for path in (tmp_path / "plan.xlsx", tmp_path / "none" / "plan.nc", tmp_path / "none" / "plan.csv"):
+    for path in (tmp_path / "plan.docx", tmp_path / "none" / "plan.nc", tmp_path / "none" / "plan.csv"):
         with pytest.raises(SetupError, match=r"plan\."):
             write_plan(running.memory.plan, path)
 
