@@ -12,6 +12,7 @@ from typing import Self
 
 from hil.bridge.driver import Driver
 from hil.bridge.events import ClockSet, Listener, nobody
+from hil.bridge.fence import Fence
 from hil.bridge.groups import Groups
 from hil.bridge.keeper import Keeper
 from hil.bridge.leases import Lease, Leases
@@ -24,7 +25,7 @@ from hil.clocks import JUMP_S, RealClock, transport_scale
 from hil.journal import Journal, JournalError
 from hil.maps.bind import bind, check_devices
 from hil.tasks import end
-from models.errors import MapError
+from models.errors import MapError, SetupError
 from models.findings import errors_in
 from models.ports import Clock, Command, Quality, Reading, Receipt
 from models.site import Device, Site
@@ -67,7 +68,7 @@ class Bridge:
     MapError
         If a device's map is missing or wrong, or two devices share an address; with every problem found.
     SetupError
-        If another bridge holds the journal or its folder cannot be written.
+        If another bridge holds the journal or writes to one of the devices, or the journal's folder cannot be written.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Bridge:
         self.devices = {d.id: PolledDevice(_moved(d, places.get(d.id)), bind(site, d)) for d in site.devices}
         self._links = self._make_links()
         self._journal = Journal(journal)
+        self._fence = self._fenced(mode)
         self._take_up_time()
         assets = {d.id: site.asset(d.asset) for d in site.devices}
         by_device = {d.id: self._links[_place(d.device)] for d in self.devices.values()}
@@ -101,7 +103,7 @@ class Bridge:
         self._driver = Driver(by_device, clock, self._journal, frame_life_s)
         self._keeper = Keeper(self.devices, self._driver, clock, self._journal, self.leases, listener)
         self._groups = Groups(self.devices, self._driver, self._keeper, self._journal, clock)
-        self._keeper.active = mode in (Mode.AUTO, Mode.ADVISE)
+        self._keeper.active = mode.writes
         self.writer = Writer(
             self.devices,
             assets,
@@ -122,10 +124,8 @@ class Bridge:
 
     async def __aenter__(self) -> Self:
         """Start polling and wait until every device has been asked once."""
-        if self.writer.mode is Mode.AUTO:
-            self._groups.to_take_up = True
-            with suppress(JournalError):  # tried again by every poll; until then nothing is written
-                self._groups.take_up()
+        with suppress(JournalError):  # tried again by every poll; until then nothing is written
+            self._take_up()
         for place, link in self._links.items():
             mine = [d for d in self.devices.values() if _place(d.device) == place]
             self._pollers.append(Poller(link, mine, self._clock, self._listener, self._groups.tend))
@@ -154,6 +154,7 @@ class Bridge:
         with suppress(JournalError):
             self._journal.keep_time(None)
         self._journal.close()
+        self._fence.release()
 
     async def read(self) -> Sequence[Reading]:
         """Return the latest value of every point, waiting briefly for polls that are due right now."""
@@ -211,6 +212,23 @@ class Bridge:
     def journal(self) -> Journal:
         """The record of every command and frame."""
         return self._journal
+
+    def _fenced(self, mode: Mode) -> Fence:
+        """Take the sole right to write to what can be written; who never writes needs none."""
+        commanded = [d.device for d in self.devices.values() if any(p.access.writable for p in d.map.points)]
+        try:
+            return Fence(commanded if mode.writes else ())
+        except SetupError:
+            self._journal.close()
+            raise
+
+    def _take_up(self) -> None:
+        """Go on with what a bridge before has left open; who never writes only says what became of it."""
+        if self.writer.mode.writes:
+            self._groups.to_take_up = True
+            self._groups.take_up()
+        else:
+            self._journal.close_orphans(self._clock.now())
 
     def _take_up_time(self) -> None:
         """Go on with the time of a bridge that ended without warning: the machine's clock may have been set meanwhile."""

@@ -33,6 +33,11 @@ class Mode(StrEnum):
     """Sends a command after an operator confirmed it."""
     AUTO = "auto"
 
+    @property
+    def writes(self) -> bool:
+        """Whether frames may leave in this mode."""
+        return self in (Mode.ADVISE, Mode.AUTO)
+
 
 Approve = Callable[[Command], str | None]
 """The model's say on a command: None lets it pass, words forbid it."""

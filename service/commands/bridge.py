@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.live import Live
 from rich.table import Table
 
-from hil.bridge import Bridge
+from hil.bridge import Bridge, Mode
 from hil.clocks import RealClock
 from models.ports import Quality, Reading
 from models.site import Site
@@ -46,7 +46,7 @@ async def _show(site: Site, seconds: float | None, every_s: float) -> Sequence[R
     clock = RealClock()
     until = None if seconds is None else clock.monotonic() + seconds
     readings: Sequence[Reading] = ()
-    async with Bridge(site, clock) as bridge:
+    async with Bridge(site, clock, mode=Mode.OFF) as bridge:
         with Live(console=console, refresh_per_second=4) as live:
             while until is None or clock.monotonic() < until:
                 readings = await bridge.read()

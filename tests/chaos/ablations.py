@@ -15,6 +15,7 @@ import pytest
 import hil.journal
 from hil.bridge import driver, groups, keeper, link, writer
 from hil.bridge.driver import Driver
+from hil.bridge.fence import Fence
 from hil.bridge.groups import Groups
 from hil.bridge.keeper import Keeper
 from hil.bridge.leases import Leases
@@ -283,6 +284,10 @@ def no_fence(patch):
     patch.setattr(hil.journal, "_held", held)
 
 
+def no_fence_round_devices(patch):
+    patch.setattr(Fence, "_take", lambda self, device: True)
+
+
 def no_order(patch):
     patch.setattr(groups, "safe_order", lambda steps, back=False: list(steps))
     patch.setattr(keeper, "refuse_sum", lambda *_: None)
@@ -428,4 +433,5 @@ RULES = (
     rule("even time", machine_time, scheduled_while_the_clock_is_set, "P", "U2"),
     rule("even time after a kill", no_memory_of_time, clock_set_while_the_bridge_is_down, "U2"),
     rule("one bridge per journal", no_fence, rivalled, "T"),
+    rule("one bridge per device", no_fence_round_devices, rivalled, "T"),
 )

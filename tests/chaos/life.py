@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from hil.bridge import Bridge
+from hil.bridge import Bridge, Mode
 from hil.clocks import RealClock
 from hil.virtual_time import stalls
 from models.errors import SetupError
@@ -38,7 +38,7 @@ class Hardships:
     full_disks: tuple[tuple[float, float], ...] = ()
     """(second, seconds for which the journal cannot be written)."""
     rivals: tuple[float, ...] = ()
-    """Seconds at which a second bridge is started on the same journal."""
+    """Seconds at which second bridges are started: one on the same journal, one with its own on the same devices."""
 
     @property
     def ends(self):
@@ -79,7 +79,7 @@ class Evidence:
     leases: list = field(default_factory=list)
     """(second, seconds, holder, device) of every lease that was granted."""
     let_in: list = field(default_factory=list)
-    """Seconds at which a second bridge was let onto the journal."""
+    """(second, where to) of every second bridge that was let in."""
     bridge_down: list = field(default_factory=list)
     stalls: int = 0
     injected: dict = field(default_factory=dict)
@@ -177,12 +177,15 @@ async def live(evidence, site, act, born, death, options):
 
 
 def rival(evidence, site, clock):
-    """Start a second bridge on the same journal."""
-    try:
-        Bridge(site, clock, evidence.journal).journal.close()
-    except SetupError:
-        return
-    evidence.let_in.append(asyncio.get_running_loop().time())
+    """Start a second bridge on the same journal, which would only look, and one that brings its own and would write."""
+    own = evidence.journal.with_name("rival.sqlite")
+    for journal, mode in ((evidence.journal, Mode.SHADOW), (own, Mode.AUTO)):
+        with suppress(SetupError):
+            let_in = Bridge(site, clock, journal, mode=mode)
+            let_in.journal.close()
+            let_in._fence.release()
+            where = "to the devices" if journal is own else "onto the journal"
+            evidence.let_in.append((asyncio.get_running_loop().time(), where))
 
 
 async def watch(bridge, evidence):

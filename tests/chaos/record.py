@@ -79,8 +79,8 @@ def of_the_bridge_itself(evidence):
     """Yield what is wrong however the devices behaved: exceptions, rivals let in, frozen values that counted as good."""
     for problem in evidence.escaped:
         yield "X", repr(problem)
-    for second in evidence.let_in:
-        yield "T", f"a second bridge was let onto the journal at {second:.2f}"
+    for second, where in evidence.let_in:
+        yield "T", f"a second bridge was let {where} at {second:.2f}"
     yield from frozen(evidence)
     yield from belated(evidence)
 
