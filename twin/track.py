@@ -1,6 +1,7 @@
 """Follow every asset from plan to physics: planned, commanded, read back, done. Where they part, ask for a new plan, in words."""
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,7 +10,6 @@ import numpy as np
 from models.components import AnyAsset, Engine, EvFleet, GridConnection, Pv, Store, Wind
 from models.dispatch import Plan
 from models.findings import Finding, Severity
-from models.horizon import to_index
 from models.limits import power_range_kw
 from models.ports import Outcome, Receipt
 from models.site import Site
@@ -62,6 +62,34 @@ class ReplanRequest:
         return " ".join(f"{f.place}: {f.message}" for f in self.findings)
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """A plan read out once, because every poll asks it for every asset: powers and stored energy by asset, each per step."""
+
+    plan: Plan
+    power_kw: Mapping[str, Sequence[float]]
+    stored_kwh: Mapping[str, Sequence[float]]
+
+    @classmethod
+    def of(cls, plan: Plan, assets: Iterable[AnyAsset]) -> "_Course":
+        """Read out what a plan says of the assets that it knows."""
+        known = set(plan.power_kw.get_index("asset"))
+        control = {a.id: a.control.value for a in assets if a.id in known}
+        power = plan.power_kw.transpose("asset", "carrier", "time")
+        row, column, values = power.get_index("asset"), power.get_index("carrier"), power.to_numpy()
+        stored = plan.stored_kwh.transpose("asset", "time")
+        return cls(
+            plan,
+            {a: values[row.get_loc(a), column.get_loc(c)].tolist() for a, c in control.items()},
+            dict(zip(stored.get_index("asset"), stored.to_numpy().tolist(), strict=True)),
+        )
+
+    def step(self, at: datetime) -> int | None:
+        """Return the step around an instant, None outside the plan."""
+        horizon = self.plan.horizon
+        return bisect_right(horizon.edges, at) - 1 if horizon.start <= at < horizon.end else None
+
+
 class Tracker:
     """Keeps the four figures of every asset that can be told something."""
 
@@ -71,7 +99,7 @@ class Tracker:
         self._device_asset = {d.id: d.asset for d in site.devices}
         self._receipts: dict[str, Receipt] = {}
         self._since: dict[str, datetime] = {}
-        self._plan: Plan | None = None
+        self._course: _Course | None = None
         self._snapshot: Snapshot | None = None
         self._given: dict[str, datetime] = {}
         self.apart: tuple[Finding, ...] = ()
@@ -83,7 +111,7 @@ class Tracker:
 
     def plan(self, plan: Plan) -> None:
         """Take a new plan."""
-        self._plan = plan
+        self._course = _Course.of(plan, [*self._assets.values(), *self.site.of_kind(GridConnection)])
 
     def receipts(self, receipts: Iterable[Receipt]) -> None:
         """Take what became of commands; other quantities than set-points are passed over."""
@@ -99,14 +127,14 @@ class Tracker:
     def observe(self, snapshot: Snapshot) -> ReplanRequest | None:
         """Take the present state; return a request when it has parted from the plan, None while all is well or has been said."""
         self._snapshot = snapshot
-        if self._plan is None:
+        if self._course is None:
             return None
         self.apart = tuple(self._reasons(snapshot))
         fresh = [f for f in self.apart if self._is_new(f.place, snapshot.at)]
         if not fresh:
             return None
         self._given.update({f.place: snapshot.at for f in fresh})
-        return ReplanRequest(snapshot.at, self._plan.id, tuple(fresh))
+        return ReplanRequest(snapshot.at, self._course.plan.id, tuple(fresh))
 
     def tracks(self) -> tuple[Track, ...]:
         """Return the four figures of every asset, in file order."""
@@ -128,18 +156,10 @@ class Tracker:
         )
 
     def _planned_kw(self, asset: AnyAsset, at: datetime) -> float | None:
-        step = self._step(at)
-        if self._plan is None or step is None or asset.id not in self._plan.power_kw.get_index("asset"):
+        step = self._course.step(at) if self._course is not None else None
+        if self._course is None or step is None or asset.id not in self._course.power_kw:
             return None
-        power = self._plan.power_kw.sel(asset=asset.id, carrier=asset.control.value)
-        return float(power.isel(time=step))
-
-    def _step(self, at: datetime) -> int | None:
-        """Return the plan's step around an instant, None outside the plan."""
-        if self._plan is None or not self._plan.horizon.start <= at < self._plan.horizon.end:
-            return None
-        times = self._plan.horizon.times
-        return int(times.searchsorted(to_index(at), side="right")) - 1
+        return self._course.power_kw[asset.id][step]
 
     def _is_new(self, place: str, at: datetime) -> bool:
         before = self._given.get(place)
@@ -180,27 +200,19 @@ class Tracker:
             yield Finding(Severity.WARNING, asset.id, words, (asset.id,), done, told)
 
     def _stores_apart(self, snapshot: Snapshot) -> Iterator[Finding]:
-        step, plan = self._step(snapshot.at), self._plan
-        if step is None or plan is None:
+        step = self._course.step(snapshot.at) if self._course is not None else None
+        if self._course is None or step is None:
             return
         held = stored_of(snapshot)
         for store in (a for a in self.site.assets if isinstance(a, Store)):
-            if store.id not in plan.stored_kwh.get_index("asset"):
+            if store.id not in self._course.stored_kwh:
                 continue
-            planned = self._planned_kwh(plan, store.id, step, snapshot.at)
+            planned = _planned_kwh(self._course, store.id, step, snapshot.at)
             if planned is not None and abs(held[store.id] - planned) > STORED_SHARE * store.energy_kwh:
                 words = (
                     f"holds {held[store.id]:.0f} kWh where the plan counts on {planned:.0f} kWh. Plan again from here."
                 )
                 yield Finding(Severity.WARNING, store.id, words, (store.id,), held[store.id], planned)
-
-    def _planned_kwh(self, plan: Plan, store: str, step: int, at: datetime) -> float | None:
-        """Return what the plan counts on at an instant: the straight line between its step ends; None in its first step."""
-        if step == 0:
-            return None
-        ends = plan.stored_kwh.sel(asset=store).transpose("time").to_numpy()
-        start, end = plan.horizon.edges[step], plan.horizon.edges[step + 1]
-        return float(np.interp((at - start) / (end - start), (0.0, 1.0), (ends[step - 1], ends[step])))
 
     def _import_apart(self, snapshot: Snapshot) -> Iterator[Finding]:
         """Yield a connection that imports far more than planned; importing less costs nobody anything."""
@@ -213,6 +225,14 @@ class Tracker:
                 f"imports {done:.0f} kW where the plan expects {planned:.0f} kW. Plan again with the present demand."
             )
             yield Finding(Severity.WARNING, grid.id, words, (grid.id,), done, planned)
+
+
+def _planned_kwh(course: _Course, store: str, step: int, at: datetime) -> float | None:
+    """Return what the plan counts on at an instant: the straight line between its step ends; None in its first step."""
+    if step == 0:
+        return None
+    ends, edges = course.stored_kwh[store], course.plan.horizon.edges
+    return float(np.interp((at - edges[step]) / (edges[step + 1] - edges[step]), (0.0, 1.0), ends[step - 1 : step + 1]))
 
 
 def size_kw(limits_kw: tuple[float, float] | None) -> float:
