@@ -26,8 +26,8 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 
 def in_pieces(count: int, work: Callable[[int, int], None], *, parallel_from: int = PARALLEL_FROM) -> None:
     """Run ``work(first, last)`` over all of ``count`` independent steps, on all cores where there are enough of them."""
-    cores = os.cpu_count() or 1
-    if count < parallel_from or cores == 1:
+    cores = 1 if count < parallel_from else os.cpu_count() or 1
+    if cores == 1:
         work(0, count)
         return
     edges = [count * k // (2 * cores) for k in range(2 * cores + 1)]

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from models.networks.cache import compiled_once
 from models.networks.data import ElectricNetwork
 from models.networks.electricity.topology import Branch, branches_of, fuse_buses, reached
+from models.networks.labels import Frame
 from models.networks.symbolic import Elimination, IntArray, eliminate
 
 ComplexArray = npt.NDArray[np.complex128]
@@ -35,12 +36,33 @@ class BranchTable:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinedBuses:
+    """Live buses sorted by the node that they share."""
+
+    bus: npt.NDArray[np.intp]
+    node: npt.NDArray[np.intp]
+    """Nodes with any bus, each once."""
+    first: npt.NDArray[np.intp]
+    """Place in ``bus`` of the first bus of every such node."""
+
+    @classmethod
+    def of(cls, bus_node: IntArray) -> "JoinedBuses":
+        """Return the buses of every node, in the order of the file."""
+        live = np.flatnonzero(bus_node >= 0)
+        bus = live[np.argsort(bus_node[live], kind="stable")]
+        node, first = np.unique(bus_node[bus], return_index=True)
+        return cls(bus, node.astype(np.intp), first)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledGrid:
     """A grid as arrays in per unit of 1 MVA, in elimination order with the slack last."""
 
     bus_ids: tuple[str, ...]
     bus_node: IntArray
     """Position of every bus; -1 where nothing connects it to the slack."""
+    joined: JoinedBuses
+    frame: Frame
     vn_kv: FloatArray
     elimination: Elimination
     edge_from: IntArray
@@ -124,6 +146,8 @@ def _assemble(
     return CompiledGrid(
         bus_ids=tuple(bus.id for bus in network.buses),
         bus_node=bus_node,
+        joined=JoinedBuses.of(bus_node),
+        frame=Frame({"bus": [bus.id for bus in network.buses], "branch": table.ids}),
         vn_kv=np.array([bus.vn_kv for bus in network.buses]),
         elimination=elimination,
         edge_from=np.array([a for a, _ in edges], dtype=np.int32),

@@ -7,7 +7,7 @@ import xarray as xr
 from models.networks.data import ElectricNetwork
 from models.networks.electricity.batch import BatchFlow, run_batch
 from models.networks.electricity.compile import CompiledGrid, ComplexArray, FloatArray, compile_grid
-from models.networks.labels import table, time_of
+from models.networks.labels import Axis, axis_of, table
 from models.networks.status import Status
 
 BRANCH_RESULTS = ("loading_share", "current_ka", "p_from_kw", "q_from_kvar", "p_to_kw", "q_to_kvar")
@@ -43,20 +43,19 @@ def solve_electricity(
         When a series names an unknown bus or its times differ from the other's.
     """
     grid = compile_grid(network)
-    time = time_of(p_kw)
+    time = axis_of(p_kw)
     p = table(p_kw, "bus", grid.bus_ids, time, "p_kw")
     q = np.zeros_like(p) if q_kvar is None else table(q_kvar, "bus", grid.bus_ids, time, "q_kvar")
     s_bus: ComplexArray = np.asarray((p + 1j * q) / 1e3, dtype=np.complex128)
-    flow = run_batch(grid, node_power(grid, s_bus)[:, :-1], None if start is None else voltages_of(grid, start))
-    return _label(grid, time, s_bus, flow)
+    s = node_power(grid, s_bus)
+    flow = run_batch(grid, s[:, :-1], None if start is None else voltages_of(grid, start))
+    return _label(grid, time, s_bus, s[:, -1], flow)
 
 
 def node_power(grid: CompiledGrid, s_bus: ComplexArray) -> ComplexArray:
     """Return the power fed in per electrical node, dims (step, node) with the slack last."""
     s = np.zeros((len(s_bus), grid.node_count + 1), dtype=np.complex128)
-    for bus, node in enumerate(grid.bus_node):
-        if node >= 0:
-            s[:, node] += s_bus[:, bus]
+    s[:, grid.joined.node] = np.add.reduceat(s_bus[:, grid.joined.bus], grid.joined.first, axis=1)
     return s
 
 
@@ -71,33 +70,34 @@ def voltages_of(grid: CompiledGrid, start: xr.Dataset) -> ComplexArray:
     return v
 
 
-def _label(grid: CompiledGrid, time: xr.DataArray, s_bus: ComplexArray, flow: BatchFlow) -> xr.Dataset:
+def _label(grid: CompiledGrid, time: Axis, s_bus: ComplexArray, s_slack: ComplexArray, flow: BatchFlow) -> xr.Dataset:
     v_bus = np.where(grid.bus_node >= 0, flow.v[:, grid.bus_node], np.nan)
     branch = branch_results(grid, flow.v)
-    slack = _slack_power(grid, flow.v) - node_power(grid, s_bus)[:, -1]
+    slack = _slack_power(grid, flow.v) - s_slack
     stranded = np.abs(s_bus[:, grid.bus_node < 0]).any(axis=1) & (flow.status == Status.OK)
-    return xr.Dataset(
+    by_bus, by_branch, by_time = ("bus", "time"), ("branch", "time"), ("time",)
+    return grid.frame.dataset(
+        time,
         {
-            "vm_pu": (("bus", "time"), np.abs(v_bus).T),
-            "angle_deg": (("bus", "time"), np.degrees(np.angle(v_bus)).T),
-            **{name: (("branch", "time"), branch[name].T) for name in BRANCH_RESULTS},
-            "loss_kw": ("time", (branch["p_from_kw"] + branch["p_to_kw"]).sum(axis=1)),
-            "slack_p_kw": ("time", slack.real * 1e3),
-            "slack_q_kvar": ("time", slack.imag * 1e3),
-            "status": ("time", np.where(stranded, np.int8(Status.ISLAND), flow.status)),
-            "residual_kva": ("time", flow.residual_kva),
-            "worst_bus": ("time", _bus_of_node(grid)[flow.worst_node]),
+            "vm_pu": (by_bus, np.abs(v_bus).T),
+            "angle_deg": (by_bus, np.degrees(np.angle(v_bus)).T),
+            **{name: (by_branch, branch[name].T) for name in BRANCH_RESULTS},
+            "loss_kw": (by_time, (branch["p_from_kw"] + branch["p_to_kw"]).sum(axis=1)),
+            "slack_p_kw": (by_time, slack.real * 1e3),
+            "slack_q_kvar": (by_time, slack.imag * 1e3),
+            "status": (by_time, np.where(stranded, np.int8(Status.ISLAND), flow.status)),
+            "residual_kva": (by_time, flow.residual_kva),
+            "worst_bus": (by_time, _bus_of_node(grid)[flow.worst_node]),
         },
-        coords={"bus": list(grid.bus_ids), "branch": list(grid.branches.ids), "time": time},
     )
 
 
-def _bus_of_node(grid: CompiledGrid) -> npt.NDArray[np.object_]:
-    names = np.full(grid.node_count + 1, "", dtype=object)
-    for bus, node in zip(grid.bus_ids, grid.bus_node, strict=True):
-        if node >= 0:
-            names[node] = bus
-    return names
+def _bus_of_node(grid: CompiledGrid) -> npt.NDArray[np.str_]:
+    """Return the first bus of every node."""
+    names = grid.frame.names["bus"]
+    at = np.full(grid.node_count + 1, "", dtype=names.dtype)
+    at[grid.joined.node] = names[grid.joined.bus[grid.joined.first]]
+    return at
 
 
 def _slack_power(grid: CompiledGrid, v: ComplexArray) -> ComplexArray:
