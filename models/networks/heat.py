@@ -9,10 +9,11 @@ import xarray as xr
 from models.networks.data import PipeNetwork
 from models.networks.fluids import GRAVITY_M_PER_S2, Fluid, liquid
 from models.networks.heat_kernel import steady_steps
+from models.networks.heat_rows import Places, PlantPump, Rows, Totals
 from models.networks.hydraulics import Floats, Ints
 from models.networks.jit import in_pieces
 from models.networks.labels import Axis, axis_of, spread, table
-from models.networks.pipes import PipeModel, compile_pipes, pipework_of, sum_at, to_junctions
+from models.networks.pipes import PipeModel, compile_pipes, pipework_of, sum_at
 from models.networks.status import Status
 
 Flags = npt.NDArray[np.bool_]
@@ -91,15 +92,10 @@ class ThermalInput:
 
 @dataclass(frozen=True, slots=True)
 class ThermalFlow:
-    """What the kernel found, dims (step, node) or (step, edge)."""
+    """What the kernel found; see ``models.networks.heat_rows`` for rows and totals, the others have dims (step,)."""
 
-    m: Floats
-    flow: Floats
-    supply_degc: Floats
-    return_degc: Floats
-    supply_pa: Floats
-    return_pa: Floats
-    lost_w: Floats
+    rows: Rows
+    totals: Totals
     count: Ints
     change_k: Floats
     fine: Flags
@@ -196,20 +192,12 @@ def _or(value: xr.DataArray | float | None, default: Floats, time: Axis) -> Floa
 
 
 def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, given: ThermalInput) -> ThermalFlow:
-    shape = given.demand_w.shape
-    steps = shape[0]
-    found = ThermalFlow(
-        m=np.zeros((steps, len(model.graph.edge_ids))),
-        flow=np.empty(shape),
-        supply_degc=np.empty(shape),
-        return_degc=np.empty(shape),
-        supply_pa=np.full(shape, np.nan),
-        return_pa=np.full(shape, np.nan),
-        lost_w=np.empty(steps),
-        count=np.empty(steps, np.int32),
-        change_k=np.empty(steps),
-        fine=np.empty(steps, np.bool_),
-    )
+    steps, junctions = len(given.demand_w), len(model.graph.node)
+    edges, consumers = len(model.graph.edge_ids), len(network.consumers)
+    widths = (*[junctions] * 5, edges, edges, consumers)
+    rows: Rows = tuple(np.empty((steps, width)) for width in widths)  # type: ignore[assignment] # as many as there are rows
+    totals: Totals = (*[np.empty(steps) for _ in range(5)], np.empty(steps, np.int32))  # type: ignore[assignment] # likewise
+    found = ThermalFlow(rows, totals, np.empty(steps, np.int32), np.empty(steps), np.empty(steps, np.bool_))
     problem = (
         given.demand_w,
         given.plant_degc,
@@ -221,19 +209,34 @@ def _run(network: PipeNetwork, model: PipeModel, sign: float, fluid: Fluid, give
         float(fluid.heat_j_per_kg_k),  # a whole number would be compiled for anew
         sign,
         pipework_of(model, network.friction, fluid),
-        found.m,
-        found.flow,
-        found.supply_degc,
-        found.return_degc,
-        found.supply_pa,
-        found.return_pa,
-        found.lost_w,
+        _places(network, model, fluid),
+        rows,
+        totals,
         found.count,
         found.change_k,
         found.fine,
     )
     in_pieces(steps, lambda first, last: steady_steps(*problem, first, last))
     return found
+
+
+def _places(network: PipeNetwork, model: PipeModel, fluid: Fluid) -> Places:
+    """Return where results are written, and what pressures are without flow: the weight of the water below the plant's return."""
+    weight_kpa = GRAVITY_M_PER_S2 * (model.junction_height_m - model.height_m[0]) / 1e3
+    at_plant = network.return_pressure_kpa
+    return (
+        model.graph.node,
+        model.consumers.junction,
+        at_plant - fluid.supply_kg_per_m3 * weight_kpa,
+        at_plant - fluid.return_kg_per_m3 * weight_kpa,
+        model.tubes[2] * fluid.supply_kg_per_m3,
+        pump_of(network),
+    )
+
+
+def pump_of(network: PipeNetwork) -> PlantPump:
+    """Return the plant's pump as the kernels read it."""
+    return network.pump_control != "lift", float(network.pump_lift_kpa), float(network.dp_min_kpa)
 
 
 def _label(
@@ -245,32 +248,24 @@ def _label(
     found: ThermalFlow,
     time: Axis,
 ) -> xr.Dataset:
-    graph, failed = model.graph, found.count < 0
-    if failed.any():
-        for values in (found.m, found.flow, found.supply_degc, found.return_degc, found.lost_w):
-            values[failed] = np.nan
-    supply, back = to_junctions(graph, found.supply_pa) / 1e3, to_junctions(graph, found.return_pa) / 1e3
-    lift = lift_kpa(network, model, supply - back)
-    dp = lift[:, None] + supply - back
-    supply_kpa, return_kpa = _absolute(network, model, fluid, lift[:, None] + supply, back)
-    plant_flow = -found.flow[:, 0]
-    status, worst = _verdict(network, model, given, found, dp)
-    heat = sign * fluid.heat_j_per_kg_k * plant_flow * (given.plant_degc - found.return_degc[:, 0])
-    consumer_flow = np.maximum(to_junctions(graph, found.flow)[:, model.consumers.junction], 0.0)
+    supply_t, return_t, dp, supply_kpa, return_kpa, m, velocity, consumer_flow = found.rows
+    plant_flow, back_degc, lost_w, lift, _, _ = found.totals
+    heat = sign * fluid.heat_j_per_kg_k * plant_flow * (given.plant_degc - back_degc)
+    status, worst = _verdict(network, model, given, found)
     return model.frame.dataset(
         time,
         {
-            "supply_degc": (BY_JUNCTION, to_junctions(graph, found.supply_degc).T),
-            "return_degc": (BY_JUNCTION, to_junctions(graph, found.return_degc).T),
+            "supply_degc": (BY_JUNCTION, supply_t.T),
+            "return_degc": (BY_JUNCTION, return_t.T),
             "dp_kpa": (BY_JUNCTION, dp.T),
             "supply_pressure_kpa": (BY_JUNCTION, supply_kpa.T),
             "return_pressure_kpa": (BY_JUNCTION, return_kpa.T),
-            "flow_kg_per_s": (BY_PIPE, found.m.T),
-            "velocity_m_per_s": (BY_PIPE, (found.m / (model.tubes[2] * fluid.supply_kg_per_m3)).T),
+            "flow_kg_per_s": (BY_PIPE, m.T),
+            "velocity_m_per_s": (BY_PIPE, velocity.T),
             "consumer_flow_kg_per_s": (("consumer", "time"), consumer_flow.T),
             "plant_kw": (BY_TIME, heat / 1e3),
             "plant_flow_kg_per_s": (BY_TIME, plant_flow),
-            "loss_kw": (BY_TIME, sign * found.lost_w / 1e3),
+            "loss_kw": (BY_TIME, sign * lost_w / 1e3),
             "pump_kw": (BY_TIME, plant_flow * lift / fluid.return_kg_per_m3),
             "status": (BY_TIME, status),
             "residual_k": (BY_TIME, found.change_k),
@@ -279,40 +274,15 @@ def _label(
     )
 
 
-def lift_kpa(network: PipeNetwork, model: PipeModel, left_kpa: Floats) -> Floats:
-    """Return the lift of the plant's pump in every step; ``left_kpa`` (step, junction) is the difference without any lift."""
-    most = np.full(len(left_kpa), network.pump_lift_kpa)
-    if network.pump_control == "lift" or not network.consumers:
-        return most
-    least = np.nan_to_num(left_kpa[:, model.consumers.junction], nan=np.inf).min(axis=1)
-    wanted = np.where(np.isfinite(least), np.maximum(network.dp_min_kpa - least, 0.0), most)
-    return np.asarray(np.minimum(most, wanted))
-
-
-def _absolute(
-    network: PipeNetwork, model: PipeModel, fluid: Fluid, supply_kpa: Floats, return_kpa: Floats
-) -> tuple[Floats, Floats]:
-    """Return absolute pressures of both tubes from those above the plant's return without the weight of the water."""
-    rise_m = to_junctions(model.graph, (model.height_m - model.height_m[0])[None, :])[0]
-    weight_kpa = GRAVITY_M_PER_S2 * rise_m / 1e3
-    at_plant = network.return_pressure_kpa
-    return (
-        supply_kpa + (at_plant - fluid.supply_kg_per_m3 * weight_kpa),
-        return_kpa + (at_plant - fluid.return_kg_per_m3 * weight_kpa),
-    )
-
-
 def _verdict(
-    network: PipeNetwork, model: PipeModel, given: ThermalInput, found: ThermalFlow, dp_kpa: Floats
+    network: PipeNetwork, model: PipeModel, given: ThermalInput, found: ThermalFlow
 ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.str_]]:
     """Return the status of every step and the consumer with the least pressure difference."""
-    failed = found.count < 0
+    failed, least, worst = found.count < 0, found.totals[4], found.totals[5]
     if not network.consumers:
         none = np.where(failed, Status.NOT_CONVERGED, Status.OK).astype(np.int8)
         return none, np.full(len(none), "")
-    at = dp_kpa[:, model.consumers.junction]
-    dp = np.where(np.isnan(at), np.inf, at)
-    bound = ~found.fine | (dp.min(axis=1) < 0)
+    bound = ~found.fine | (least < 0)
     status = np.where(failed, Status.NOT_CONVERGED, np.where(bound, Status.BOUND, Status.OK))
     status = np.where((status == Status.OK) & given.stranded, Status.ISLAND, status).astype(np.int8)
-    return status, model.frame.names["consumer"][np.argmin(dp, axis=1)]
+    return status, model.frame.names["consumer"][worst]

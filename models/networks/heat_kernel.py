@@ -7,6 +7,7 @@ this is Newton's method at the price of two walks over the nodes; elsewhere the 
 import numpy as np
 import numpy.typing as npt
 
+from models.networks.heat_rows import Places, Rows, Totals, describe, describe_failed
 from models.networks.hydraulics import Floats, Ints, Shape, close_loops, descend, tree_flows
 from models.networks.jit import compiled
 from models.networks.loops import behind, fill, put
@@ -229,13 +230,9 @@ def steady_steps(
     cp: float,
     sign: float,
     pipework: Pipework,
-    m: Floats,
-    flow: Floats,
-    supply_t: Floats,
-    return_t: Floats,
-    supply_pa: Floats,
-    return_pa: Floats,
-    lost_w: Floats,
+    places: Places,
+    rows: Rows,
+    totals: Totals,
     count: Ints,
     change: Floats,
     fine: npt.NDArray[np.bool_],
@@ -243,10 +240,17 @@ def steady_steps(
     last: int,
 ) -> None:
     """Solve many independent steps; the leading dim of every per-step array is the step."""
+    nodes, m = demand.shape[1], np.zeros(len(loss))
+    flow, supply_t, return_t = np.empty(nodes), np.empty(nodes), np.empty(nodes)
+    supply_pa, return_pa = np.empty(nodes), np.empty(nodes)
     for t in range(first, last):
-        count[t], change[t], lost_w[t], fine[t] = steady(
+        fill(m, 0.0)
+        count[t], change[t], lost_w, fine[t] = steady(
             demand[t], plant_t[t], wanted_return[t], feed_t[t], held[t], ground[t], loss, cp, sign, pipework,
-            m[t], flow[t], supply_t[t], return_t[t],
+            m, flow, supply_t, return_t,
         )  # fmt: skip
-        if count[t] >= 0:
-            tube_levels(m[t], pipework, supply_pa[t], return_pa[t])
+        if count[t] < 0:
+            describe_failed(t, rows, totals)
+            continue
+        tube_levels(m, pipework, supply_pa, return_pa)
+        describe(t, (m, flow, supply_t, return_t, supply_pa, return_pa), lost_w, places, rows, totals)

@@ -40,6 +40,7 @@ class PipeModel:
     """Pressure drop in Pa that does not depend on the flow (pumps have it below zero), and its part per squared kg/s."""
     height_m: Floats
     """Per node."""
+    junction_height_m: Floats
     consumers: Places
     feed_ins: Places
     frame: Frame
@@ -78,6 +79,7 @@ def compile_pipes(network: PipeNetwork) -> PipeModel:
             np.array(none + [1e3 * p.lift_drop_kpa_s2_per_kg2 for p in network.pumps]),
         ),
         height_m=heights_of(network.junctions, graph),
+        junction_height_m=np.array([j.height_m for j in network.junctions], dtype=np.float64),
         consumers=places_of(network.consumers, graph),
         feed_ins=places_of(network.feed_in_junctions, graph),
         frame=Frame({"junction": junctions, "pipe": graph.edge_ids, "consumer": network.consumers}),

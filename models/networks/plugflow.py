@@ -9,7 +9,8 @@ import xarray as xr
 
 from models.networks.data import PipeNetwork
 from models.networks.fluids import Fluid, liquid
-from models.networks.heat import ThermalInput, lift_kpa, plain_input
+from models.networks.heat import ThermalInput, plain_input, pump_of
+from models.networks.heat_rows import lift_steps
 from models.networks.hydraulics import Floats, Ints
 from models.networks.labels import Axis, axis_of
 from models.networks.pipes import PipeModel, compile_pipes, pipework_of, to_junctions
@@ -220,7 +221,9 @@ def _label(
     graph = model.graph
     at = model.consumers.junction
     left = to_junctions(graph, motion.fall_pa) / 1e3
-    dp = lift_kpa(network, model, left)[:, None] + left
+    lift = np.empty(len(left))
+    lift_steps(np.ascontiguousarray(left), at, pump_of(network), lift)
+    dp = lift[:, None] + left
     status: npt.NDArray[np.int8] = motion.state.astype(np.int8)
     short = (status == Status.OK) & (dp[:, at].min(axis=1, initial=np.inf) < 0)
     status = np.where(short, np.int8(Status.BOUND), status)
