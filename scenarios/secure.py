@@ -121,9 +121,7 @@ def secure(
     more, known = pool or Rows.empty(), held or Rows.empty()
     if len(more):
         planner.add_rows(more)
-    loop = _Loop(planner, check, tolerances or Tolerances(), known + more)
-    loop.held = len(known) > 0
-    return loop.run()
+    return _Loop(planner, check, tolerances or Tolerances(), known + more).run()
 
 
 class _Loop:
@@ -132,7 +130,7 @@ class _Loop:
         self.rounds: list[Round] = []
         self.polish: list[Round] = []
         self.best: _Seen | None = None
-        self.begun, self.held = time.monotonic(), False
+        self.begun, self.seeded = time.monotonic(), len(pool) > 0
 
     def run(self) -> SecureResult:
         """Go round until the plan is clean, stuck, or out of time."""
@@ -161,7 +159,7 @@ class _Loop:
 
     def _replayed(self, plan: PortPlan) -> tuple[_Seen, float]:
         """Return a replayed plan; where rows are held that are likely to be enough, slopes are only asked for when they are not."""
-        if self.held and not self.rounds:
+        if self.seeded and not self.rounds:
             report = self.check.check(plan, gradients=False)
             seen = _Seen(plan, report, self.planner.objective, self._loss_error_kw(plan, report))
             if self._clean(seen):
@@ -211,8 +209,8 @@ class _Loop:
         """Try fresh rows in place of the merely local ones where one binds; keep the cheaper plan only when its replay is clean."""
         if not self._local_rows_bind(seen.plan):
             return self._result(SecureStatus.SECURE, seen)
-        kept = self.pool
-        fresh = seen.report.findings.select(seen.report.findings.shape != int(Shape.GLOBAL))
+        kept, around = self.pool, self.check.check(seen.plan).findings
+        fresh = around.select(around.shape != int(Shape.GLOBAL))
         self.pool = kept.select(kept.shape == int(Shape.GLOBAL)) + fresh
         self.planner.add_rows(fresh, replace=LOCAL_KINDS)
         for _ in range(POLISH_ROUNDS):

@@ -89,6 +89,10 @@ class GridCheck:
         return PortPlan(self.ports, values, plan.horizon.step_h, self.revision)
 
     @cached_property
+    def _last(self) -> dict[str, tuple[Floats, xr.Dataset]]:
+        return {}
+
+    @cached_property
     def _tan_phi(self) -> dict[str, float]:
         return {
             c.id: d.tan_phi for c in self.site.of_kind(Consumer) for d in c.demands if d.carrier is Carrier.ELECTRICITY
@@ -120,7 +124,18 @@ class GridCheck:
         return Report(status, balance, findings, worst, margins, losses, time.perf_counter() - begun, self.revision)
 
     def flow(self, plan: PortPlan) -> xr.Dataset:
-        """Return the network over the steps of a plan: voltages, loadings, losses, status."""
+        """Return the network over the steps of a plan: voltages, loadings, losses, status.
+
+        The last flow is kept: a plan whose decisions changed nothing, or whose slopes are asked for after all, is not replayed twice.
+        """
+        known = self._last.get("flow")
+        if known is not None and np.array_equal(known[0], plan.values):
+            return known[1]
+        flow = self._replayed(plan)
+        self._last["flow"] = plan.values.copy(), flow
+        return flow
+
+    def _replayed(self, plan: PortPlan) -> xr.Dataset:
         count, ids = len(self.buses), [b.id for b in self.network.buses]
         place = [ids.index(b) for b in self.buses]
         fed = np.zeros((2, len(ids), len(plan.values)))
@@ -201,7 +216,7 @@ class GridCheck:
 
     @cached_property
     def _branches(self) -> Sequence[str]:
-        flow = self.flow(PortPlan(self.ports, np.zeros((1, len(self.ports))), np.ones(1), self.revision))
+        flow = self._replayed(PortPlan(self.ports, np.zeros((1, len(self.ports))), np.ones(1), self.revision))
         return [str(b) for b in flow["branch"].values]
 
     def _margins(self, flow: xr.Dataset) -> dict[str, float]:
