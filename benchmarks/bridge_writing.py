@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
@@ -110,10 +111,20 @@ def rules(bench: Bench) -> Iterator[Row]:
 
 @case("bridge", "killed for real", size=200, quick_size=5, packages=PACKAGES)
 def killed(bench: Bench) -> Iterator[Row]:
-    """Kill bridge and device as processes at random instants, and compare device log, journal and what was told."""
-    from tests.chaos import kills
+    """Kill bridge, device and service as processes at random instants, and compare device log, journal and what was told."""
+    from tests.chaos import kills, service_kills
 
-    with tempfile.TemporaryDirectory() as folder:
-        found = kills.run(bench.size, Path(folder))
-    yield bench.figure(len(found.found), "violations", target=value_at_most(0), phase=f"{bench.size} times SIGKILL")
+    of_service = max(bench.size // kills.SERVICE_ONE_IN, 1)
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        found = kills.run(bench.size - of_service, Path(folder))
+        service = service_kills.run(of_service, Path(other))
+    wrong = len(found.found) + len(service.found)
+    yield bench.figure(wrong, "violations", target=value_at_most(0), phase=f"{bench.size} times SIGKILL")
     yield bench.figure(max(found.ages, default=0.0), "s", phase="oldest frame that landed; 0.5 s is declared")
+    yield bench.figure(
+        max(service.ages, default=0.0),
+        "s",
+        phase=f"the same of the service, killed {of_service} times; 1.5 s is declared",
+    )
+    ready_s = statistics.median(service.ready_s or [0.0])
+    yield bench.figure(ready_s, "s", phase="first frame after a start of the service")

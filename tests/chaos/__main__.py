@@ -2,14 +2,14 @@
 
 python -m tests.chaos [COUNT] [FIRST_SEED] [--jobs N]    random episodes, a table per row of the matrix
 python -m tests.chaos ablations [EPISODES]               every protective rule switched off, a row per rule
-python -m tests.chaos kill [COUNT]                       SIGKILL of bridge and device at random instants
+python -m tests.chaos kill [COUNT]                       SIGKILL of bridge, device and service at random instants
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from tests.chaos import ablations, kills, suite
+from tests.chaos import ablations, kills, service_kills, suite
 
 EVERY_RULE = 20
 """Episodes per rule."""
@@ -29,8 +29,16 @@ def main():
         if given.what == "ablations":
             return show_rules(given.number or EVERY_RULE, Path(name))
         if given.what == "kill":
-            return not kills.show(kills.run(given.number or 200, Path(name)))
+            return show_kills(given.number or 200, Path(name))
     return suite.run(int(given.what), given.number or 100_000, given.jobs)
+
+
+def show_kills(count, folder):
+    """Kill bridge and device, then the service; true when anything was lost, doubled or told wrong."""
+    of_service = max(count // kills.SERVICE_ONE_IN, 1)
+    (folder / "service").mkdir()
+    good = kills.show(kills.run(count - of_service, folder))
+    return not service_kills.show(service_kills.run(of_service, folder / "service")) or not good
 
 
 def show_rules(episodes, folder):

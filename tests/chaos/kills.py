@@ -1,4 +1,4 @@
-"""Real SIGKILL: bridge, device and service killed as processes at random instants, with bad lines in between, and judged afterwards.
+"""Real SIGKILL: bridge and device killed as processes at random instants, with bad lines in between, and judged afterwards.
 
 The device writes its own log to a file before it answers; every record of the journal and every entry of that log carries its time, so
 that the age of each frame is known. Nothing may be lost or applied twice as long as no frame was older than the declared life.
@@ -21,6 +21,8 @@ from models.ports import Command
 from tests.chaos.fleet import COUNTED, PULSE, RELEASED, Controller, FleetPlan, fleet_site
 from tests.chaos.record import read_journal
 
+SERVICE_ONE_IN = 5
+"""One kill in so many is of the whole service; see service_kills."""
 LIFE_S = 0.5
 """Declared life of a frame."""
 TIMEOUT_S = 0.3
