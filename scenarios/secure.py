@@ -121,7 +121,9 @@ def secure(
     more, known = pool or Rows.empty(), held or Rows.empty()
     if len(more):
         planner.add_rows(more)
-    return _Loop(planner, check, tolerances or Tolerances(), known + more).run()
+    loop = _Loop(planner, check, tolerances or Tolerances(), known + more)
+    loop.held = len(known) > 0
+    return loop.run()
 
 
 class _Loop:
@@ -130,7 +132,7 @@ class _Loop:
         self.rounds: list[Round] = []
         self.polish: list[Round] = []
         self.best: _Seen | None = None
-        self.begun, self.seeded = time.monotonic(), len(pool) > 0
+        self.begun, self.held = time.monotonic(), False
 
     def run(self) -> SecureResult:
         """Go round until the plan is clean, stuck, or out of time."""
@@ -159,7 +161,7 @@ class _Loop:
 
     def _replayed(self, plan: PortPlan) -> tuple[_Seen, float]:
         """Return a replayed plan; where rows are held that are likely to be enough, slopes are only asked for when they are not."""
-        if self.seeded and not self.rounds:
+        if self.held and not self.rounds:
             report = self.check.check(plan, gradients=False)
             seen = _Seen(plan, report, self.planner.objective, self._loss_error_kw(plan, report))
             if self._clean(seen):
