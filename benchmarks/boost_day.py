@@ -11,9 +11,9 @@ from models.site import load_site
 from scenarios.sites import park_path
 from twin.estimate.cleaning import estimate
 from twin.estimate.heat import HeatRows
+from twin.estimate.pipelaw import heat_rows
 from twin.estimate.plugoffset import Offset, PlugOffset
 from twin.estimate.problem import Origin, Sensor, SensorStatus
-from twin.estimate.site import heat_rows
 
 STEP_S = 900.0
 WARM_UP = 4

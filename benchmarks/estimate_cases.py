@@ -10,8 +10,10 @@ from models.site import Site, load_profiles, load_site
 from models.station import Station, resolve
 from scenarios.sites import park_path
 from twin.estimate.coupled import CoupledRows
+from twin.estimate.meters import SiteMeasurements
 from twin.estimate.problem import Array, Estimate, Origin, SensorStatus
-from twin.estimate.site import MOVING_KW, SiteEstimator, SiteMeasurements, Wiring, site_rows
+from twin.estimate.site import SiteEstimator, site_rows
+from twin.estimate.wiring import MOVING_KW, Wiring
 
 LOSSES_KW = {Carrier.ELECTRICITY: 30.0, Carrier.HEAT: 80.0, Carrier.COLD: 10.0}
 STORED_KWH = {"hot_tank": 5000.0, "cold_tank": 2000.0, "battery": 1500.0}

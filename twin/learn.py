@@ -28,7 +28,10 @@ from twin.calibrated import with_volume
 from twin.estimate.converters import characteristics
 from twin.estimate.heat import HeatRows
 from twin.estimate.live import LiveEstimator
-from twin.estimate.site import MOVING_KW, SiteEstimate, SiteMeasurements, heat_rows
+from twin.estimate.meters import SiteMeasurements
+from twin.estimate.pipelaw import heat_rows
+from twin.estimate.site import SiteEstimate
+from twin.estimate.wiring import MOVING_KW
 
 GAIN_SD = {Carrier.ELECTRICITY: 0.0025, Carrier.HEAT: 0.01, Carrier.COLD: 0.012, Carrier.GAS: 0.007}
 """Gain of one meter: class 0.5 (IEC 62053-22), class 2 (EN 1434), class 1.5 (EN 1359), halves of their limits."""

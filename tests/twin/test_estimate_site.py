@@ -12,8 +12,10 @@ from models.site import load_profiles, load_site
 from models.station import Station, resolve
 from scenarios.sites import park_path
 from twin.estimate.cleaning import GUARD, estimate
+from twin.estimate.meters import SiteMeasurements
 from twin.estimate.problem import SensorStatus
-from twin.estimate.site import SiteEstimator, SiteMeasurements, Wiring, site_rows
+from twin.estimate.site import SiteEstimator, site_rows
+from twin.estimate.wiring import Wiring
 
 LOSSES = {Carrier.ELECTRICITY: 30.0, Carrier.HEAT: 80.0, Carrier.COLD: 10.0}
 

@@ -6,6 +6,8 @@ stands out is removed largest first. Rows that little else checks are never remo
 Source: Huber 1964 for the start; largest normalised residual (Abur, Gómez Expósito, chapter 5) for the end.
 """
 
+from functools import cache
+
 import numpy as np
 from scipy.stats import chi2
 
@@ -128,27 +130,22 @@ def _verdicts(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Ar
     score, root = normalised(fit, spread), redundancies(fit, spread)
     groups = tie_groups(fit, spread)
     flagged = {member for row in np.flatnonzero(score > FLAG) for member in groups[row]}
+    statuses = [_status(row, z, fit, float(root[row]), row in flagged) for row in range(len(z))]
+    shown = np.where([s is SensorStatus.REMOVED for s in statuses], np.abs(fit.residual), score)
+    with np.errstate(divide="ignore"):
+        detectable = np.where(root > CRITICAL, (FLAG + DETECTION_MARGIN) / root * sigma, np.inf)
     names = [s.name for s in model.sensors]
-    reports = []
-    for row, sensor in enumerate(model.sensors):
-        status = _status(row, z, fit, float(root[row]), row in flagged)
-        detectable = (FLAG + DETECTION_MARGIN) / root[row] * sigma[row] if root[row] > CRITICAL else np.inf
-        outside = status is SensorStatus.REMOVED
-        reports.append(
-            SensorReport(
-                sensor,
-                status,
-                float(z[row]),
-                float(fit.modelled.value[row]),
-                float(abs(fit.residual[row])) if outside else float(score[row]),
-                float(root[row]),
-                float(detectable),
-                tuple(names[m] for m in groups[row] if m != row),
-            )
-        )
+    ties = [tuple(names[m] for m in group if m != row) for row, group in enumerate(groups)]
+    columns = (x.tolist() for x in (z, fit.modelled.value, shown, root, detectable))
+    reports = tuple(map(SensorReport, model.sensors, statuses, *columns, ties))
     freedom = int(fit.used.sum()) - spread.rank
-    limit = float(chi2.ppf(0.99, freedom)) if freedom > 0 else np.inf
-    return Estimate(fit, tuple(reports), _blind_states(model, spread), fit.chi2, freedom, limit)
+    return Estimate(fit, reports, _blind_states(model, spread), fit.chi2, freedom, chi2_limit(freedom))
+
+
+@cache
+def chi2_limit(freedom: int) -> float:
+    """Return what the sum of squared residuals stays below in 99 % of honest snapshots; infinite without any redundancy."""
+    return float(chi2.ppf(0.99, freedom)) if freedom > 0 else np.inf
 
 
 def _status(row: int, z: Array, fit: Fit, root: float, flagged: bool) -> SensorStatus:
@@ -163,11 +160,11 @@ def tie_groups(fit: Fit, spread: Redundancy) -> list[tuple[int, ...]]:
     """Return, for every row, the rows (itself included) whose residuals move together so that an error cannot be told apart."""
     rows = np.flatnonzero(fit.used)
     root = np.sqrt(np.clip(np.diag(spread.omega), 1e-18, 1.0))
-    tied = (np.abs(spread.omega) / np.outer(root, root) > TIE) & (np.minimum.outer(root, root) > CRITICAL)
+    tied = (np.abs(spread.omega) > TIE * np.outer(root, root)) & (np.minimum.outer(root, root) > CRITICAL)
+    np.fill_diagonal(tied, val=True)
     groups: list[tuple[int, ...]] = [(row,) for row in range(len(fit.residual))]
-    for index, row in enumerate(rows):
-        mates = set(np.flatnonzero(tied[index])) | {index}
-        groups[row] = tuple(int(rows[m]) for m in sorted(mates))
+    for index in np.flatnonzero(tied.sum(axis=1) > 1):
+        groups[rows[index]] = tuple(rows[tied[index]].tolist())
     return groups
 
 

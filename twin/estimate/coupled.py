@@ -39,11 +39,35 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Ties:
+    """All links of a model, and what they take from each part; one object serves as long as the same parts are tied."""
+
+    links: tuple[Link, ...]
+
+    def of(self, part: str) -> tuple[tuple[str, ...], Array]:
+        """Return the quantities that the links take from a part, and the factors (link, quantity) with which they enter."""
+        return self._by_part.get(part, ((), np.zeros((len(self.links), 0))))
+
+    @cached_property
+    def _by_part(self) -> dict[str, tuple[tuple[str, ...], Array]]:
+        found: dict[str, tuple[tuple[str, ...], Array]] = {}
+        for part in {t.part for link in self.links for t in link.terms}:
+            names = sorted({t.name for link in self.links for t in link.terms if t.part == part})
+            factors = np.zeros((len(self.links), len(names)))
+            for row, link in enumerate(self.links):
+                for term in link.terms:
+                    if term.part == part:
+                        factors[row, names.index(term.name)] += term.factor / LINK_SCALE_KW
+            found[part] = (tuple(names), factors)
+        return found
+
+
+@dataclass(frozen=True)
 class CoupledRows:
     """Several parts as one model; a state or sensor keeps its name, prefixed by nothing, so ids must differ between parts."""
 
     parts: Mapping[str, LinkedRows]
-    links: Sequence[Link]
+    ties: Ties
     _last: tuple[Array, dict[str, Rows]] | None = field(default=None, init=False, repr=False, compare=False)
 
     @cached_property
@@ -75,9 +99,10 @@ class CoupledRows:
         """Return all parts' laws, then the links."""
         rows = self._rows(x)
         own = self._stack([part.laws(x[self.slices[name]]) for name, part in self.parts.items()])
-        value, slope = np.zeros(len(self.links)), np.zeros((len(self.links), len(x)))
-        for name, (_, factors) in self._terms.items():
-            first = self._sensor_counts[name]
+        count = len(self.ties.links)
+        value, slope = np.zeros(count), np.zeros((count, len(x)))
+        for name in self.parts:
+            (_, factors), first = self.ties.of(name), self._sensor_counts[name]
             value += factors @ rows[name].value[first:]
             slope[:, self.slices[name]] += factors @ rows[name].slope[first:]
         return Rows(np.concatenate([own.value, value]), np.vstack([own.slope, slope]))
@@ -95,21 +120,7 @@ class CoupledRows:
 
     @cached_property
     def _names(self) -> dict[str, list[str]]:
-        return {n: [*(s.name for s in p.sensors), *self._terms[n][0]] for n, p in self.parts.items()}
-
-    @cached_property
-    def _terms(self) -> dict[str, tuple[list[str], Array]]:
-        """Quantities that the links take from each part, and the factors (link, quantity) with which they enter."""
-        found: dict[str, tuple[list[str], Array]] = {}
-        for part in self.parts:
-            names = sorted({t.name for link in self.links for t in link.terms if t.part == part})
-            factors = np.zeros((len(self.links), len(names)))
-            for row, link in enumerate(self.links):
-                for term in link.terms:
-                    if term.part == part:
-                        factors[row, names.index(term.name)] += term.factor / LINK_SCALE_KW
-            found[part] = (names, factors)
-        return found
+        return {n: [*(s.name for s in p.sensors), *self.ties.of(n)[0]] for n, p in self.parts.items()}
 
     def _stack(self, rows: Sequence[Rows]) -> Rows:
         slope = np.zeros((sum(len(r.value) for r in rows), len(self.state_names)))

@@ -30,8 +30,9 @@ class ElectricRows:
     admittance: ComplexArray
     """Nodal admittance matrix in per unit of 1 MVA, shape (node, node)."""
     zero_nodes: npt.NDArray[np.int64]
-    node: Mapping[str, int]
-    branch: Mapping[str, int]
+    row_number: Mapping[str, int]
+    state_names: tuple[str, ...]
+    """Angle and magnitude of every node, named by its first bus."""
 
     @classmethod
     def of(
@@ -41,17 +42,11 @@ class ElectricRows:
         grid = compile_grid(network)
         node = dict(zip(grid.bus_ids, grid.bus_node.tolist(), strict=True))
         zero = sorted({node[bus] for bus in zero_injection if 0 <= node[bus] < grid.node_count})
-        branch = {name: i for i, name in enumerate(grid.branches.ids)}
-        return cls(tuple(sensors), grid, _admittance(grid), np.array(zero, dtype=np.int64), node, branch)
-
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        """Angle and magnitude of every node, named by its first bus."""
-        first: dict[int, str] = {}
-        for bus, node in zip(self.grid.bus_ids, self.grid.bus_node.tolist(), strict=True):
-            first.setdefault(node, bus)
-        names = [first[i] for i in range(self._size)]
-        return tuple(f"{n}.angle_rad" for n in names) + tuple(f"{n}.vm_pu" for n in names)
+        first = {i: bus for bus, i in reversed(node.items())}
+        names = [first[i] for i in range(grid.node_count + 1)]
+        states = (*(f"{n}.angle_rad" for n in names), *(f"{n}.vm_pu" for n in names))
+        numbers = _row_numbers(grid)
+        return cls(tuple(sensors), grid, _admittance(grid), np.array(zero, dtype=np.int64), numbers, states)
 
     @property
     def _size(self) -> int:
@@ -74,25 +69,20 @@ class ElectricRows:
 
     def quantities(self, names: Sequence[str], x: Array) -> Rows:
         """Return quantities named ``bus.quantity`` or ``branch.quantity``."""
-        v = self._voltage(x)
+        rows = [self.row_number[name] for name in names]
+        table = self._table(self._voltage(x), branches=max(rows, default=0) >= 3 * self._size)
+        return Rows(table.value[rows], table.slope[rows])
+
+    def _table(self, v: ComplexArray, *, branches: bool) -> Rows:
+        """Return injections of all nodes in kW and kvar and their voltages, then flows into the branches at both ends where asked for."""
         injection, by_angle, by_size = _injection(self.admittance, v)
-        at_bus = (injection, np.hstack([by_angle, by_size]))
-        flows = _branch_flows(self.grid, v) if any(n.rpartition(".")[2] in BRANCH_QUANTITIES for n in names) else {}
-        value, slope = np.zeros(len(names)), np.zeros((len(names), 2 * self._size))
-        for row, name in enumerate(names):
-            element, _, quantity = name.rpartition(".")
-            if quantity == "vm_pu":
-                value[row], slope[row, self._size + self.node[element]] = abs(v[self.node[element]]), 1.0
-                continue
-            if quantity in BRANCH_QUANTITIES:
-                end, _, quantity = quantity.partition("_")
-                (power, derivative), number = flows[end], self.branch[element]
-            else:
-                (power, derivative), number = at_bus, self.node[element]
-            part = np.real if quantity == "power_kw" else np.imag
-            value[row] = KW_PER_MW * part(power[number])
-            slope[row] = KW_PER_MW * part(derivative[number])
-        return Rows(value, slope)
+        powers = [(injection, np.hstack([by_angle, by_size]))]
+        if branches:
+            powers += _branch_flows(self.grid, v)
+        parts = [p for value, slope in powers for p in ((value.real, slope.real), (value.imag, slope.imag))]
+        parts = [(KW_PER_MW * value, KW_PER_MW * slope) for value, slope in parts]
+        parts.insert(2, (np.abs(v), np.hstack([np.zeros((len(v), len(v))), np.eye(len(v))])))
+        return Rows(np.concatenate([value for value, _ in parts]), np.vstack([slope for _, slope in parts]))
 
     def laws(self, x: Array) -> Rows:
         """Return the slack angle's offset (rad) and the power balance of nodes without injection (MW, Mvar)."""
@@ -104,6 +94,19 @@ class ElectricRows:
         offset = x[self._size - 1] - np.angle(self.grid.slack_v)
         zero = injection[self.zero_nodes]
         return Rows(np.concatenate([[offset], zero.real, zero.imag]), np.vstack([slack, slopes.real, slopes.imag]))
+
+
+def _row_numbers(grid: CompiledGrid) -> dict[str, int]:
+    """Return where each quantity stands in the table of a grid; buses of one node share its rows."""
+    size, count = grid.node_count + 1, len(grid.branches.ids)
+    number = {
+        f"{bus}.{q}": k * size + node
+        for k, q in enumerate(BUS_QUANTITIES)
+        for bus, node in zip(grid.bus_ids, grid.bus_node.tolist(), strict=True)
+        if node >= 0
+    }
+    branches = enumerate(grid.branches.ids)
+    return number | {f"{b}.{q}": 3 * size + k * count + i for i, b in branches for k, q in enumerate(BRANCH_QUANTITIES)}
 
 
 def _admittance(grid: CompiledGrid) -> ComplexArray:
@@ -124,14 +127,13 @@ def _injection(y: ComplexArray, v: ComplexArray) -> tuple[ComplexArray, ComplexA
     return v * np.conj(current), by_angle, by_size
 
 
-def _branch_flows(grid: CompiledGrid, v: ComplexArray) -> dict[str, tuple[ComplexArray, ComplexArray]]:
-    """Return flow into each branch at both ends in MVA, with its derivative (branch, state); NaN where an end has no voltage."""
+def _branch_flows(grid: CompiledGrid, v: ComplexArray) -> list[tuple[ComplexArray, ComplexArray]]:
+    """Return flow into each branch in MVA with its derivative (branch, state), at the from ends and at the to ends; 0 at dead ends."""
     table = grid.branches
-    ends = {
-        "from": (table.from_node, table.to_node, table.ff, table.ft),
-        "to": (table.to_node, table.from_node, table.tt, table.tf),
-    }
-    return {end: _end_flow(v, *parts) for end, parts in ends.items()}
+    return [
+        _end_flow(v, table.from_node, table.to_node, table.ff, table.ft),
+        _end_flow(v, table.to_node, table.from_node, table.tt, table.tf),
+    ]
 
 
 def _end_flow(

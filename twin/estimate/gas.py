@@ -1,13 +1,13 @@
 """Rows of a gas network: offtakes, pressures and, between two snapshots, the gas kept in the pipes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.networks.data import GasNetwork
 from twin.estimate.paths import Paths, find_paths
-from twin.estimate.problem import Array, Row, Rows, Sensor, rows_of
+from twin.estimate.problem import Array, Rows, Sensor
 
 KPA2_PER_BAR2 = 1e4
 
@@ -33,6 +33,11 @@ class GasRows:
     sensors: tuple[Sensor, ...]
     paths: Paths
     quadratic: Array
+    state_names: tuple[str, ...]
+    """Names of the state variables."""
+    flows: Array
+    """What a unit of each state adds to the flow of every pipe, shape (pipe, state)."""
+    row_number: Mapping[str, int]
     linepack: Linepack | None = None
 
     @classmethod
@@ -41,37 +46,27 @@ class GasRows:
     ) -> "GasRows":
         """Return the rows of a network; ``quadratic`` has one entry per open pipe, in file order."""
         paths = find_paths(network.source_junction, [j.id for j in network.junctions], network.pipes)
-        return cls(network, tuple(sensors), paths, quadratic, linepack)
-
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        """Names of the state variables."""
-        flows = [f"{c}.flow_kg_per_s" for c in self.network.consumers]
-        loops = [f"{self.network.id}.loop_{i}_kg_per_s" for i in range(self.paths.loops.shape[1])]
-        return (*flows, f"{self.network.source_junction}.pressure_kpa", *loops)
+        loops = paths.loops.shape[1]
+        names = [f"{c}.flow_kg_per_s" for c in network.consumers]
+        names += [f"{network.source_junction}.pressure_kpa", *(f"{network.id}.loop_{i}_kg_per_s" for i in range(loops))]
+        tree = paths.tree[:, [paths.column(c) for c in network.consumers]]
+        flows = np.hstack([tree, np.zeros((len(tree), 1)), paths.loops])
+        return cls(network, tuple(sensors), paths, quadratic, tuple(names), flows, _row_numbers(network), linepack)
 
     def start(self) -> Array:
         """Return a small even offtake at the nominal source pressure."""
         n, loops = len(self.network.consumers), self.paths.loops.shape[1]
         return np.concatenate([np.full(n, 0.01), [self.network.source_pressure_kpa], np.zeros(loops)])
 
-    def _flows(self, x: Array) -> tuple[Array, Array]:
-        """Return every pipe's flow and its derivative by the state."""
-        n = len(self.network.consumers)
-        tree = self.paths.tree[:, [self.paths.column(c) for c in self.network.consumers]]
-        slope = np.zeros((len(self.paths.pipes), len(x)))
-        slope[:, :n], slope[:, n + 1 :] = tree, self.paths.loops
-        return slope @ x, slope
-
-    def _squares(self, x: Array) -> tuple[Array, Array]:
-        """Return every pipe's fall of squared pressure and its derivative by the state."""
-        flow, slope = self._flows(x)
-        return self.quadratic * np.abs(flow) * flow, (2 * self.quadratic * np.abs(flow))[:, None] * slope
+    def _squares(self, x: Array) -> Rows:
+        """Return every pipe's fall of squared pressure."""
+        flow = self.flows @ x
+        return Rows(self.quadratic * np.abs(flow) * flow, (2 * self.quadratic * np.abs(flow))[:, None] * self.flows)
 
     def laws(self, x: Array) -> Rows:
         """Return the sum of falls around each loop in bar²."""
-        fall, slope = self._squares(x)
-        return Rows(self.paths.loops.T @ fall / KPA2_PER_BAR2, self.paths.loops.T @ slope / KPA2_PER_BAR2)
+        fall, around = self._squares(x), self.paths.loops.T / KPA2_PER_BAR2
+        return Rows(around @ fall.value, around @ fall.slope)
 
     def measured(self, x: Array) -> Rows:
         """Return what every sensor would show."""
@@ -79,43 +74,46 @@ class GasRows:
 
     def quantities(self, names: Sequence[str], x: Array) -> Rows:
         """Return quantities named ``element.quantity``; ``gas_kw`` is the flow by lower heating value."""
-        return rows_of([self._row(name, x) for name in names], len(x))
+        table = self._table(x)
+        rows = [self.row_number[name] for name in names]
+        return Rows(table.value[rows], table.slope[rows])
 
-    def _row(self, name: str, x: Array) -> Row:
-        element, _, quantity = name.rpartition(".")
-        if quantity == "pressure_kpa":
-            return self._pressure(element, x)
-        value, slope = self._flow(element, x)
-        per_flow = 3600.0 * self.network.lower_heating_value_kwh_per_kg if quantity == "gas_kw" else 1.0
-        return value * per_flow, slope * per_flow
+    def _table(self, x: Array) -> Rows:
+        """Return offtakes and what the source gives in kg/s, both again in kW, and the pressure of every junction."""
+        n, states = len(self.network.consumers), np.eye(len(x))
+        pressure = self._pressures(x)
+        kept = self._kept(pressure)
+        value = np.append(x[:n], x[:n].sum() + kept.value)
+        slope = np.vstack([states[:n], states[:n].sum(axis=0) + kept.slope])
+        per_flow = 3600.0 * self.network.lower_heating_value_kwh_per_kg
+        return Rows(
+            np.concatenate([value, value * per_flow, pressure.value]),
+            np.vstack([slope, slope * per_flow, pressure.slope]),
+        )
 
-    def _flow(self, element: str, x: Array) -> Row:
-        n, slope = len(self.network.consumers), np.zeros(len(x))
-        if element != self.network.source_junction:
-            slope[self.network.consumers.index(element)] = 1.0
-            return float(slope @ x), slope
-        slope[:n] = 1.0
-        kept, d_kept = self._kept(x)
-        return float(slope[:n] @ x[:n]) + kept, slope + d_kept
+    def _pressures(self, x: Array) -> Rows:
+        """Return the pressure of every junction, kPa."""
+        n, fall = len(self.network.consumers), self._squares(x)
+        pressure = np.sqrt(np.maximum(x[n] ** 2 - self.paths.tree.T @ fall.value, 1.0))
+        slope = -(self.paths.tree.T @ fall.slope)
+        slope[:, n] += 2 * x[n]
+        return Rows(pressure, slope / (2 * pressure)[:, None])
 
-    def _kept(self, x: Array) -> Row:
+    def _kept(self, pressure: Rows) -> Rows:
         """Return the flow that fills the pipes since the last snapshot, 0 where none is known."""
         if self.linepack is None:
-            return 0.0, np.zeros(len(x))
-        mean, slope = 0.0, np.zeros(len(x))
+            return Rows(np.zeros(()), np.zeros(pressure.slope.shape[1]))
+        at_ends = np.zeros(len(pressure.value))
         for pipe, weight in zip(self.paths.pipes, self.linepack.kg_per_kpa, strict=True):
             for end in (pipe.from_junction, pipe.to_junction):
-                pressure, d_pressure = self._pressure(end, x)
-                mean += 0.5 * weight * pressure
-                slope += 0.5 * weight * d_pressure
-        return (mean - self.linepack.before_kg) / self.linepack.step_s, slope / self.linepack.step_s
+                at_ends[self.paths.column(end)] += 0.5 * weight
+        mass, step_s = at_ends @ pressure.value, self.linepack.step_s
+        return Rows(np.asarray((mass - self.linepack.before_kg) / step_s), at_ends @ pressure.slope / step_s)
 
-    def _pressure(self, junction: str, x: Array) -> Row:
-        n = len(self.network.consumers)
-        fall, d_fall = self._squares(x)
-        way = self.paths.tree[:, self.paths.column(junction)]
-        square = max(x[n] ** 2 - float(way @ fall), 1.0)
-        slope = -(way @ d_fall)
-        slope[n] += 2 * x[n]
-        pressure = float(np.sqrt(square))
-        return pressure, slope / (2 * pressure)
+
+def _row_numbers(network: GasNetwork) -> dict[str, int]:
+    """Return where each quantity stands in the table of a network; at a source that is a consumer too, it is what the source gives."""
+    places = [*network.consumers, network.source_junction]
+    names = [f"{place}.{q}" for q in ("flow_kg_per_s", "gas_kw") for place in places]
+    names += [f"{j.id}.pressure_kpa" for j in network.junctions]
+    return {name: number for number, name in enumerate(names)}

@@ -57,6 +57,8 @@ class HeatRows:
     """Pipe × loop: what a unit of flow around each loop adds to every pipe."""
     ends: Ends
     row_number: Mapping[str, int]
+    state_names: tuple[str, ...]
+    """Names of the state variables."""
 
     @classmethod
     def of(
@@ -82,11 +84,9 @@ class HeatRows:
         )  # every entry of a row has one sign; a chord's are zero and it keeps its own
         sign = np.where(outward, 1.0, -1.0)[:, None]
         incidence = sign * paths.tree[:, [paths.column(c) for c in network.consumers]]
-        ends = _ends(network, paths, outward)
-        numbers = _row_numbers(network)
-        return cls(
-            network, tuple(sensors), paths, law, heat_capacity_kj_per_kg_k, incidence, sign * paths.loops, ends, numbers
-        )
+        numbers, names = _row_numbers(network), _state_names(network, paths.loops.shape[1])
+        cp, loops, ends = heat_capacity_kj_per_kg_k, sign * paths.loops, _ends(network, paths, outward)
+        return cls(network, tuple(sensors), paths, law, cp, incidence, loops, ends, numbers, names)
 
     @property
     def count(self) -> int:
@@ -98,15 +98,6 @@ class HeatRows:
         """The pipe outside the tree that closes each loop."""
         outside = ~self.paths.tree.any(axis=1)
         return tuple(self.paths.pipes[int(np.flatnonzero(outside & (way != 0))[0])].id for way in self.loops.T)
-
-    @property
-    def state_names(self) -> tuple[str, ...]:
-        """Names of the state variables."""
-        consumers = self.network.consumers
-        own = [f"{self.network.plant_junction}.{q}" for q in ("supply_degc", "supply_kpa", "return_kpa")]
-        flows, deltas = [f"{c}.flow_kg_per_s" for c in consumers], [f"{c}.delta_k" for c in consumers]
-        loops = [f"{self.network.id}.loop_{i}_kg_per_s" for i in range(self.loops.shape[1])]
-        return (*flows, *deltas, *own, f"{self.network.id}.loss_factor", *loops)
 
     def start(self) -> Array:
         """Return design flows and temperatures."""
@@ -148,6 +139,19 @@ def _row_numbers(network: PipeNetwork) -> dict[str, int]:
     names = [f"{c}.{q}" for q in CONSUMER_QUANTITIES for c in network.consumers]
     names += [f"{network.plant_junction}.{q}" for q in PLANT_QUANTITIES] + [f"{network.id}.loss_factor"]
     return {name: number for number, name in enumerate(names)}
+
+
+def _state_names(network: PipeNetwork, loops: int) -> tuple[str, ...]:
+    consumers, own = network.consumers, ("supply_degc", "supply_kpa", "return_kpa")
+    flows, deltas = [f"{c}.flow_kg_per_s" for c in consumers], [f"{c}.delta_k" for c in consumers]
+    plant = [f"{network.plant_junction}.{q}" for q in own]
+    return (
+        *flows,
+        *deltas,
+        *plant,
+        f"{network.id}.loss_factor",
+        *(f"{network.id}.loop_{i}_kg_per_s" for i in range(loops)),
+    )
 
 
 def _table(rows: HeatRows, x: Array) -> Rows:

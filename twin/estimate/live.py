@@ -10,12 +10,14 @@ from models.networks.data import PipeNetwork
 from models.ports import Quality, Reading
 from models.site import Site
 from models.station import Port
+from twin.estimate.meters import SiteMeasurements
+from twin.estimate.pipelaw import heat_rows
 from twin.estimate.plugoffset import Offset, PlugOffset
-from twin.estimate.site import SiteEstimate, SiteEstimator, SiteMeasurements, heat_rows
+from twin.estimate.site import SiteEstimate, SiteEstimator
+from twin.estimate.wiring import NOMINAL_AIR_DEGC
 
 POWERS: dict[str, Carrier] = {f"{c}_kw": c for c in Carrier if c is not Carrier.WATER}
 TRUSTED = (Quality.GOOD, Quality.UNCERTAIN)
-DEFAULT_AIR_DEGC = 15.0
 LONGEST_STEP_S = 3600.0
 """After a longer gap the water under way is anybody's guess, so the parcel model starts anew."""
 
@@ -87,7 +89,7 @@ def measurements(site: Site, readings: Iterable[Reading]) -> SiteMeasurements:
     powers = {k: v for k, v in powers.items() if k[1] in site.asset(k[0]).ports()}
     network = dict(_network_values(site, values))
     air = next((values[p.id, "air_degc"] for p in site.of_kind(HeatPump) if (p.id, "air_degc") in values), None)
-    return SiteMeasurements(powers, network, DEFAULT_AIR_DEGC if air is None else air)
+    return SiteMeasurements(powers, network, NOMINAL_AIR_DEGC if air is None else air)
 
 
 def _network_values(site: Site, values: Mapping[tuple[str, str], float]) -> Iterator[tuple[str, float]]:

@@ -1,18 +1,32 @@
-"""Pipe constants for the estimator, taken from the same friction and fluid laws that the network kernels use."""
+"""Rows of pipe networks with their constants, taken from the same friction and fluid laws that the network kernels use."""
 
 import numpy as np
 
+from models.networks.cache import compiled_once
 from models.networks.data import GasNetwork, Pipe, PipeNetwork
 from models.networks.fluids import gas_law, liquid
 from models.networks.friction import CODE
 from models.networks.hydraulics import drop, tubes_of
-from twin.estimate.heat import PipeLaw
+from twin.estimate.gas import GasRows
+from twin.estimate.heat import HeatRows, PipeLaw
 from twin.estimate.problem import Array
 
 DESIGN_M_PER_S = 1.0
 """Usual design velocity of distribution pipes; the friction law is fitted around it."""
 GAS_DESIGN_KG_PER_S = 0.1
 LOW_SHARE = 0.3
+
+
+@compiled_once
+def heat_rows(network: PipeNetwork) -> HeatRows:
+    """Return a heat or cold network's rows without sensors; equal networks share one result."""
+    return HeatRows.of(network, (), pipe_law(network), liquid(network).heat_j_per_kg_k / 1e3)
+
+
+@compiled_once
+def gas_rows(network: GasNetwork) -> GasRows:
+    """Return a gas network's rows without sensors; equal networks share one result."""
+    return GasRows.of(network, (), gas_quadratic(network))
 
 
 def pipe_law(network: PipeNetwork) -> PipeLaw:

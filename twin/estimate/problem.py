@@ -1,6 +1,5 @@
 """What an estimate is made of: sensors, a model of rows, and the result."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -51,15 +50,6 @@ class Rows:
 
     value: Array
     slope: Array
-
-
-Row = tuple[float, Array]
-"""One value and its derivative by the state."""
-
-
-def rows_of(rows: Sequence[Row], states: int) -> Rows:
-    """Return single rows as one table; ``states`` gives the width when there are none."""
-    return Rows(np.array([v for v, _ in rows]), np.array([s for _, s in rows]).reshape(len(rows), states))
 
 
 class RowModel(Protocol):
