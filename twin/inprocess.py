@@ -32,6 +32,8 @@ from twin.step import Twin
 
 SETPOINT = "setpoint_kw"
 RUNNING = "running"
+IN_STATE_H = "in_state_h"
+"""For how long a unit has run or stood; between two distant readings nobody else can tell."""
 NETWORKS_EVERY_S = 900.0
 """Between two solutions of the networks: losses and voltages move with the quarter-hours, not with the minutes."""
 SAME_KW = 1e-6
@@ -261,6 +263,7 @@ class TwinPlant:
             yield "stored_kwh", held[asset.id]
         if asset.id in self._units:
             yield RUNNING, float(self._units[asset.id].running)
+            yield IN_STATE_H, self._units[asset.id].hours_in_state
         if not isinstance(asset, UNTOLD):
             yield SETPOINT, self._told.get(asset.id, self._balance.power_kw[asset.id, asset.control])
         yield from self._surroundings(asset)

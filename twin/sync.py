@@ -246,7 +246,7 @@ class Synchroniser:
     def _unit_history(
         self, values: Mapping[Key, Value], power: Mapping[Port, float], now: datetime
     ) -> dict[str, UnitState]:
-        """Return whether units run and for how long; a unit seen for the first time counts from now."""
+        """Return whether units run and for how long, as they tell or as was seen; a unit seen for the first time counts from now."""
         hours = 0.0 if self._at is None else _age_s(self._at, now) / 3600.0
         states = {}
         for unit in self._units:
@@ -255,7 +255,9 @@ class Synchroniser:
             runs = told.value > 0.5 if told is not None and told.usable else abs(control_kw) > RUNNING_KW
             old = self._unit_states.get(unit)
             same = old is not None and old.running == runs
-            states[unit] = UnitState(runs, old.hours_in_state + hours if old is not None and same else 0.0)
+            seen_h = old.hours_in_state + hours if old is not None and same else 0.0
+            count = values.get((unit, "in_state_h"))
+            states[unit] = UnitState(runs, count.value if count is not None and count.usable else seen_h)
         return states
 
 

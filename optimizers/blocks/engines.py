@@ -24,7 +24,8 @@ HEAT_TOLERANCE = 0.01
 class EngineShape:
     """How far back the past of an engine reaches on a problem's time axis, in steps; 0 where no earlier step can bind.
 
-    ``up`` and ``down`` are for starts and stops, ``warm`` for stops that leave each kind of warm start possible; ``ramped`` engines cannot
+    ``up`` and ``down`` are for starts and stops, at least 1 where a time is asked for at all, since what happened before the first step
+    can bind on any axis; ``warm`` for stops that leave each kind of warm start possible; ``ramped`` engines cannot
     cross their range within one step.
     """
 
@@ -38,7 +39,8 @@ class EngineShape:
         """Return the shape of an engine's past on steps of these lengths."""
         slow = unit.ramp_kw_per_min * 60.0 * float(step_h.min()) < unit.power_max_kw
         warm = tuple(window(w.off_below_h, step_h) for w in unit.warm_starts)
-        return cls(window(unit.min_up_h, step_h), window(unit.min_down_h, step_h), warm, slow)
+        up, down = (max(window(h, step_h), 1) if h > 0 else 0 for h in (unit.min_up_h, unit.min_down_h))
+        return cls(up, down, warm, slow)
 
 
 @dataclass(frozen=True, slots=True)
