@@ -10,6 +10,7 @@ import typer
 from service.commands.device import chaos, device
 from service.faults import PlainFaults
 from service.instants import instant
+from service.keeping import audit, store
 from service.places import PARK
 from service.planning import explain, pareto, risk, size
 from service.scenarios import scenario
@@ -26,6 +27,8 @@ app = typer.Typer(
 )
 app.add_typer(device)
 app.add_typer(scenario)
+app.add_typer(store)
+app.add_typer(audit)
 app.command()(chaos)
 app.command()(size)
 app.command()(pareto)
@@ -354,11 +357,18 @@ def serve(
     log: Annotated[Path, typer.Option(metavar="FILE", help="what the site does, for replay and the next start")] = LOG,
     seconds: Seconds = None,
     forecast: Expected = "naive",
+    mode: Annotated[
+        Literal["auto", "advise", "shadow", "off"],
+        typer.Option(
+            help="carry set-points out, let an operator confirm each, only write down the frames, or only read"
+        ),
+    ] = "auto",
 ) -> None:
     """Operate the site's devices in real time, with interface and page."""
+    from hil.bridge import Mode
     from service.commands.serve import serve as run
 
-    run(site, host=host, port=port, journal=journal, log=log, seconds=seconds, expects=forecast)
+    run(site, host=host, port=port, journal=journal, log=log, seconds=seconds, expects=forecast, mode=Mode(mode))
 
 
 @app.command()

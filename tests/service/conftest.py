@@ -18,6 +18,7 @@ from models.station import Balance, Station, resolve
 from service.memory import Memory
 from service.places import PARK
 from service.runtime import PlantKind, Runtime
+from tests.service.stores import ENGINES, Engines
 
 NOON = datetime(2015, 7, 15, 4, 0, tzinfo=UTC)
 """12:00 on a summer day at the park."""
@@ -188,3 +189,17 @@ def running(park):
     memory = Memory(park)
     rehearsal = play(memory, NOON - timedelta(hours=12), 12)
     return Runtime(memory, StandingClock(rehearsal.at), PlantKind.EMULATED, 144.0)
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory):
+    """Both engines that a store can stand on, each started when the first test asks for it."""
+    made = Engines(tmp_path_factory.mktemp("stores"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=ENGINES)
+def store_at(request, engines):
+    """Where a fresh store is, on either engine."""
+    return engines[request.param].fresh()
