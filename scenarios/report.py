@@ -23,6 +23,7 @@ from scenarios.day import AS_AT_START, DayResult, following, local_day, optimizi
 from scenarios.kpis import UNSERVED_PRICE_PER_KWH
 from scenarios.planners import Optimizer, balances_of, planner_for
 from scenarios.problem import Planner, demand_terms, demand_windows, losses_on
+from scenarios.rules import Rule
 from scenarios.secured import SecuredOptimizer
 from scenarios.tuning import end_of, tune
 from twin.state import start_snapshot, stored_of
@@ -194,10 +195,12 @@ class DayWork:
 
     def _rules(self, operators: tuple[str, ...]) -> Iterator[Row]:
         rules = dict(zip((COMMON, TUNED), tune(self.site, self.actuals, self.period.start), strict=True))
-        naive = NaiveForecaster(self.site, self.actuals)
-        for name in (n for n in rules if n in operators):
-            operator = following(self.site, name, rules[name], naive)
-            yield row_of(run_day(self.site, self.day, operator, self.synchroniser(), seed=self.seed))
+        naive, known = NaiveForecaster(self.site, self.actuals), dict[Rule, Row]()
+        for name, rule in ((n, r) for n, r in rules.items() if n in operators):
+            if rule not in known:  # on some days tuning finds nothing better than the common rule
+                operator = following(self.site, name, rule, naive)
+                known[rule] = row_of(run_day(self.site, self.day, operator, self.synchroniser(), seed=self.seed))
+            yield replace(known[rule], operator=name)
 
     def synchroniser(self) -> Synchroniser:
         """Return a synchroniser that knows the plant at rest at the day's start."""

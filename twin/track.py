@@ -12,6 +12,7 @@ from models.dispatch import Plan
 from models.findings import Finding, Severity
 from models.limits import power_range_kw
 from models.ports import Outcome, Receipt
+from models.roster import Port
 from models.site import Site
 from models.state import Snapshot
 from twin.state import powers_of, stored_of
@@ -101,6 +102,7 @@ class Tracker:
         self._since: dict[str, datetime] = {}
         self._course: _Course | None = None
         self._snapshot: Snapshot | None = None
+        self._physical_kw: Mapping[Port, float] = {}
         self._given: dict[str, datetime] = {}
         self.apart: tuple[Finding, ...] = ()
         """Everything that has parted from the plan at the last look, said before or not."""
@@ -126,7 +128,7 @@ class Tracker:
 
     def observe(self, snapshot: Snapshot) -> ReplanRequest | None:
         """Take the present state; return a request when it has parted from the plan, None while all is well or has been said."""
-        self._snapshot = snapshot
+        self._snapshot, self._physical_kw = snapshot, powers_of(snapshot)
         if self._course is None:
             return None
         self.apart = tuple(self._reasons(snapshot))
@@ -138,8 +140,7 @@ class Tracker:
 
     def tracks(self) -> tuple[Track, ...]:
         """Return the four figures of every asset, in file order."""
-        physical = powers_of(self._snapshot) if self._snapshot is not None else {}
-        return tuple(self._track(a, physical.get((a.id, a.control))) for a in self._assets.values())
+        return tuple(self._track(a, self._physical_kw.get((a.id, a.control))) for a in self._assets.values())
 
     def _track(self, asset: AnyAsset, physical_kw: float | None) -> Track:
         receipt = self._receipts.get(asset.id)
@@ -218,7 +219,7 @@ class Tracker:
         """Yield a connection that imports far more than planned; importing less costs nobody anything."""
         for grid in self.site.of_kind(GridConnection):
             planned = self._planned_kw(grid, snapshot.at)
-            done = powers_of(snapshot).get((grid.id, grid.control))
+            done = self._physical_kw.get((grid.id, grid.control))
             if planned is None or done is None or done - planned <= max(APART_KW, IMPORT_SHARE * grid.import_max_kw):
                 continue
             words = (
