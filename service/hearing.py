@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from math import isfinite
 
-from hil.bridge import BridgeEvent, CommandState, DeviceBack
+from hil.bridge import BridgeEvent, CommandState, ConfirmationWanted, DeviceBack, FrameShadowed
 from models.forecast.measured import MeasuredHistory
 from models.forecast.present import measured_series
 from models.ports import Quality, Reading
@@ -67,9 +67,9 @@ class Hearing:
                 memory.take_fault(event.at, event.place, event.message)
 
     def bridge(self, event: BridgeEvent) -> None:
-        """Take one event of the bridge; the life of a single command is in its receipt already."""
+        """Take one event of the bridge; the life of a single command is in its receipt and in the journal already."""
         self.alarms.bridge(event)
-        if isinstance(event, CommandState):
+        if isinstance(event, CommandState | ConfirmationWanted | FrameShadowed):
             return
         take = self.memory.take_recovery if isinstance(event, DeviceBack) else self.memory.take_fault
         take(event.at, event.device, event.words)

@@ -3,13 +3,14 @@
 import asyncio
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from hil.bridge import Bridge, BridgeStats
+from hil.bridge import Bridge, BridgeStats, Mode
 from models.actuals import Actuals
 from models.forecast.measured import MeasuredHistory
+from models.ports import Command, Receipt
 from scenarios.operate import LoopSettings, OperatingLoop
 from scenarios.planners import balances_of, planner_for
 from scenarios.recording import Billing, period_finder
@@ -22,6 +23,8 @@ from twin.verify import Verifier
 from twin.watch import Watch
 
 STOP_S = 15.0
+CONFIRMED_S = 30.0
+"""How long whoever confirms a command waits for what becomes of it."""
 ESTIMATE_REAL, ESTIMATE_FAST = timedelta(seconds=30), timedelta(minutes=5)
 """Time between two estimates of all carriers; one takes some forty milliseconds of the loop's thread."""
 REAL_POLL = timedelta(seconds=10)
@@ -50,6 +53,7 @@ class Operation:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = threading.Event()
+        self._bridge: Bridge | None = None
 
     def start(self) -> None:
         """Begin to operate."""
@@ -62,6 +66,25 @@ class Operation:
             self._loop.call_soon_threadsafe(self._task.cancel)
         if self._thread.ident is not None:
             self._thread.join(STOP_S)
+
+    def waiting(self) -> Sequence[Command]:
+        """Return the commands that wait for an operator, oldest first; safe to call from any thread."""
+        return () if self._bridge is None else self._bridge.writer.waiting()
+
+    def confirm(self, command_id: str, operator: str) -> Receipt:
+        """Carry out a command that waits for an operator; safe to call from any thread but the loop's own.
+
+        Raises
+        ------
+        KeyError
+            If none of that id waits, or waits any more.
+        """
+        if self._bridge is None or self._loop is None:
+            raise KeyError(command_id)
+        carried_out = asyncio.run_coroutine_threadsafe(self._bridge.confirm(command_id, operator), self._loop)
+        receipt = carried_out.result(CONFIRMED_S)
+        self.runtime.memory.take_receipts((receipt,))
+        return receipt
 
     @property
     def running(self) -> bool:
@@ -89,9 +112,18 @@ class Operation:
         sync = Synchroniser(site, initial=start_snapshot(site, clock.now()), billing_period=settings.billing_period)
         watch = Watch(site, sync, every=ESTIMATE_REAL if self.runtime.speed <= 1 else ESTIMATE_FAST)
         with recorded(self.runtime, self._log, watch, history, billing_for(self.runtime)) as hear:
-            bridge = Bridge(site, clock, self._journal, hear.bridge, addresses=self._addresses, approve=watch.objection)
+            bridge = Bridge(
+                site,
+                clock,
+                self._journal,
+                hear.bridge,
+                mode=self.runtime.mode,
+                addresses=self._addresses,
+                approve=watch.objection,
+            )
             try:
                 async with bridge:
+                    self._bridge, self.runtime.desk = bridge, self
                     loop = OperatingLoop(
                         site,
                         bridge,
@@ -120,4 +152,6 @@ def settings_for(runtime: Runtime) -> LoopSettings:
     """Return the loop's settings: polled more often in real time than in a faster run."""
     billing = billing_for(runtime)
     period = period_finder(runtime.site, billing)
-    return LoopSettings(billing_period=period, poll=REAL_POLL if billing is Billing.MONTH else LoopSettings().poll)
+    poll = REAL_POLL if billing is Billing.MONTH else LoopSettings().poll
+    # a plant that nobody has told anything does not part from its plan by doing something else
+    return LoopSettings(billing_period=period, poll=poll, tracked=runtime.mode is Mode.AUTO)

@@ -1,10 +1,13 @@
 """The running system as the service sees it: one site's memory, its clock, and what stands behind it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
-from models.ports import Clock
+from hil.bridge import Mode
+from models.ports import Clock, Command, Receipt
 from models.site import Site
 from service.jobs.jobs import Jobs
 from service.memory import Memory
@@ -19,6 +22,30 @@ class PlantKind(StrEnum):
     """Emulated devices behind the same protocol."""
 
 
+class Desk(Protocol):
+    """Where commands lie until an operator says yes, in the mode advise."""
+
+    def waiting(self) -> Sequence[Command]:
+        """Return the commands that wait, oldest first."""
+        ...
+
+    def confirm(self, command_id: str, operator: str) -> Receipt:
+        """Carry out a command that waits and return what became of it; KeyError if none of that id waits any more."""
+        ...
+
+
+class EmptyDesk:
+    """A desk on which nothing ever lies."""
+
+    def waiting(self) -> Sequence[Command]:
+        """Return nothing."""
+        return ()
+
+    def confirm(self, command_id: str, operator: str) -> Receipt:
+        """Refuse: nothing waits here."""
+        raise KeyError(command_id, operator)
+
+
 @dataclass(slots=True)
 class Runtime:
     """One running site; ``speed`` is how many site seconds pass in one real second."""
@@ -27,6 +54,9 @@ class Runtime:
     clock: Clock
     plant: PlantKind
     speed: float = 1.0
+    mode: Mode = Mode.AUTO
+    """How far the bridge may go."""
+    desk: Desk = field(default_factory=EmptyDesk)
     jobs: Jobs = field(default_factory=Jobs)
     """Studies asked for over the interface."""
     closing: bool = field(default=False)

@@ -70,6 +70,7 @@ class Writer:
         self._tell, self._approve, self._groups = listener, approve, groups
         self._pulses = Pulses(driver, keeper, clock)
         self._waiting: dict[str, Command] = {}
+        """Commands that an operator has to confirm, by id; one for each point, the newest."""
 
     async def submit(self, command: Command) -> Receipt:
         """Carry out one command as far as the mode allows, and say what became of it."""
@@ -144,6 +145,11 @@ class Writer:
                 refusal = done
             return tuple(self._refused(c, refusal) for c in commands)
 
+    def waiting(self) -> tuple[Command, ...]:
+        """Return the commands that wait for an operator and can still be carried out, oldest first; safe to call from any thread."""
+        now = self._clock.now()
+        return tuple(c for c in list(self._waiting.values()) if c.deadline > now)
+
     async def confirm(self, command_id: str, operator: str) -> Receipt:
         """Carry out a command that waits in advise mode; KeyError if none of that id waits."""
         command = self._waiting.pop(command_id)
@@ -177,10 +183,19 @@ class Writer:
                 command, Refusal("shadow", "shadow mode: its frames are in the journal, none was sent")
             )
         at = self._clock.now()
-        self._waiting[command.id] = command
+        self._let_wait(command)
         words = f"{command.quantity} {command.value:g} waits for an operator's confirmation"
+        self._keeper.note(command, "waiting", words)
         self._tell(ConfirmationWanted(at, command.device, words, command.id))
         return Receipt(command, Outcome.NO, "waiting", words, at)
+
+    def _let_wait(self, command: Command) -> None:
+        """Put a command before the operator, in the place of an older one on its point: nobody shall confirm what is overtaken."""
+        point = (command.device, command.quantity)
+        for older in [c for c in self._waiting.values() if (c.device, c.quantity) == point and c.id != command.id]:
+            del self._waiting[older.id]
+            self._keeper.note(older, State.SUPERSEDED.value, f"by {command.id}, before anybody confirmed it")
+        self._waiting[command.id] = command
 
     def _show(self, command: Command) -> None:
         """Record and announce the frames that a command would send, byte by byte."""

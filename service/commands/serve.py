@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from hil.bridge import Mode
 from hil.clocks import RealClock
 from models.errors import SetupError
 from service.app import create_app
@@ -14,9 +15,16 @@ from service.runtime import PlantKind, Runtime
 from service.session import until_interrupted, watch
 from service.web import Web, listening_socket
 
+SAYS = {
+    Mode.AUTO: "Mode auto: set-points are carried out.",
+    Mode.ADVISE: "Mode advise: set-points wait on the page until an operator carries them out.",
+    Mode.SHADOW: "Mode shadow: what would be sent is in the journal, frame by frame; nothing is sent.",
+    Mode.OFF: "Mode off: devices are read, and nothing is commanded.",
+}
+
 
 def serve(
-    site_file: Path, *, host: str, port: int, journal: Path, log: Path, seconds: float | None, expects: str
+    site_file: Path, *, host: str, port: int, journal: Path, log: Path, seconds: float | None, expects: str, mode: Mode
 ) -> None:
     """Operate the site's devices in real time and serve interface and page until Ctrl-C."""
     revised = load_revised(site_file)
@@ -24,7 +32,7 @@ def serve(
     socket = listening_socket(host, port)
     writable_folder(journal.parent, "--journal")
     writable_folder(log.parent, "--log")
-    runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES)
+    runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES, mode=mode)
     operation = Operation(runtime, journal=journal, log=log, expects=Expects(expects))
     web = Web(create_app(runtime), runtime, socket)
     with until_interrupted() as stop:
@@ -34,6 +42,7 @@ def serve(
             console.print(
                 f"[bold]{site.title}[/]: {len(site.devices)} devices. Open [bold green]{web.address}[/]. Ctrl-C ends."
             )
+            console.print(SAYS[mode])
             if revised.revision:
                 console.print(f"calibration {revised.revision} in force")
             watch(runtime, operation, stop, seconds)

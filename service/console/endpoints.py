@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from service.api.alarms.endpoints import AlarmDeed, done
 from service.api.fields import Running
+from service.api.operations.endpoints import confirmed
 from service.console import pages
 from service.console.assets import static_files
 from service.console.words import Language, language_of
@@ -67,6 +68,17 @@ async def act_on_alarm(
         raise HTTPException(403, "Alarms are worked on from the live page, or through /api/v1/alarms.")
     done(runtime, alarm_id, act, AT_THE_PAGE)
     return rendered("alarms.html", runtime, language, pages.alarms(runtime))
+
+
+@router.post("/console/commands/{command_id}/confirm", response_class=HTMLResponse)
+def confirm_command(
+    runtime: Running, language: Spoken, command_id: str, hx_request: Annotated[str, Header()] = ""
+) -> HTMLResponse:
+    """Carry out a command that waits for the operator, and return the list anew; only the page itself may ask for it."""
+    if hx_request != "true":
+        raise HTTPException(403, "Commands are confirmed on the live page, or through /api/v1/commands.")
+    confirmed(runtime, command_id, AT_THE_PAGE)
+    return rendered("commands.html", runtime, language, pages.commands(runtime))
 
 
 @router.get("/api/v1/docs", response_class=HTMLResponse)

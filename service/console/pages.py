@@ -79,6 +79,7 @@ def commands(runtime: Runtime) -> dict[str, object]:
     titles = {d.id: site.asset(d.asset).title or d.asset for d in site.devices}
     return {
         "receipts": runtime.memory.receipts()[:COMMANDS_SHOWN],
+        "to_confirm": {c.id for c in runtime.desk.waiting()},
         "titles": titles,
         "outcomes": runtime.memory.outcomes(),
     }

@@ -15,6 +15,10 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "site_time": ("Site time", "园区时间"),
     "plant_emulated": ("Emulated plant", "模拟设备"),
     "plant_devices": ("Real devices", "真实设备"),
+    "mode_advise": ("every set-point waits for you", "指令待确认"),
+    "mode_shadow": ("shadow: nothing is sent", "影子模式:不下发"),
+    "mode_off": ("reads only", "只读"),
+    "carry_out": ("Carry out", "执行"),
     "connected": ("Connected", "已连接"),
     "connecting": ("Connecting", "连接中"),
     "lost": (

@@ -265,6 +265,29 @@ def test_advise_mode_waits_for_the_operator(bench):
     assert done.outcome is Outcome.APPLIED
 
 
+def test_only_the_newest_command_of_a_point_waits_for_the_operator(bench):
+    async def scenario():
+        scripted, _ = await bench.add("chp")
+        async with Bridge(bench.site, RealClock(), mode=Mode.ADVISE, frame_life_s=0.01) as bridge:
+            for name, value in (("c1", 350.0), ("c2", 400.0)):
+                await bridge.write(command("chp", value, name=name))
+            await bridge.write(command("chp", 300.0, name="short", seconds=0.3))
+            await asyncio.sleep(0.32)
+            over = bridge.writer.waiting()
+            await bridge.write(command("chp", 450.0, name="c3"))
+            waiting = [c.id for c in bridge.writer.waiting()]
+            with pytest.raises(KeyError):
+                await bridge.confirm("c1", "operator")
+            done = await bridge.confirm("c3", "operator")
+            events = bridge.journal.rows("SELECT command, state FROM events WHERE state IN ('waiting', 'superseded')")
+        await scripted.stop()
+        return over, waiting, done, events
+
+    over, waiting, done, events = run(scenario())
+    assert (over, waiting, done.outcome) == ((), ["c3"], Outcome.APPLIED)
+    assert events[:3] == [("c1", "waiting"), ("c1", "superseded"), ("c2", "waiting")]
+
+
 def test_the_same_command_twice_is_carried_out_once(bench):
     async def scenario():
         scripted, _ = await bench.add("chp")

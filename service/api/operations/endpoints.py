@@ -5,9 +5,20 @@ from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
+from models.ports import Receipt
+from service.api.alarms.schemas import By
 from service.api.fields import Running
-from service.api.operations.schemas import PlanOut, PlanPage, PlanSummary, ReceiptOut, ReceiptPage
+from service.api.operations.schemas import (
+    CommandOut,
+    PlanOut,
+    PlanPage,
+    PlanSummary,
+    ReceiptOut,
+    ReceiptPage,
+    WaitingOut,
+)
 from service.api.problems import NotYet, described
+from service.runtime import Runtime
 
 router = APIRouter(prefix="/api/v1", tags=["operations"], responses=described(422))
 Item = TypeVar("Item")
@@ -47,6 +58,28 @@ async def receipts(runtime: Running, limit: Limit = 50, before: Before = None) -
     kept = runtime.memory.receipts()
     page, following = paged(kept, [r.command.id for r in kept], limit, before)
     return ReceiptPage(items=[ReceiptOut.of(r) for r in page], next=following)
+
+
+@router.get("/commands/waiting")
+async def waiting(runtime: Running) -> WaitingOut:
+    """List the commands that wait for an operator, oldest first; there are some in the mode advise only."""
+    return WaitingOut(mode=runtime.mode, items=[CommandOut.of(c) for c in runtime.desk.waiting()])
+
+
+@router.post("/commands/{command_id}/confirm", responses=described(404))
+def confirm(runtime: Running, command_id: Annotated[str, Path(description="the command's id")], who: By) -> ReceiptOut:
+    """Carry out a command that waits, with every check made anew, and return what became of it."""
+    return ReceiptOut.of(confirmed(runtime, command_id, who.by))
+
+
+def confirmed(runtime: Runtime, command_id: str, operator: str) -> Receipt:
+    """Carry out a command that waits for an operator; 404 where none of that id does."""
+    try:
+        return runtime.desk.confirm(command_id, operator)
+    except KeyError:
+        raise HTTPException(
+            404, f"No command {command_id} waits any more; /api/v1/commands/waiting lists those that do."
+        ) from None
 
 
 def paged(

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 from pydantic import BaseModel, Field
 
+from hil.bridge import Mode
 from models.findings import Finding, Severity
-from models.ports import Outcome, Receipt
+from models.ports import Command, Outcome, Receipt
 from service.api.fields import Number, Share
 from service.memory import MadePlan
 
@@ -120,6 +121,31 @@ class ReceiptOut(BaseModel):
         }
         own = {k: getattr(receipt, k) for k in ("outcome", "code", "message", "at", "read_back")}
         return cls.model_validate(command | own)
+
+
+class CommandOut(BaseModel):
+    """A command that nobody has carried out yet."""
+
+    id: str
+    device: str
+    quantity: str
+    value: Number
+    issued_at: datetime
+    issued_by: str
+    deadline: datetime
+    plan_id: str
+
+    @classmethod
+    def of(cls, command: Command) -> "CommandOut":
+        """Return a command as the interface shows it."""
+        return cls.model_validate(command, from_attributes=True)
+
+
+class WaitingOut(BaseModel):
+    """What waits for an operator."""
+
+    mode: Mode = Field(description="auto carries out, advise lets wait, shadow and off send nothing")
+    items: list[CommandOut]
 
 
 class PlanPage(BaseModel):
