@@ -189,6 +189,7 @@ class TwinPlant:
         if self._beats:
             self._book(self._balance)
         self._series = self.source.at(self.simulation.now)
+        self._steer()
         self._balance = self._resolve()
         if self._beats % max(round(NETWORKS_EVERY_S / self.step_s), 1) == 0:
             self._solve_networks()
@@ -214,15 +215,19 @@ class TwinPlant:
         out = self.simulation.out_of_service
         return resolve(self.twin.station, conditions, self._control(), stored, self.step_s / 3600.0, losses, out)
 
+    def _steer(self) -> None:
+        """Let every controller follow what its unit is told; a step shows where its units arrive in it, however long it is."""
+        for unit, controller in self.simulation.controllers.items():
+            if unit in self.simulation.out_of_service:
+                controller.wanted_kw = controller.actual_kw = 0.0
+            else:
+                controller.wanted_kw = self._told.get(unit, 0.0)
+                controller.move(self.step_s / 60.0)
+
     def _control(self) -> dict[str, float]:
         """Return what every unit does now: engines follow their controllers, vehicles charge as they come until told otherwise."""
-        control = dict.fromkeys(self.simulation.parks, -np.inf) | self._told
-        for unit, controller in self.simulation.controllers.items():
-            controller.wanted_kw = 0.0 if unit in self.simulation.out_of_service else self._told.get(unit, 0.0)
-            if unit in self.simulation.out_of_service:
-                controller.actual_kw = 0.0
-            control[unit] = controller.actual_kw
-        return control
+        arrived = {unit: c.actual_kw for unit, c in self.simulation.controllers.items()}
+        return dict.fromkeys(self.simulation.parks, -np.inf) | self._told | arrived
 
     def _solve_networks(self) -> None:
         flows = {port: np.array([kw]) for port, kw in self._balance.power_kw.items()}
@@ -244,8 +249,6 @@ class TwinPlant:
             book = self._fed_kwh if power > 0 else self._drawn_kwh
             book[port] = book.get(port, 0.0) + abs(power) * step_h
         self._units = next_units(self.site, self._units, self.twin.running(balance), step_h)
-        for controller in self.simulation.controllers.values():
-            controller.move(self.step_s / 60.0)
 
     def _shown(self, asset_id: str, held: Mapping[str, float]) -> Iterator[tuple[str, float]]:
         """Yield what a device on an asset shows: powers, contents, counters, states."""
