@@ -1,87 +1,72 @@
 """Registers to numbers and back: pure functions over a whole block."""
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from math import nan
+from operator import itemgetter
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from hil.maps.check import RAW_RANGE
 from hil.maps.types import DataType, Point
 
-Values = npt.NDArray[np.float64]
-WIRE = {
-    DataType.INT16: ">i2",
-    DataType.UINT16: ">u2",
-    DataType.BITS: ">u2",
-    DataType.INT32: ">i4",
-    DataType.UINT32: ">u4",
-    DataType.INT64: ">i8",
-    DataType.UINT64: ">u8",
-    DataType.FLOAT32: ">f4",
-    DataType.FLOAT64: ">f8",
+STRUCT = {
+    DataType.INT16: "h",
+    DataType.UINT16: "H",
+    DataType.BITS: "H",
+    DataType.INT32: "i",
+    DataType.UINT32: "I",
+    DataType.INT64: "q",
+    DataType.UINT64: "Q",
+    DataType.FLOAT32: "f",
+    DataType.FLOAT64: "d",
 }
 PACK = {DataType.FLOAT32: ">f", DataType.FLOAT64: ">d"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Points of one type and byte order, decoded in one go."""
-
-    type: DataType
-    swapped: bool
-    words: npt.NDArray[np.intp]
-    """Shape (point, register): where in the block, most significant register first."""
-    at: npt.NDArray[np.intp]
-    """Shape (point,): where in the answer."""
-    factor: Values
-    offset: Values
-    nan: tuple[tuple[int, int], ...]
-    """(row, raw) of the points that have a not-a-number code."""
-    bits: tuple[tuple[int, int], ...]
-    """(row, bit) of the points that are one flag."""
 
 
 class BlockDecoder:
     """Decodes one block of registers (or bits) into the values of its points, in the quantities' units.
 
-    ``start`` is the address of the block's first register. Text points give NaN.
+    ``start`` is the address of the block's first register. Text points give NaN. The registers of all points are picked in one go, most
+    significant first, and read as one record: for the hundred registers that a request can bring, that is several times faster than arrays.
     """
 
     def __init__(self, points: Sequence[Point], start: int) -> None:
         self.points = tuple(points)
-        self._is_bits = bool(self.points) and self.points[0].table.is_bits
-        keys: dict[tuple[DataType, bool], list[int]] = {}
-        for i, point in enumerate(self.points):
-            if point.type is not DataType.STRING:
-                keys.setdefault((point.type, point.order.bytes_swapped), []).append(i)
-        self._groups = tuple(_group(self.points, rows, start, kind, swapped) for (kind, swapped), rows in keys.items())
+        numbers = [p for p in self.points if p.type is not DataType.STRING]
+        places = [place for p in numbers for place in _word_places(p, start)]
+        # two more at the end, since one alone would be picked as a number and none at all as an error
+        self._pick = itemgetter(*places, 0, 0)
+        self._swapped = tuple(_swapped_places(numbers))
+        self._words = struct.Struct(f">{len(places) + 2}H")
+        self._record = struct.Struct(">" + "".join(STRUCT[p.type] for p in numbers) + "4x")
+        self._linear = tuple((p.linear.factor, p.linear.offset) for p in numbers)
+        self._bits = tuple((k, p.bit) for k, p in enumerate(numbers) if p.bit is not None)
+        self._codes = tuple((k, p.nan) for k, p in enumerate(numbers) if p.nan is not None)
+        self._texts = tuple(k for k, p in enumerate(self.points) if p.type is DataType.STRING)
 
-    def decode(self, registers: Sequence[int]) -> Values:
-        """Return one value per point, NaN where the device says that it has none; shape (point,)."""
-        block = np.asarray(registers, dtype=np.uint16)
-        values = np.full(len(self.points), np.nan)
-        for group in self._groups:
-            values[group.at] = _decode_group(group, block)
+    def decode(self, registers: Sequence[int]) -> list[float]:
+        """Return one value per point, NaN where the device says that it has none."""
+        words = self._pick(registers)
+        raw = self._record.unpack(self._words.pack(*(self._unswapped(words) if self._swapped else words)))
+        values = [count * factor + offset for count, (factor, offset) in zip(raw, self._linear, strict=True)]
+        for k, bit in self._bits:
+            factor, offset = self._linear[k]
+            values[k] = ((raw[k] >> bit) & 1) * factor + offset
+        for k, code in self._codes:
+            if raw[k] == code:
+                values[k] = nan
+        for k in self._texts:
+            values.insert(k, nan)
         return values
 
-
-def _group(points: Sequence[Point], rows: list[int], start: int, kind: DataType, swapped: bool) -> _Group:
-    chosen = [points[i] for i in rows]
-    words = [_word_places(p, start) for p in chosen]
-    linear = [p.linear for p in chosen]
-    return _Group(
-        type=kind,
-        swapped=swapped,
-        words=np.array(words, dtype=np.intp),
-        at=np.array(rows, dtype=np.intp),
-        factor=np.array([x.factor for x in linear]),
-        offset=np.array([x.offset for x in linear]),
-        nan=tuple((k, p.nan) for k, p in enumerate(chosen) if p.nan is not None),
-        bits=tuple((k, p.bit) for k, p in enumerate(chosen) if p.bit is not None),
-    )
+    def _unswapped(self, words: Sequence[int]) -> list[int]:
+        """Return the words with the bytes of those exchanged whose device sends the low one first."""
+        found = list(words)
+        for k in self._swapped:
+            found[k] = (found[k] >> 8) | (found[k] & 0xFF) << 8
+        return found
 
 
 def _word_places(point: Point, start: int) -> list[int]:
@@ -90,19 +75,12 @@ def _word_places(point: Point, start: int) -> list[int]:
     return places[::-1] if point.order.low_word_first else places
 
 
-def _decode_group(group: _Group, block: npt.NDArray[np.uint16]) -> Values:
-    words = block[group.words]
-    if group.swapped:
-        words = words.byteswap()
-    raw = words.astype(">u2").view(WIRE[group.type])[:, 0]
-    values = raw.astype(np.float64)
-    for row, bit in group.bits:
-        values[row] = float((int(raw[row]) >> bit) & 1)
-    values = values * group.factor + group.offset
-    for row, code in group.nan:
-        if int(raw[row]) == code:
-            values[row] = np.nan
-    return values
+def _swapped_places(points: Sequence[Point]) -> Iterator[int]:
+    """Yield which of the words of all points have their bytes exchanged."""
+    place = 0
+    for point in points:
+        yield from range(place, place + point.registers if point.order.bytes_swapped else place)
+        place += point.registers
 
 
 def encode(point: Point, value: float) -> tuple[int, ...]:
@@ -158,7 +136,7 @@ def _to_words(point: Point, raw: bytes) -> tuple[int, ...]:
 
 def decode_one(point: Point, registers: Sequence[int]) -> float:
     """Return the value of one point from its own registers."""
-    return float(BlockDecoder([point], point.address).decode(registers)[0])
+    return BlockDecoder([point], point.address).decode(registers)[0]
 
 
 def resolution(point: Point, value: float = 0.0) -> float:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from hil.codec import BlockDecoder, Values
+from hil.codec import BlockDecoder
 from hil.maps.types import DataType, Point, RegisterMap, Table
 
 MAX_BITS = 2000
@@ -28,7 +28,7 @@ class Block:
         object.__setattr__(self, "count", max(p.end for p in self.points) - start)
         object.__setattr__(self, "decoder", BlockDecoder(self.points, start))
 
-    def decode(self, registers: Sequence[int]) -> Values:
+    def decode(self, registers: Sequence[int]) -> list[float]:
         """Return one value per point of the block."""
         return self.decoder.decode(registers)
 

@@ -5,7 +5,7 @@ import logging
 import random
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
+from hil.bridge.answers import read_quickly
 from hil.certificates import why_refused
 from hil.frames import WriteFrame
 from hil.maps.types import Table
@@ -141,7 +142,7 @@ class Link:
             self._client.close()
             self._client = None
 
-    async def read(self, unit: int, table: Table, start: int, count: int, *, urgent: bool = False) -> list[int]:
+    async def read(self, unit: int, table: Table, start: int, count: int, *, urgent: bool = False) -> Sequence[int]:
         """Return ``count`` registers (bits as 0 and 1) from ``start``."""
         await self._turn.take(urgent=urgent)
         try:
@@ -188,6 +189,7 @@ class Link:
             reconnect_delay=0,
             trace_connect=self._on_trace,
         )
+        read_quickly(client)
         self._client = client
         self._why = ""
         if self._secure is not None:
@@ -267,14 +269,14 @@ class Link:
         self._fail()
         raise AnswerError(f"{self}: {words}; nothing in it was used")
 
-    def _checked_read(self, answer: ModbusPDU, table: Table, count: int) -> list[int]:
+    def _checked_read(self, answer: ModbusPDU, table: Table, count: int) -> Sequence[int]:
         if table.is_bits:
             if len(answer.bits) != 8 * ((count + 7) // 8):
                 self._misfit(f"asked {count} bits, got {len(answer.bits)}")
             return [int(b) for b in answer.bits[:count]]
         if len(answer.registers) != count:
             self._misfit(f"asked {count} registers, got {len(answer.registers)}")
-        return list(answer.registers)
+        return answer.registers
 
 
 def _read_request(

@@ -102,7 +102,7 @@ class PolledDevice:
         self, state: BlockState, registers: Sequence[int], started: float, measured: datetime, received: datetime
     ) -> None:
         """Take in a good answer."""
-        values = state.block.decode(registers).tolist()
+        values = state.block.decode(registers)
         self._watch(state, values, started)
         state.started = started
         index, written = self.index, self.written

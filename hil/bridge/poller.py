@@ -145,7 +145,7 @@ class Poller:
         self.stats.points += len(state.block.points)
         self._good(device, started, state)
 
-    async def _ask(self, device: PolledDevice, state: BlockState) -> list[int]:
+    async def _ask(self, device: PolledDevice, state: BlockState) -> Sequence[int]:
         block = state.block
         for attempt in range(BUSY_RETRIES + 1):
             try:

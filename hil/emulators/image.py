@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hil.codec import WIRE, encode
+from hil.codec import STRUCT, encode
 from hil.maps.check import RAW_RANGE
 from hil.maps.types import DataType, Point, RegisterMap, Table
 
@@ -143,18 +143,19 @@ def _places(device: int, point: Point, memory: Memory) -> list[int]:
 def _encode(group: _Group, values: Values) -> Words:
     """Return the registers of a group; shape (point, register)."""
     raw = (values - group.offset) / group.factor
+    wire = f">{STRUCT[group.type]}"  # NumPy calls the types of numbers as struct does
     if group.type.is_float:
-        packed = raw.astype(WIRE[group.type])
+        packed = raw.astype(wire)
     else:
         low, high = RAW_RANGE[group.type]
         # the highest 64-bit numbers are no floats; the next float below is
         top = np.nextafter(float(high), 0.0) if float(high) > high else float(high)
         whole = np.clip(np.rint(raw), float(low), top)
-        packed = np.where(np.isnan(raw), 0.0, whole).astype(WIRE[group.type])
+        packed = np.where(np.isnan(raw), 0.0, whole).astype(wire)
         missing = np.isnan(raw)
         if missing.any():
             codes = [int(c) for c in group.missing[missing]]
-            packed[missing] = np.array([min(max(c, low), high) for c in codes], dtype=WIRE[group.type])
+            packed[missing] = np.array([min(max(c, low), high) for c in codes], dtype=wire)
     words = packed.reshape(-1, 1).view(">u2").astype(np.uint16)
     return words.byteswap() if group.swapped else words
 
