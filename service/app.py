@@ -1,5 +1,7 @@
 """The web application around one running site: interface, console, documentation, one set of headers."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,7 +15,12 @@ from service.api.alarms.endpoints import router as alarms
 from service.api.jobs.endpoints import router as jobs
 from service.api.monitoring.endpoints import router as monitoring
 from service.api.operations.endpoints import router as operations
+from service.api.people.endpoints import router as people
+from service.api.people.session import doors
+from service.api.people.session import router as session
+from service.backing import Backing
 from service.console.endpoints import router as console
+from service.console.login import router as login
 from service.runtime import Runtime
 from service.version import VERSION
 
@@ -43,8 +50,8 @@ HEADERS = {
 }
 
 
-def create_app(runtime: Runtime) -> FastAPI:
-    """Return the application that serves one running site."""
+def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
+    """Return the application that serves one running site; with it ends the store."""
     app = FastAPI(
         title="Jouletwin",
         version=VERSION,
@@ -53,18 +60,28 @@ def create_app(runtime: Runtime) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        lifespan=lasting,
     )
-    app.state.runtime = runtime
+    app.state.runtime, app.state.backing = runtime, backing
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(SafeHeaders)
     problems.install(app)
-    app.include_router(monitoring)
+    for router in (doors, session, people, monitoring):
+        app.include_router(router)
     app.include_router(operations)
     app.include_router(alarms)
     app.include_router(jobs)
     app.include_router(console)
+    app.include_router(login)
     app.openapi = lambda: described_api(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the schema
     return app
+
+
+@asynccontextmanager
+async def lasting(app: FastAPI) -> AsyncIterator[None]:
+    """Close the store when the service ends."""
+    yield
+    await app.state.backing.store.close()
 
 
 def described_api(app: FastAPI) -> dict[str, Any]:

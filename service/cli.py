@@ -10,8 +10,9 @@ import typer
 from service.commands.device import chaos, device
 from service.faults import PlainFaults
 from service.instants import instant
-from service.keeping import audit, store
-from service.places import PARK
+from service.keeping import Address, Results, audit
+from service.keeping import store as keep_store
+from service.places import PARK, RESULTS, STORE
 from service.planning import explain, pareto, risk, size
 from service.scenarios import scenario
 
@@ -27,7 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(device)
 app.add_typer(scenario)
-app.add_typer(store)
+app.add_typer(keep_store)
 app.add_typer(audit)
 app.command()(chaos)
 app.command()(size)
@@ -363,12 +364,32 @@ def serve(
             help="carry set-points out, let an operator confirm each, only write down the frames, or only read"
         ),
     ] = "auto",
+    store: Address = STORE,
+    results: Results = RESULTS,
+    local: Annotated[
+        bool, typer.Option("--local", help="no login: whoever works on this machine may do everything")
+    ] = False,
+    four_eyes: Annotated[
+        bool | None, typer.Option(help="nobody applies a schedule that nobody else has approved; kept in the store")
+    ] = None,
 ) -> None:
-    """Operate the site's devices in real time, with interface and page."""
+    """Operate the site's devices in real time, with interface and page; the first start prints a link to come in."""
     from hil.bridge import Mode
     from service.commands.serve import serve as run
+    from service.opening import Doors
 
-    run(site, host=host, port=port, journal=journal, log=log, seconds=seconds, expects=forecast, mode=Mode(mode))
+    doors = Doors(store, results, local=local, four_eyes=four_eyes)
+    run(
+        site,
+        host=host,
+        port=port,
+        journal=journal,
+        log=log,
+        seconds=seconds,
+        expects=forecast,
+        mode=Mode(mode),
+        doors=doors,
+    )
 
 
 @app.command()

@@ -18,6 +18,7 @@ from service.commands.screen import console
 from service.emulation import EmulatedProcess, heed, typed_here
 from service.forecasting import Expects
 from service.memory import Memory
+from service.opening import Doors, opened
 from service.operation import Operation
 from service.pace import paced
 from service.runtime import PlantKind, Runtime
@@ -59,7 +60,8 @@ def run_demo(settings: DemoSettings) -> None:
                 seed=settings.seed,
                 expects=settings.expects,
             )
-            web = Web(create_app(runtime), runtime, socket)
+            backing, _ = opened(Doors(records / "store.sqlite", records / "results", local=True))
+            web = Web(create_app(runtime, backing), runtime, socket)
             try:
                 web.start()
                 operation.start()

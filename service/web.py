@@ -41,7 +41,7 @@ class Web:
 
     def __init__(self, app: FastAPI, runtime: Runtime, found: socket.socket) -> None:
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="off"
+            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="on"
         )
         self._runtime, self._socket = runtime, found
         self._server = uvicorn.Server(config)

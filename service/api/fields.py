@@ -1,11 +1,12 @@
-"""Field types of the interface: numbers that are finite or absent, rounded to what a meter can know."""
+"""Field types of the interface: numbers that are finite or absent, rounded to what a meter can know; and the running system."""
 
 from math import isfinite
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, HTTPException, Request
 from pydantic import BeforeValidator
 
+from service.api.access import backing_of, caller
 from service.runtime import Runtime
 
 
@@ -28,8 +29,10 @@ Share = Annotated[float | None, BeforeValidator(_finite_share)]
 def _running(request: Request) -> Runtime:
     runtime = request.app.state.runtime
     assert isinstance(runtime, Runtime)  # noqa: S101 # create_app is the only one to set it
+    if caller(request).tenant_id != backing_of(request).tenant_id:
+        raise HTTPException(404, "No site of yours runs here.")
     return runtime
 
 
 Running = Annotated[Runtime, Depends(_running)]
-"""The running system."""
+"""The running system, for those whose site it is."""

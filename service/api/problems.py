@@ -88,7 +88,7 @@ def install(app: FastAPI) -> None:
     async def on_ours(request: Request, fault: JouletwinError) -> JSONResponse:
         findings: Sequence[Finding] = fault.findings if isinstance(fault, DataError) else ()
         found = [ProblemFinding(place=f.place, message=f.message) for f in findings]
-        return problem_response(request, 409, str(fault), found)
+        return problem_response(request, 422 if found else 409, str(fault), found)
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, fault: Exception) -> JSONResponse:

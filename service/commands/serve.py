@@ -10,6 +10,7 @@ from service.calibrations import load_revised
 from service.commands.screen import console
 from service.forecasting import Expects
 from service.memory import Memory
+from service.opening import Doors, opened, require_loopback
 from service.operation import Operation
 from service.runtime import PlantKind, Runtime
 from service.session import until_interrupted, watch
@@ -24,17 +25,29 @@ SAYS = {
 
 
 def serve(
-    site_file: Path, *, host: str, port: int, journal: Path, log: Path, seconds: float | None, expects: str, mode: Mode
+    site_file: Path,
+    *,
+    host: str,
+    port: int,
+    journal: Path,
+    log: Path,
+    seconds: float | None,
+    expects: str,
+    mode: Mode,
+    doors: Doors,
 ) -> None:
     """Operate the site's devices in real time and serve interface and page until Ctrl-C."""
     revised = load_revised(site_file)
     site = revised.site
+    if doors.local:
+        require_loopback(host)
     socket = listening_socket(host, port)
     writable_folder(journal.parent, "--journal")
     writable_folder(log.parent, "--log")
     runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES, mode=mode)
     operation = Operation(runtime, journal=journal, log=log, expects=Expects(expects))
-    web = Web(create_app(runtime), runtime, socket)
+    backing, secret = opened(doors)
+    web = Web(create_app(runtime, backing), runtime, socket)
     with until_interrupted() as stop:
         try:
             web.start()
@@ -43,12 +56,19 @@ def serve(
                 f"[bold]{site.title}[/]: {len(site.devices)} devices. Open [bold green]{web.address}[/]. Ctrl-C ends."
             )
             console.print(SAYS[mode])
+            if secret is not None:
+                console.print(first_link(web.address, secret), soft_wrap=True)
             if revised.revision:
                 console.print(f"calibration {revised.revision} in force")
             watch(runtime, operation, stop, seconds)
         finally:
             operation.stop()
             web.stop()
+
+
+def first_link(address: str, secret: str) -> str:
+    """Return how the first person comes in."""
+    return f"Nobody is known here yet. Come in as the first person, within a day: {address}setup?secret={secret}"
 
 
 def writable_folder(folder: Path, option: str) -> None:

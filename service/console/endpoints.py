@@ -5,9 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Cookie, Depends, Header, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
+from service.api.access import Known, May, identified, only
 from service.api.alarms.endpoints import AlarmDeed, done
 from service.api.fields import Running
 from service.api.operations.endpoints import confirmed
+from service.auth.roles import Deed, Principal
 from service.console import pages
 from service.console.assets import static_files
 from service.console.words import Language, language_of
@@ -24,8 +26,19 @@ FRAGMENTS = {
     "alarms": pages.alarms,
 }
 A_YEAR_S = 365 * 86400
-AT_THE_PAGE = "live page"
-"""Who acted, as long as the service knows no people."""
+
+
+class PageMay(May):
+    """Lets a browser through that is logged in; leads any other to the login."""
+
+    async def __call__(self, request: Request) -> Principal:
+        """Return who asks."""
+        if await identified(request) is None:
+            raise HTTPException(303, "Log in first.", {"Location": "/login"})
+        return await super().__call__(request)
+
+
+SEEN: dict[str, Any] = {"dependencies": [Depends(PageMay(Deed.SEE))]}
 
 
 def _language(
@@ -39,7 +52,7 @@ def _language(
 Spoken = Annotated[Language, Depends(_language)]
 
 
-@router.get("/", response_class=HTMLResponse)
+@router.get("/", response_class=HTMLResponse, **SEEN)
 async def live(request: Request, runtime: Running, language: Spoken) -> HTMLResponse:
     """Return the live page, with figures already in it."""
     parts: dict[str, Any] = {"data": pages.page_data(runtime, language), **pages.assets(runtime.site)}
@@ -51,7 +64,7 @@ async def live(request: Request, runtime: Running, language: Spoken) -> HTMLResp
     return page
 
 
-@router.get("/console/{name}", response_class=HTMLResponse)
+@router.get("/console/{name}", response_class=HTMLResponse, **only(Deed.SEE))
 async def fragment(runtime: Running, language: Spoken, name: str) -> HTMLResponse:
     """Return one part of the live page anew."""
     if name not in FRAGMENTS:
@@ -59,29 +72,34 @@ async def fragment(runtime: Running, language: Spoken, name: str) -> HTMLRespons
     return rendered(f"{name}.html", runtime, language, FRAGMENTS[name](runtime))
 
 
-@router.post("/console/alarms/{alarm_id}/{act}", response_class=HTMLResponse)
+@router.post("/console/alarms/{alarm_id}/{act}", response_class=HTMLResponse, **only(Deed.OPERATE))
 async def act_on_alarm(
-    runtime: Running, language: Spoken, alarm_id: int, act: AlarmDeed, hx_request: Annotated[str, Header()] = ""
+    runtime: Running,
+    language: Spoken,
+    who: Known,
+    alarm_id: int,
+    act: AlarmDeed,
+    hx_request: Annotated[str, Header()] = "",
 ) -> HTMLResponse:
     """Do what a button of the alarm strip says, and return the strip anew; only the page itself may ask for it."""
     if hx_request != "true":
         raise HTTPException(403, "Alarms are worked on from the live page, or through /api/v1/alarms.")
-    done(runtime, alarm_id, act, AT_THE_PAGE)
+    done(runtime, alarm_id, act, who.name)
     return rendered("alarms.html", runtime, language, pages.alarms(runtime))
 
 
-@router.post("/console/commands/{command_id}/confirm", response_class=HTMLResponse)
+@router.post("/console/commands/{command_id}/confirm", response_class=HTMLResponse, **only(Deed.OPERATE))
 def confirm_command(
-    runtime: Running, language: Spoken, command_id: str, hx_request: Annotated[str, Header()] = ""
+    runtime: Running, language: Spoken, who: Known, command_id: str, hx_request: Annotated[str, Header()] = ""
 ) -> HTMLResponse:
     """Carry out a command that waits for the operator, and return the list anew; only the page itself may ask for it."""
     if hx_request != "true":
         raise HTTPException(403, "Commands are confirmed on the live page, or through /api/v1/commands.")
-    confirmed(runtime, command_id, AT_THE_PAGE)
+    confirmed(runtime, command_id, who.name)
     return rendered("commands.html", runtime, language, pages.commands(runtime))
 
 
-@router.get("/api/v1/docs", response_class=HTMLResponse)
+@router.get("/api/v1/docs", response_class=HTMLResponse, **SEEN)
 async def documentation(request: Request, runtime: Running, language: Spoken) -> HTMLResponse:
     """Return the description of the interface for people."""
     return rendered("interface.html", runtime, language, {"api": request.app.openapi()})

@@ -9,6 +9,22 @@ LANGUAGES: tuple[Language, ...] = ("en", "zh")
 TABLE: Mapping[str, tuple[str, str]] = {
     # key: (English, Chinese)
     "live": ("Live", "实时"),
+    "login": ("Log in", "登录"),
+    "login_do": ("Log in", "登录"),
+    "logout": ("Log out", "退出"),
+    "setup": ("The first person here", "首次设置"),
+    "setup_more": (
+        "You will manage people, plan and operate; you can part these roles later.",
+        "您将管理用户、制定计划并运行园区;以后可以拆分这些角色。",
+    ),
+    "setup_do": ("Begin", "开始"),
+    "user_name": ("Name", "用户名"),
+    "password": ("Password, twelve characters or more", "密码(至少十二个字符)"),
+    "code": ("Code, if you use an authenticator app", "验证码(如已启用)"),
+    "not_let_in": (
+        "Name, password or code is wrong, or the account is locked for a while.",
+        "用户名、密码或验证码错误,或账户已被暂时锁定。",
+    ),
     "interface": ("API", "接口"),
     "theme": ("Light or dark", "明暗"),
     "language": ("中文", "English"),

@@ -4,15 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from fastapi.testclient import TestClient
 
 from hil.bridge import ConfirmationWanted, FrameShadowed, Mode
 from models.ports import Command, Outcome, Receipt
-from service.app import create_app
 from service.hearing import Hearing
 from service.memory import Memory
 from service.operation import settings_for
 from service.runtime import PlantKind, Runtime
+from tests.service.stores import here, local_app
 
 
 class Desk:
@@ -49,31 +48,31 @@ def advised(running):
 
 
 def test_what_waits_is_listed_and_carried_out_once(advised):
-    http = TestClient(create_app(advised))
+    http = here(local_app(advised))
     listed = http.get("/api/v1/commands/waiting").json()
     assert (listed["mode"], [c["id"] for c in listed["items"]]) == ("advise", ["c7"])
-    done = http.post("/api/v1/commands/c7/confirm", json={"by": "li"})
+    done = http.post("/api/v1/commands/c7/confirm")
     assert (done.status_code, done.json()["outcome"], done.json()["read_back"]) == (200, "applied", 120.0)
-    assert advised.desk.said_yes == [("c7", "li")]
-    again = http.post("/api/v1/commands/c7/confirm", json={"by": "li"})
+    assert advised.desk.said_yes == [("c7", "local")]
+    again = http.post("/api/v1/commands/c7/confirm")
     assert (again.status_code, "c7 waits any more" in again.json()["detail"]) == (404, True)
     assert http.get("/api/v1/commands/waiting").json()["items"] == []
 
 
 def test_the_page_shows_the_mode_and_a_button_for_what_waits(advised):
-    http = TestClient(create_app(advised))
+    http = here(local_app(advised))
     assert ">every set-point waits for you<" in http.get("/?lang=en").text
     assert "/console/commands/c7/confirm" in http.get("/console/commands").text
     assert http.post("/console/commands/c7/confirm").status_code == 403
     after = http.post("/console/commands/c7/confirm?lang=en", headers={"HX-Request": "true"})
-    assert advised.desk.said_yes == [("c7", "live page")]
+    assert advised.desk.said_yes == [("c7", "local")]
     assert "/console/commands/c7/confirm" not in after.text
 
 
 def test_where_nothing_waits_there_is_nothing_to_confirm(running):
-    http = TestClient(create_app(running))
+    http = here(local_app(running))
     assert http.get("/api/v1/commands/waiting").json() == {"mode": "auto", "items": []}
-    assert http.post("/api/v1/commands/c7/confirm", json={"by": "li"}).status_code == 404
+    assert http.post("/api/v1/commands/c7/confirm").status_code == 404
     assert ">every set-point waits for you<" not in http.get("/?lang=en").text
 
 

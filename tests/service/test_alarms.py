@@ -3,15 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from fastapi.testclient import TestClient
 
 from hil.bridge import DeviceBack, DeviceLost
 from models.findings import warning
 from models.ports import Quality, Reading
 from scenarios.events import Fault, PlantTracked, SnapshotTaken
-from service.app import create_app
 from service.hearing import Hearing
 from tests.service.conftest import NOON
+from tests.service.stores import here, local_app
 from twin.alarms import AlarmState, Priority
 from twin.watch import Verdict
 
@@ -19,7 +18,7 @@ from twin.watch import Verdict
 @pytest.fixture
 def service(quiet, running):
     quiet.memory.take_snapshot(running.memory.snapshot)
-    return TestClient(create_app(quiet)), Hearing(quiet.memory), quiet.memory.alarms
+    return here(local_app(quiet)), Hearing(quiet.memory), quiet.memory.alarms
 
 
 def lose(hear, device="battery"):
@@ -34,24 +33,24 @@ def test_a_lost_device_is_an_alarm_until_it_is_back_and_somebody_has_seen_it(ser
     assert (alarm["place"], alarm["state"], alarm["priority"]) == ("battery", "unacknowledged", 1)
     hear.bridge(DeviceBack(NOON, "battery", "answers again"))
     assert http.get("/api/v1/alarms").json()["items"][0]["state"] == "returned"
-    seen = http.post(f"/api/v1/alarms/{alarm['id']}/acknowledge", json={"by": "li"})
-    assert (seen.status_code, seen.json()["by"]) == (200, "li")
+    seen = http.post(f"/api/v1/alarms/{alarm['id']}/acknowledge")
+    assert (seen.status_code, seen.json()["by"]) == (200, "local")
     assert http.get("/api/v1/alarms").json()["items"] == []
 
 
-def test_shelving_needs_a_name_and_hours_and_can_be_taken_back(service):
+def test_shelving_needs_hours_and_can_be_taken_back(service):
     http, hear, _ = service
     lose(hear, "hotel")
     (alarm,) = http.get("/api/v1/alarms").json()["items"]
     assert alarm["priority"] == 2  # a meter is not commanded
     place = f"/api/v1/alarms/{alarm['id']}"
-    assert http.post(f"{place}/shelve", json={"by": "li", "hours": 13}).status_code == 422
-    assert http.post(f"{place}/shelve", json={"hours": 1}).status_code == 422
-    shelved = http.post(f"{place}/shelve", json={"by": "li", "hours": 2}).json()
+    assert http.post(f"{place}/shelve", json={"hours": 13}).status_code == 422
+    assert http.post(f"{place}/shelve", json={}).status_code == 422
+    shelved = http.post(f"{place}/shelve", json={"hours": 2}).json()
     assert shelved["state"] == "shelved"
     assert shelved["shelved_until"] is not None
-    assert http.post(f"{place}/unshelve", json={"by": "li"}).json()["state"] == "unacknowledged"
-    missing = http.post("/api/v1/alarms/999/acknowledge", json={"by": "li"})
+    assert http.post(f"{place}/unshelve").json()["state"] == "unacknowledged"
+    missing = http.post("/api/v1/alarms/999/acknowledge")
     assert missing.status_code == 404
     assert "lists those that do" in missing.json()["detail"]
 

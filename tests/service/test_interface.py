@@ -5,21 +5,17 @@ import json
 import re
 from datetime import timedelta
 
-import httpx
 import pytest
 
 from service.api.monitoring.endpoints import events
-from service.app import HEADERS, create_app
+from service.app import HEADERS
 from service.console.words import LANGUAGES, TABLE, language_of
+from tests.service.stores import here, local_app
 
 
 def ask(runtime, method, path, **more):
-    async def asked():
-        transport = httpx.ASGITransport(create_app(runtime), raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://park") as client:
-            return await client.request(method, path, **more)
-
-    return asyncio.run(asked())
+    with here(local_app(runtime)) as client:
+        return client.request(method, path, **more)
 
 
 def get(runtime, path, **more):

@@ -3,18 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from fastapi.testclient import TestClient
-
 from hil.bridge import Bridge
 from hil.emulators.fleet import Fleet
 from hil.emulators.plant import EmulatedPlant
 from hil.virtual_time import run_virtual
 from models.ports import Quality
 from scenarios.events import SnapshotTaken
-from service.app import create_app
 from service.hearing import Hearing
 from service.memory import Memory
 from service.runtime import PlantKind, Runtime
+from tests.service.stores import here, local_app
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
 
@@ -30,7 +28,7 @@ def test_an_unplugged_device_is_on_the_page_within_two_polls_and_recovers_by_its
     async def live(clock):
         memory = Memory(park)
         runtime = Runtime(memory, clock, PlantKind.EMULATED)
-        page, hear = TestClient(create_app(runtime)), Hearing(memory)
+        page, hear = here(local_app(runtime)), Hearing(memory)
         sync = Synchroniser(park, initial=start_snapshot(park, clock.now()))
 
         async def look(name, seconds):

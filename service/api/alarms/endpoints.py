@@ -4,15 +4,16 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Path
+from fastapi import HTTPException, Path
 
-from service.api.alarms.schemas import AlarmOut, AlarmsOut, By, Shelving
+from service.api.access import Known, guarded, only
+from service.api.alarms.schemas import AlarmOut, AlarmsOut, Shelving
 from service.api.fields import Running
-from service.api.problems import described
+from service.auth.roles import Deed
 from service.runtime import Runtime
 from twin.alarms import Alarm
 
-router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"], responses=described(422))
+router = guarded(Deed.SEE, "/api/v1/alarms", "alarms", 404)
 AlarmId = Annotated[int, Path(ge=1, description="the alarm's number")]
 
 
@@ -31,22 +32,22 @@ async def alarms(runtime: Running) -> AlarmsOut:
     return AlarmsOut(flooded=book.flooded, items=[AlarmOut.of(a) for a in book.standing()])
 
 
-@router.post("/{alarm_id}/acknowledge", responses=described(404))
-async def acknowledge(runtime: Running, alarm_id: AlarmId, who: By) -> AlarmOut:
+@router.post("/{alarm_id}/acknowledge", **only(Deed.OPERATE))
+async def acknowledge(runtime: Running, alarm_id: AlarmId, who: Known) -> AlarmOut:
     """Say that an alarm has been seen; one whose cause is gone leaves the list."""
-    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.ACKNOWLEDGE, who.by))
+    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.ACKNOWLEDGE, who.name))
 
 
-@router.post("/{alarm_id}/shelve", responses=described(404))
-async def shelve(runtime: Running, alarm_id: AlarmId, shelving: Shelving) -> AlarmOut:
+@router.post("/{alarm_id}/shelve", **only(Deed.OPERATE))
+async def shelve(runtime: Running, alarm_id: AlarmId, who: Known, shelving: Shelving) -> AlarmOut:
     """Put an alarm aside for some hours, a shift at most; then it comes back if its cause is still there."""
-    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.SHELVE, shelving.by, timedelta(hours=shelving.hours)))
+    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.SHELVE, who.name, timedelta(hours=shelving.hours)))
 
 
-@router.post("/{alarm_id}/unshelve", responses=described(404))
-async def unshelve(runtime: Running, alarm_id: AlarmId, who: By) -> AlarmOut:
+@router.post("/{alarm_id}/unshelve", **only(Deed.OPERATE))
+async def unshelve(runtime: Running, alarm_id: AlarmId, who: Known) -> AlarmOut:
     """Bring a shelved alarm back before its time."""
-    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.UNSHELVE, who.by))
+    return AlarmOut.of(done(runtime, alarm_id, AlarmDeed.UNSHELVE, who.name))
 
 
 def done(runtime: Runtime, alarm_id: int, deed: AlarmDeed, by: str, span: timedelta = timedelta(hours=1)) -> Alarm:

@@ -37,13 +37,7 @@ class AlarmsOut(BaseModel):
     items: list[AlarmOut]
 
 
-class By(BaseModel):
-    """Who acts."""
-
-    by: str = Field(min_length=1, max_length=80, description="name of the operator")
-
-
-class Shelving(By):
-    """Who puts an alarm aside, and for how long."""
+class Shelving(BaseModel):
+    """For how long an alarm is put aside."""
 
     hours: float = Field(gt=0, le=12)

@@ -6,21 +6,23 @@ from enum import StrEnum
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, HTTPException, Path, Query, Request, Response
+from fastapi import Body, Header, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.errors import DataError
+from service.api.access import guarded
 from service.api.fields import Running
 from service.api.jobs.schemas import JobOut, JobPage
 from service.api.operations.endpoints import Before, Limit, paged
 from service.api.problems import ProblemFinding, described, problem_response
+from service.auth.roles import Deed
 from service.jobs.job import Job, JobState
 from service.jobs.jobs import QueueFullError
 from service.jobs.requests import Asked, checked
 from service.runtime import Runtime
 
-router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"], responses=described(422))
+router = guarded(Deed.STUDY, "/api/v1/jobs", "jobs", 404)
 JobId = Annotated[str, Path(description="the job's id")]
 LOOK_EVERY_S = 0.1
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Annotated
 
-from fastapi import APIRouter, Header, HTTPException, Path, Query
+from fastapi import Header, HTTPException, Path, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.state import Snapshot
+from service.api.access import guarded
 from service.api.fields import Running
 from service.api.monitoring.schemas import (
     AssetLineOut,
@@ -22,6 +23,7 @@ from service.api.monitoring.schemas import (
     TimelineOut,
 )
 from service.api.problems import NotYet, described
+from service.auth.roles import Deed
 from service.memory import Event
 from service.runtime import Runtime
 from service.version import VERSION
@@ -29,7 +31,7 @@ from service.views.flows import flow_now, flow_view
 from service.views.tiles import key_figures
 from service.views.timeline import asset_line, timeline
 
-router = APIRouter(prefix="/api/v1", tags=["monitoring"], responses=described(422))
+router = guarded(Deed.SEE, "/api/v1", "monitoring", 404)
 
 Back = Annotated[float, Query(gt=0, le=48, description="hours of history")]
 Ahead = Annotated[float, Query(ge=0, le=48, description="hours of plan")]

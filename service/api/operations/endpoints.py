@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, HTTPException, Path, Query
+from fastapi import HTTPException, Path, Query
 
 from models.ports import Receipt
-from service.api.alarms.schemas import By
+from service.api.access import Known, guarded, only
 from service.api.fields import Running
 from service.api.operations.schemas import (
     CommandOut,
@@ -18,15 +18,16 @@ from service.api.operations.schemas import (
     WaitingOut,
 )
 from service.api.problems import NotYet, described
+from service.auth.roles import Deed
 from service.runtime import Runtime
 
-router = APIRouter(prefix="/api/v1", tags=["operations"], responses=described(422))
+router = guarded(Deed.SEE, "/api/v1", "operations", 404)
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=200, description="how many at most")]
 Before = Annotated[str | None, Query(description="id of the last item of the page before")]
 
 
-@router.get("/plans", responses=described(404))
+@router.get("/plans")
 async def plans(runtime: Running, limit: Limit = 20, before: Before = None) -> PlanPage:
     """List plans in short, newest first."""
     kept = runtime.memory.plans()
@@ -43,7 +44,7 @@ async def latest_plan(runtime: Running) -> PlanOut:
     return PlanOut.of(made)
 
 
-@router.get("/plans/{plan_id}", responses=described(404))
+@router.get("/plans/{plan_id}")
 async def plan(runtime: Running, plan_id: Annotated[str, Path(description="the plan's id")]) -> PlanOut:
     """Return one plan with its arrays."""
     made = runtime.memory.plan_by_id(plan_id)
@@ -52,7 +53,7 @@ async def plan(runtime: Running, plan_id: Annotated[str, Path(description="the p
     return PlanOut.of(made)
 
 
-@router.get("/receipts", responses=described(404))
+@router.get("/receipts")
 async def receipts(runtime: Running, limit: Limit = 50, before: Before = None) -> ReceiptPage:
     """List what became of commands, newest first."""
     kept = runtime.memory.receipts()
@@ -66,10 +67,12 @@ async def waiting(runtime: Running) -> WaitingOut:
     return WaitingOut(mode=runtime.mode, items=[CommandOut.of(c) for c in runtime.desk.waiting()])
 
 
-@router.post("/commands/{command_id}/confirm", responses=described(404))
-def confirm(runtime: Running, command_id: Annotated[str, Path(description="the command's id")], who: By) -> ReceiptOut:
+@router.post("/commands/{command_id}/confirm", **only(Deed.OPERATE))
+def confirm(
+    runtime: Running, command_id: Annotated[str, Path(description="the command's id")], who: Known
+) -> ReceiptOut:
     """Carry out a command that waits, with every check made anew, and return what became of it."""
-    return ReceiptOut.of(confirmed(runtime, command_id, who.by))
+    return ReceiptOut.of(confirmed(runtime, command_id, who.name))
 
 
 def confirmed(runtime: Runtime, command_id: str, operator: str) -> Receipt:
