@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -100,12 +101,20 @@ def build_snapshot(
     )
 
 
-def start_snapshot(site: Site, at: datetime, stored_share: float = 0.5) -> Snapshot:
-    """Return a site at rest: nothing flows, stores hold ``stored_share`` of their usable energy, vehicles and shifts owe nothing.
+def start_snapshot(
+    site: Site,
+    at: datetime,
+    stored_share: float = 0.5,
+    *,
+    needs_kwh: Mapping[str, float] = MappingProxyType({}),
+) -> Snapshot:
+    """Return a site at rest: nothing flows, stores hold ``stored_share`` of their usable energy, shifts owe nothing.
 
-    Units have stood for a day, so that every start is free.
+    ``needs_kwh`` is what the vehicles that are there already still need, by fleet; nothing where it is not said. Units have stood for
+    a day, so that every start is free.
     """
     stored = {s.id: s.stored_min_kwh + stored_share * (s.stored_max_kwh - s.stored_min_kwh) for s in _stores(site)}
+    stored |= needs_kwh
     layout = Layout.of(site)
     return build_snapshot(layout, at, {}, stored, units={u: UnitState(False, 24.0) for u in unit_ids(site)})
 

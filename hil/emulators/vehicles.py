@@ -50,6 +50,10 @@ class Visit:
     leave_s: float
     need_kwh: float
 
+    def left_share(self, now_s: float) -> float:
+        """Return which part of the stay is still to come, and so of the energy."""
+        return min((self.leave_s - now_s) / (self.leave_s - self.arrive_s), 1.0)
+
 
 def come_and_go(
     env: Any, park: Park, fleet: EvFleet, start: datetime, zone: str, seed: int
@@ -87,12 +91,18 @@ def _visit(group: EvGroup, midnight_s: float, rng: np.random.Generator) -> Visit
     return Visit(float(arrive_s), float(max(leave_s, arrive_s + 600.0)), float(need_kwh))
 
 
+def need_at_start_kwh(fleet: EvFleet, start: datetime, zone: str, seed: int) -> float:
+    """Return what the vehicles that came before the plant's start still need at that instant."""
+    day = start.astimezone(ZoneInfo(zone)).date() - DAY
+    here = (v for v in visits(fleet, day, start, zone, seed) if v.arrive_s <= 0.0 < v.leave_s)
+    return sum(v.need_kwh * v.left_share(0.0) for v in here)
+
+
 def _stay(env: Any, park: Park, visit: Visit) -> Generator[Any, None, None]:
     """One vehicle: who is already there has charged in proportion to the time that has passed."""
     waiting_s = visit.arrive_s - env.now
     if waiting_s > 0:
         yield env.timeout(waiting_s)
-    left_share = min((visit.leave_s - env.now) / (visit.leave_s - visit.arrive_s), 1.0)
-    park.arrive(visit.need_kwh * left_share)
+    park.arrive(visit.need_kwh * visit.left_share(env.now))
     yield env.timeout(visit.leave_s - env.now)
     park.leave()

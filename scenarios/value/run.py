@@ -13,8 +13,9 @@ import xarray as xr
 
 from hil.emulators.deviations import deviated
 from hil.emulators.plant import EmulatedPlant
+from hil.emulators.vehicles import need_at_start_kwh
 from models.actuals import Actuals
-from models.components import Battery, Chp, GridConnection, Store
+from models.components import Battery, Chp, EvFleet, GridConnection, Store
 from models.dispatch import DispatchProblem, Plan
 from models.forecast import Forecast
 from models.forecast.margins import NetBand, import_weights
@@ -195,18 +196,18 @@ def run_foresight(bench: Bench, variant: Variant, losses_kw: Mapping[str, Array]
 
     Whole decisions are relaxed, so nobody can do better than this; ``losses_kw`` are those of a run, by carrier and quarter-hour.
     """
-    began, period = time.perf_counter(), bench.period
+    began = time.perf_counter()
     plant, _ = deviated(bench.site, bench.seed)
-    plan = optimizer.plan(foresight_problem(plant, Actuals(bench.site, bench.seed), period, losses_kw))
+    plan = optimizer.plan(foresight_problem(plant, bench, losses_kw))
     return _planned(plant, plan, bench, variant, time.perf_counter() - began)
 
 
-def foresight_problem(
-    plant: Site, actuals: Actuals, period: BillingPeriod, losses_kw: Mapping[str, Array]
-) -> DispatchProblem:
-    """Return the problem of somebody who knows a whole stretch beforehand."""
+def foresight_problem(plant: Site, bench: Bench, losses_kw: Mapping[str, Array]) -> DispatchProblem:
+    """Return the problem of somebody who knows a whole stretch beforehand, the vehicles that are there at its start included."""
+    period, zone = bench.period, plant.location.time_zone
     horizon = Horizon.uniform(period.start, period.end)
-    values = actuals.means(horizon).rename("forecast")
+    values = Actuals(bench.site, bench.seed).means(horizon).rename("forecast")
+    needs_kwh = {f.id: need_at_start_kwh(f, period.start, zone, bench.seed) for f in plant.of_kind(EvFleet)}
     losses = xr.DataArray(
         np.array(list(losses_kw.values())),
         {"carrier": list(losses_kw), "time": horizon.times},
@@ -217,7 +218,7 @@ def foresight_problem(
         site=plant,
         horizon=horizon,
         forecast=Forecast(period.start, horizon, values, "perfect"),
-        initial=start_snapshot(plant, period.start),
+        initial=start_snapshot(plant, period.start, needs_kwh=needs_kwh),
         demand=demand_terms(plant, period, 0.0, 0.0),
         ends=AS_AT_START.terms(plant),
         losses_kw=losses,
