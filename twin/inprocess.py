@@ -117,6 +117,11 @@ class TwinPlant:
         return tuple(self.simulation.events)
 
     @property
+    def losses_kw(self) -> Mapping[Carrier, float]:
+        """What each network loses in the step that is under way."""
+        return self._balance.losses_kw
+
+    @property
     def held_kwh(self) -> Mapping[str, float]:
         """What stores, loads and fleets hold at the end of the step that is under way."""
         return self._held()

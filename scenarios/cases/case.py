@@ -65,13 +65,16 @@ STEP_S = {"minute": 60.0, "quarter_hour": 900.0, "hour": 3600.0}
 class RunOptions:
     """How a case is run.
 
-    ``operate`` plans again at every step and acts on what comes, ``optimise`` acts on one plan that knew everything beforehand.
+    ``operate`` plans again at every step and acts on what comes, ``optimise`` acts on one plan that knew everything beforehand. With
+    ``proof`` of ``each_plan`` the twin lets a plan through before it is acted on, as on the live park; with ``each_step`` plans are made on
+    balances and the networks judge every step that came of them, which is what a year asks for.
     """
 
     mode: Literal["operate", "optimise"] = "operate"
     step: Literal["minute", "quarter_hour", "hour"] = "quarter_hour"
     forecast: Literal["perfect", "naive"] = "perfect"
     seed: int = 1
+    proof: Literal["each_plan", "each_step"] = "each_plan"
     lively: bool = True
     """Whether series move inside the profile's steps."""
 

@@ -29,7 +29,7 @@ from scenarios.day import AS_AT_START, JumpingClock
 from scenarios.events import Event, Fault, SnapshotTaken
 from scenarios.kpis import horizon_of
 from scenarios.operate import LoopSettings, OperatingLoop, at_once
-from scenarios.planners import planner_for
+from scenarios.planners import Optimizer, planner_for
 from scenarios.problem import Horizons, Planner
 from scenarios.rules import RulePlanner
 from scenarios.tuning import tune
@@ -154,6 +154,11 @@ class CaseCourse:
         return self.period
 
     @property
+    def proven(self) -> bool:
+        """Whether the twin judges plans before they are acted on."""
+        return self.options.proof == "each_plan" and self.options.mode == "operate"
+
+    @property
     def outages(self) -> tuple[Outage, ...]:
         """Every outage that lies in the run, by plan or by chance."""
         return tuple(o for o in self.plant.simulation.outages(self.period.end) if o.end > o.start)
@@ -182,6 +187,7 @@ class CaseCourse:
             billing_period=self.billing,
             in_background=at_once,
             guarded=self.options.step == "minute",
+            tracked=self.proven,
         )
         longer = self.period.end - self.period.start > timedelta(days=1)
         return OperatingLoop(
@@ -191,7 +197,7 @@ class CaseCourse:
             planner,
             self._forecaster(),
             self.synchroniser,
-            checker=None if rule or self.options.mode == "optimise" else Verifier(self.setting.site),
+            checker=Verifier(self.setting.site) if self.proven and not rule else None,
             listener=self.diary,
             settings=settings,
             floor_planner=planner if longer and not rule and self.options.mode == "operate" else None,
@@ -211,7 +217,7 @@ class CaseCourse:
         if self.setting.control != "optimizer":
             common, tuned = tune(site, self.world, self.period.start)
             return RulePlanner(site, common if self.setting.control == "common rule" else tuned)
-        informed = Informed(planner_for(site), self)
+        informed = Informed(planner_for(site) if self.options.proof == "each_plan" else Optimizer(), self)
         return Foreseeing(informed, self) if self.options.mode == "optimise" else informed
 
     def judged(self) -> tuple[xr.Dataset, dict[str, xr.Dataset], tuple[Finding, ...]]:
@@ -254,6 +260,7 @@ class Informed:
                 co2_price_per_kg=setting.co2_price_per_kg,
                 co2_cap=self._cap(problem.horizon),
                 events=self._events(problem.horizon),
+                losses_kw=self._losses(problem),
             )
         )
 
@@ -267,6 +274,17 @@ class Informed:
         """Return the paid calls that a horizon meets."""
         events = (c.event(self.course.period.start) for c in self.course.setting.calls)
         return tuple(e for e in events if e.end > horizon.start and e.start < horizon.end)
+
+    def _losses(self, problem: DispatchProblem) -> xr.DataArray | None:
+        """Return the losses to plan with: those of a replay, or those that the networks have now; dims (carrier, time)."""
+        if problem.losses_kw is not None or self.course.proven:
+            return problem.losses_kw
+        losses = self.course.plant.losses_kw
+        return xr.DataArray(
+            np.tile(np.array(list(losses.values()))[:, None], len(problem.horizon)),
+            {"carrier": [c.value for c in losses], "time": problem.horizon.times},
+            ("carrier", "time"),
+        )
 
     def _cap(self, horizon: Horizon) -> EmissionBudget | None:
         cap, start = self.course.setting.co2_cap_kg_per_day, self.course.period.start
