@@ -1,6 +1,6 @@
 """Advance all carriers in time: stores, balances and networks together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 from models.carriers import Carrier
 from models.fleets import arrivals, mean_plugged, need_after
 from models.horizon import Horizon
+from models.networks.coupled import settle
 from models.site import Site
 from models.state import Snapshot
 from models.station import Balance, Conditions, Port, Station, resolve
@@ -29,7 +30,7 @@ class Moves:
 
     control_kw: Sequence[Mapping[str, float]]
     series: Sequence[Mapping[str, float]]
-    out_of_service: Sequence[Iterable[str]]
+    out_of_service: Sequence[Collection[str]]
     duty_share: Sequence[Mapping[str, float]] = ()
     asked_kw: Sequence[Mapping[Port, float]] = ()
     reactive_kvar: Mapping[str, FloatArray] = field(default_factory=dict)
@@ -43,6 +44,8 @@ class Replay:
     balances: tuple[Balance, ...]
     stored_kwh: tuple[Mapping[str, float], ...]
     networks: NetworkStates
+    residual_kw: FloatArray
+    """By how much balances and networks disagree about what is lost, shape (time,); next to nothing unless machines come and go."""
 
 
 class Twin:
@@ -60,32 +63,21 @@ class Twin:
         """Play the steps of a horizon one after another on all carriers.
 
         Demand decides the flows in heat and cold networks, so their losses are known first and the plants cover them step by step. The
-        grid comes last: the public grid brings its losses. Only where demand is cut or a connection is at its limit is anything repeated.
+        grid comes last: the public grid brings its losses. Where demand is cut, a connection is at its limit or the site is an island,
+        losses change what machines do and machines what is lost, and both are repeated until they agree.
         """
-        times = horizon.times.to_numpy()
         world = self._world(horizon, moves)
         asked = over_time({p: -kw for p, kw in c.demand_kw.items()} for c in world)
-        pipes = self.networks.pipes(asked, times)
-        balances, stored = self._roll(stored_kwh, horizon, moves, world, pipes.losses_kw)
-        flows = over_time(b.power_kw for b in balances)
-        if _moved_kw(asked, flows) > RESOLVE_KW:
-            pipes = self.networks.pipes(flows, times)
-            balances, stored = self._roll(stored_kwh, horizon, moves, world, pipes.losses_kw)
-            flows = over_time(b.power_kw for b in balances)
-        networks = pipes | self.networks.grids(flows, times, moves.reactive_kvar)
-        brought = [self._bring_losses(b, networks.losses_kw, k) for k, b in enumerate(balances)]
-        if None in brought:
-            balances, stored = self._roll(stored_kwh, horizon, moves, world, networks.losses_kw)
-        else:
-            balances = [b for b in brought if b is not None]
-        return Replay(tuple(balances), tuple(stored), networks)
+        play = _Play(self, stored_kwh, horizon, moves, world, asked)
+        settled = settle(play.round, play.first_guess())
+        return replace(settled.solved, residual_kw=settled.residual_kw)
 
     def _world(self, horizon: Horizon, moves: Moves) -> list[Conditions]:
         steps = zip(horizon.edges, horizon.edges[1:], strict=False)
         fleets = [{f.id: mean_plugged(f, a, b, self._zone) for f in self.station.fleets} for a, b in steps]
         return [self.station.conditions(s, here) for s, here in zip(moves.series, fleets, strict=True)]
 
-    def _roll(
+    def roll(
         self,
         stored_kwh: Mapping[str, float],
         horizon: Horizon,
@@ -109,19 +101,21 @@ class Twin:
             after.append(stored)
         return balances, after
 
-    def _bring_losses(self, balance: Balance, losses: Mapping[Carrier, FloatArray], step: int) -> Balance | None:
-        """Return the balance with the grid's losses imported on top, None when no single connection can bring them."""
+    def bring(self, balance: Balance, lost_kw: float, out_of_service: Collection[str]) -> Balance | None:
+        """Return the balance with the grid's losses at ``lost_kw``, a public connection taking the change; None where none can."""
         electricity = Carrier.ELECTRICITY
-        lost = float(losses.get(electricity, [0.0] * (step + 1))[step])
-        for grid in self.station.grids:
-            power = balance.power_kw[grid.id, electricity] + lost
-            if balance.power_kw[grid.id, electricity] > -grid.export_max_kw and power <= grid.import_max_kw:
+        more = lost_kw - balance.losses_kw.get(electricity, 0.0)
+        for grid in (g for g in self.station.grids if g.id not in out_of_service):
+            before = balance.power_kw[grid.id, electricity]
+            power = before + more
+            room_kw = min(before + grid.export_max_kw, grid.import_max_kw - before)
+            if room_kw > AT_LIMIT_KW and power <= grid.import_max_kw:
                 return replace(
                     balance,
                     power_kw={**balance.power_kw, (grid.id, electricity): power},
-                    losses_kw={**balance.losses_kw, electricity: lost},
+                    losses_kw={**balance.losses_kw, electricity: lost_kw},
                 )
-        return None if lost else balance
+        return None if more else balance
 
     def _arrived(self, stored_kwh: Mapping[str, float], start: datetime, end: datetime) -> Mapping[str, float]:
         """Return the contents with what vehicles bring that come inside the step: they may charge in it."""
@@ -191,9 +185,55 @@ class Twin:
         return {u: abs(balance.power_kw.get((u, control[u]), 0.0)) > RUNNING_KW for u in self.units}
 
 
+@dataclass(slots=True)
+class _Play:
+    """One horizon, played again and again for what the networks might lose."""
+
+    twin: Twin
+    stored_kwh: Mapping[str, float]
+    horizon: Horizon
+    moves: Moves
+    world: Sequence[Conditions]
+    drawn: Mapping[Port, FloatArray]
+    """What the pipes were solved for."""
+    pipes: NetworkStates = field(init=False)
+
+    def first_guess(self) -> FloatArray:
+        """Return what pipes lose when all demand is met, and nothing in the grid, shape (step, carrier)."""
+        self.pipes = self.twin.networks.pipes(self.drawn, self._times)
+        return self._lost(self.pipes)
+
+    @property
+    def _times(self) -> npt.NDArray[np.datetime64]:
+        return np.asarray(self.horizon.times.to_numpy())
+
+    def _lost(self, networks: NetworkStates) -> FloatArray:
+        none = np.zeros(len(self.horizon))
+        return np.column_stack([networks.losses_kw.get(c, none) for c in LOSING])
+
+    def round(self, guess_kw: FloatArray) -> tuple[FloatArray, Replay]:
+        """Return what the networks lose when machines cover ``guess_kw``; a public connection that can takes the rest upon itself."""
+        guess = dict(zip(LOSING, guess_kw.T, strict=True))
+        balances, stored = self.twin.roll(self.stored_kwh, self.horizon, self.moves, self.world, guess)
+        flows = over_time(b.power_kw for b in balances)
+        if _moved_kw(self.drawn, flows) > RESOLVE_KW:
+            self.drawn = {p: flows[p] for p in self.drawn}
+            self.pipes = self.twin.networks.pipes(flows, self._times)
+        networks = self.pipes | self.twin.networks.grids(flows, self._times, self.moves.reactive_kvar)
+        lost = self._lost(networks)
+        told = zip(balances, lost[:, 0].tolist(), self.moves.out_of_service, strict=True)
+        brought = [self.twin.bring(*step) for step in told]
+        lost[:, 0] = np.where([b is None for b in brought], lost[:, 0], guess_kw[:, 0])
+        closed = tuple(b or old for b, old in zip(brought, balances, strict=True))
+        return lost, Replay(closed, tuple(stored), networks, np.zeros(len(closed)))
+
+
+LOSING = (Carrier.ELECTRICITY, Carrier.HEAT, Carrier.COLD)
 RESOLVE_KW = 1.0
 """Demand that is cut by less leaves the losses of pipes as they are."""
 RUNNING_KW = 0.1
+AT_LIMIT_KW = 1e-6
+"""A connection with less room than this is at its limit: others have given way for it, and a change of losses is theirs."""
 
 
 def _moved_kw(before: Mapping[Port, FloatArray], after: Mapping[Port, FloatArray]) -> float:

@@ -1,6 +1,5 @@
 """``flow``: all networks of a site at one instant, as the common operator would run it."""
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -25,7 +24,8 @@ from service.commands.screen import console, progress_console
 from service.commands.year import year_states
 from service.console.figures import grouped, local_time
 from service.history import EPOCH, History
-from service.views.flows import CarrierBalance, flow_now
+from service.views.flows import flow_now
+from twin.energy import energy_balance, machine_powers
 from twin.state import start_snapshot
 from twin.step import Twin
 
@@ -35,28 +35,28 @@ def show_flow(site_file: Path, at: datetime, *, seed: int, full: bool, out: Path
     require_writable(out, WRITERS)
     site = load_site(site_file)
     snapshot = state_at(site, at, seed)
-    history = History(site)
-    view = flow_now(site, history, history.matrix(snapshot.power_kw))
     start = snapshot.at - QUARTER
     title = f"{site.title}, {local_time(start, site.location.time_zone, '%Y-%m-%d %H:%M')} local"
-    console.print(balance_table(view.balances, f"{title}: balance, kW"))
+    console.print(balance_table(site, snapshot, f"{title}: balance, kW"))
+    console.print(machine_table(machine_powers(site, snapshot)))
     console.print(extremes(snapshot.networks))
     if full:
         for name, state in snapshot.networks.items():
             for table in element_tables(name, state):
                 console.print(table)
     if out is not None:
-        write_states(stamped(snapshot), out)
+        write_states(stamped(site, snapshot), out)
     if plot is not None:
         from service.pictures.sheet import write_sheet  # matplotlib takes a second to import
 
         write_sheet([n for _, n in site.networks], snapshot.networks, title, plot)
 
 
-def stamped(snapshot: Snapshot) -> dict[str, xr.Dataset]:
-    """Return the states of a snapshot's networks over a time axis of its one quarter-hour, named by its start."""
+def stamped(site: Site, snapshot: Snapshot) -> dict[str, xr.Dataset]:
+    """Return a snapshot's networks, the balance of every carrier and the machines between them over its one quarter-hour, named by its start."""
     step = np.datetime64((snapshot.at - QUARTER).replace(tzinfo=None), "ns")
-    return {name: state.expand_dims(time=[step]) for name, state in snapshot.networks.items()}
+    whole = {"balance": energy_balance(site, snapshot), "machines": machine_powers(site, snapshot)}
+    return {name: state.expand_dims(time=[step]) for name, state in {**snapshot.networks, **whole}.items()}
 
 
 def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int:
@@ -71,14 +71,31 @@ def show_year(site_file: Path, year: int, *, seed: int, out: Path | None) -> int
     return int(any((s["status"] != Status.OK).any() for s in states.values()))
 
 
-def balance_table(balances: Iterable[CarrierBalance], title: str) -> Table:
-    """Return one row per carrier: where its energy comes from and goes to."""
+def balance_table(site: Site, snapshot: Snapshot, title: str) -> Table:
+    """Return one row per carrier: where its energy comes from and goes to, what its networks lose, and what is left open."""
+    history = History(site)
+    view = flow_now(site, history, history.matrix(snapshot.power_kw))
+    books = energy_balance(site, snapshot)
     table = Table(title=title, title_justify="left", header_style="bold")
-    for name in ("carrier", "supplied", "from stores", "used", "into stores", "exported", "network losses"):
+    for name in ("carrier", "supplied", "from stores", "used", "to stores", "out", "losses", "open"):
         table.add_column(name, justify="left" if name == "carrier" else "right")
-    for b in balances:
-        amounts = (b.supplied, b.discharged, b.used, b.charged, b.exported, b.difference)
-        table.add_row(b.carrier.value, *(grouped(a, 1) for a in amounts))
+    for b in view.balances:
+        amounts = (b.supplied, b.discharged, b.used, b.charged, b.exported)
+        own = books.sel(carrier=b.carrier.value)
+        shown = (*amounts, own["loss_kw"].item(), own["gap_kw"].item())
+        table.add_row(b.carrier.value, *(grouped(a, 1) for a in shown))
+    return table
+
+
+def machine_table(powers: xr.Dataset) -> Table:
+    """Return one row per machine that turns one carrier into another; positive feeds, negative draws."""
+    table = Table(title="Machines, kW (− draws)", title_justify="left", header_style="bold")
+    table.add_column("machine")
+    for name in powers.data_vars:
+        table.add_column(str(name).removesuffix("_kw"), justify="right")
+    for asset in powers["asset"].to_numpy():
+        row = powers.sel(asset=asset)
+        table.add_row(str(asset), *(grouped(float(row[n]), 1) if float(row[n]) else "" for n in powers.data_vars))
     return table
 
 

@@ -99,9 +99,9 @@ def flow(asked: FlowJob, site: Site, folder: Path, tell: Tell) -> str:
     from service.commands.network_files import WRITERS
 
     tell(None, "the networks")
-    states = stamped(state_at(site, asked.at, asked.seed))
-    kept(WRITERS, states, folder)
-    return f"{len(states)} networks"
+    snapshot = state_at(site, asked.at, asked.seed)
+    kept(WRITERS, stamped(site, snapshot), folder)
+    return f"{len(snapshot.networks)} networks"
 
 
 def n1(asked: OutageJob, site: Site, folder: Path, tell: Tell) -> str:

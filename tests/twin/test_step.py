@@ -13,8 +13,9 @@ from models.carriers import Carrier
 from models.horizon import Horizon
 from models.site import Site
 from models.state import UnitState
+from twin.energy import energy_balance, machine_powers
 from twin.state import powers_of, start_snapshot, stored_of, trajectory
-from twin.step import Twin, moves_at
+from twin.step import Moves, Twin, moves_at
 
 NOON = datetime(2015, 7, 15, 12, tzinfo=UTC)
 SERIES = {
@@ -100,3 +101,30 @@ def test_no_energy_is_made_or_lost_over_a_stretch_of_time(
             kept = store.stored_after(kept, balance.power_kw[store.id, store.control], 0.25)
             assert after[store.id] == pytest.approx(kept, abs=1e-9)
             assert kept <= store.stored_max_kwh + 1e-6
+
+
+@pytest.mark.parametrize(("pv_pu", "short"), [(0.0, True), (0.25, False)])
+def test_without_the_public_grid_losses_and_what_is_done_agree(
+    site: Site, twin: Twin, pv_pu: float, short: bool
+) -> None:
+    horizon = Horizon.uniform(NOON, NOON + timedelta(hours=1), timedelta(minutes=15))
+    moves = Moves([{"chp": 700.0}] * 4, [SERIES | {"pv_pu": pv_pu}] * 4, [("pcc",)] * 4)
+    played = twin.replay(stored_of(start_snapshot(site, NOON)), horizon, moves)
+    assert played.residual_kw.max() <= 1e-6
+    lost = played.networks.losses_kw[E]
+    for balance, loss in zip(played.balances, lost.tolist(), strict=True):
+        assert balance.power_kw["pcc", E] == 0.0
+        assert (balance.unserved_kw.get(("works", E), 0.0) > 0.0) == short
+        assert sum(kw for (_, c), kw in balance.power_kw.items() if c is E) == pytest.approx(loss, abs=2e-6)
+    assert lost.min() > 0.0
+
+
+def test_every_carrier_closes_with_its_machines_and_its_losses(site: Site, twin: Twin) -> None:
+    after = twin.step(start_snapshot(site, NOON), {"chp": 800.0, "pump": 300.0, "chiller": 200.0}, SERIES, 0.25)
+    books = energy_balance(site, after)
+    assert np.abs(books["gap_kw"]).max() < 1e-6
+    assert books["loss_kw"].sel(carrier="electricity") == pytest.approx(float(after.networks["grid_20kv"]["loss_kw"]))
+    machines = machine_powers(site, after)
+    assert set(machines["asset"].values) >= {"chp", "chiller"}
+    assert machines["gas_kw"].sel(asset="chp") == pytest.approx(-2000.0)
+    assert machines["heat_kw"].sel(asset="chp") == pytest.approx(900.0)
