@@ -17,6 +17,7 @@ from twin.words import Speaker, Worst, worst_above
 FLOATING = (GridConnection, GasSupply, HotTank, ColdStore, Consumer, Meter)
 """What follows from everything else and is not told what to do."""
 UNSERVED_KW = 1.0
+UNSETTLED_KW = 1.0
 MOVED_SHARE = 0.02
 """A unit that does within 2 % of its plan does its plan."""
 STORED_SHARE = 0.05
@@ -33,7 +34,20 @@ def judge_replay(plan: Plan, planned: PlannedUnits, site: Site, replay: Replay) 
     findings += _unserved(plan, replay, speaker)
     findings += _corrected(planned, site, replay, speaker)
     findings += _stores(planned, site, replay)
+    findings += _unsettled(replay, speaker)
     return findings
+
+
+def _unsettled(replay: Replay, speaker: Speaker) -> Iterator[Finding]:
+    """Yield the steps in which machines come and go with what the networks lose, so that neither answer holds."""
+
+    def fact(worst: Worst) -> str:
+        return f"machines and networks disagree by {worst.value:.1f} kW about what is lost,"
+
+    way_on = "A unit trips at its limit and comes back; leave it some room."
+    yield from speaker.finding(
+        Severity.WARNING, "networks", worst_above(replay.residual_kw, 0.0, UNSETTLED_KW), fact, way_on
+    )
 
 
 def _connections(site: Site, replay: Replay, speaker: Speaker) -> Iterator[Finding]:
