@@ -125,7 +125,8 @@ class PolledDevice:
         if state.watched is None:
             state.watched = self._telling(state.block)
         moving = tuple([values[k] for k in state.watched])
-        if not moving or moving != state.moving:
+        # a value that is missing says nothing, however often it is missing
+        if not moving or moving != state.moving or any(v != v for v in moving):
             state.moving, state.still, state.still_since = moving, 0, started
         else:
             state.still += 1

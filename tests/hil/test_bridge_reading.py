@@ -1,11 +1,15 @@
 import asyncio
 import math
+from datetime import UTC, datetime
 
 import pytest
 
 from hil.bridge import Bridge, DeviceBack, DeviceFrozen, DeviceLost, PointDisabled, WrongDevice
+from hil.bridge.polled import PolledDevice
 from hil.clocks import RealClock
+from hil.maps.types import DataType, Point, RegisterMap
 from models.ports import Quality
+from models.site import Device
 
 
 def run(scenario):
@@ -202,3 +206,19 @@ def test_a_device_that_is_not_what_its_map_says_is_named_and_not_read(bench):
     assert all(r.quality is Quality.BAD for r in seen.values())
     wrong = next(e for e in events if isinstance(e, WrongDevice))
     assert "battery base at holding 40132 reads 803 62 instead of 802 62" in wrong.words
+
+
+def test_values_that_are_missing_for_hours_are_no_frozen_device():
+    """A field at night: its noisy points answer with their code for no value, again and again."""
+    noisy = tuple(
+        Point(quantity=f"p{k}_kw", address=k, type=DataType.INT16, unit="kW", noisy=True, nan=-32768) for k in range(4)
+    )
+    found = RegisterMap(name="night", title="Night", source="made up", kinds=("meter",), points=noisy)
+    device = PolledDevice(Device(id="d", asset="a", map="night"), found)
+    noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    for second in range(60):
+        device.take(device.blocks[0], [0x8000] * 4, float(second), noon, noon)
+    assert not device.frozen
+    for second in range(60, 70):
+        device.take(device.blocks[0], [7, 8, 9, 10], float(second), noon, noon)
+    assert device.frozen
