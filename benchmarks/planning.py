@@ -255,7 +255,7 @@ def _short_problem() -> "DispatchProblem":
     from models.site.file import load_site
     from optimizers.sizes import with_fields
     from scenarios.sites import park_path
-    from service.commands.dispatch import day_problem
+    from service.day_plan import day_problem
 
     site = load_site(park_path())
     limits = {g.id: {"import_max_kw": 800.0} for g in site.of_kind(GridConnection)}

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from models.findings import Finding, Severity, errors_in
@@ -12,6 +14,13 @@ from models.horizon import Horizon
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.terms import BilledSoFar
+
+
+def sent_degc(supply_degc: xr.DataArray | None, network: str | None) -> npt.NDArray[np.float64] | None:
+    """Return one network's row of supply temperatures, dims (network, time), as an array over the steps; None where it has none."""
+    if supply_degc is None or network not in supply_degc["network"].values:
+        return None
+    return np.asarray(supply_degc.sel(network=network).to_numpy(), dtype=float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +88,8 @@ class DispatchProblem:
     (asset, time), 1 where in service. Binary decisions hold for the first ``integer_h`` hours and are relaxed behind (None: everywhere).
     ``events`` are calls on demand response; ``reserve_kw``, dims (contract, time), is what reserve contracts ask for instead of what they
     say themselves. ``demand`` is the charge on the month's peak, ``demand_windows`` those on peaks within windows of the tariff, by name; ``billed`` is
-    what the month has seen of blocks and netting.
+    what the month has seen of blocks and netting. ``supply_degc``, dims (network, time), is what plants of heat networks send out where it is
+    not the network's own temperature all day; ``losses_kw`` of heat then is all that the pipes take, below 0 while they give back.
     """
 
     site: Site
@@ -99,6 +109,11 @@ class DispatchProblem:
     events: tuple[ReductionEvent, ...] = ()
     reserve_kw: xr.DataArray | None = None
     gap_share: float = 1e-3
+    supply_degc: xr.DataArray | None = None
+
+    def sent_degc(self, network: str | None) -> npt.NDArray[np.float64] | None:
+        """Return what a heat network's plant sends out over the steps, None where that is the network's own temperature."""
+        return sent_degc(self.supply_degc, network)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +189,8 @@ class Plan:
     """Dims (asset, time): what converters that can do so feed beside their power; None where no network asked."""
     reserve_kw: xr.DataArray | None = None
     """Dims (contract, asset, time): capacity that providers hold ready; None where no contract asks for any."""
+    supply_degc: xr.DataArray | None = None
+    """Dims (network, time): what plants of heat networks send out; None where that is each network's own temperature."""
 
     @property
     def total_cost(self) -> float:

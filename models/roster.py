@@ -41,7 +41,7 @@ class Conditions:
 
     ``demand_kw`` is what consumers would draw by (asset, carrier), water in m3/h; ``available_kw`` what photovoltaics and wind could feed;
     ``baseline_kw`` what flexible loads would draw by themselves; ``air_degc`` the air at each heat pump; ``plugged`` how many vehicles
-    of each fleet are connected.
+    of each fleet are connected; ``supply_degc`` the water that heat pumps send out where it is not at their own temperature.
     """
 
     demand_kw: Mapping[Port, float] = field(default_factory=dict)
@@ -49,6 +49,7 @@ class Conditions:
     baseline_kw: Mapping[str, float] = field(default_factory=dict)
     air_degc: Mapping[str, float] = field(default_factory=dict)
     plugged: Mapping[str, float] = field(default_factory=dict)
+    supply_degc: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

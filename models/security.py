@@ -119,6 +119,42 @@ class Rows:
             points.ravel(),
         )
 
+    @classmethod
+    def delayed(
+        cls,
+        kind: str,
+        element: Sequence[str],
+        step: Ints,
+        value: Floats,
+        bounds: tuple[Floats, Floats],
+        slopes: Floats,
+        past: Floats,
+        *,
+        slack_price: float,
+        shape: Shape,
+    ) -> "Rows":
+        """Return rows over one port and its past: ``slopes`` has shape (row, lag), ``past`` (step,) the port's values.
+
+        What lies before the first step is given and no term of any row.
+        """
+        lags = np.tile(np.arange(slopes.shape[1], dtype=np.int64), (len(step), 1))
+        known = lags <= step[:, None]
+        lag, own = lags[known], np.broadcast_to(step[:, None], lags.shape)[known]
+        return cls(
+            np.full(len(step), kind, dtype=f"U{max(len(kind), 1)}"),
+            np.array(element, dtype=np.str_),
+            step.astype(np.int64),
+            value,
+            *bounds,
+            np.full(len(step), slack_price),
+            np.full(len(step), int(shape), dtype=np.int64),
+            np.concatenate([[0], np.cumsum(known.sum(axis=1))]).astype(np.int64),
+            np.zeros(len(lag), dtype=np.int64),
+            lag,
+            slopes[known],
+            past[own - lag],
+        )
+
     def select(self, mask: npt.NDArray[np.bool_]) -> "Rows":
         """Return the rows where ``mask`` (shape (row,)) holds."""
         counts = np.diff(self.start)

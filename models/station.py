@@ -64,7 +64,7 @@ def resolve(
     step_h
         How long the instant lasts, above 0.
     losses_kw
-        What each carrier's network loses, never negative.
+        What each carrier's network loses; negative only where its pipes give back heat that they stored.
     out_of_service
         Assets that can do nothing; a consumer out of service draws nothing.
     duty_share
@@ -267,8 +267,9 @@ class _Pass:
     def _draw_for_heat(self) -> None:
         for pump in self.station.heat_pumps:
             air = scalar(self.conditions.air_degc.get(pump.id, pump.rated_air_degc))
-            heat = self.power[pump.id, H]
-            self._put(pump.id, E, -float(pump.electricity_kw(scalar(heat), air)) if heat else 0.0)
+            heat, sent = self.power[pump.id, H], self.conditions.supply_degc.get(pump.id)
+            water = None if sent is None else scalar(sent)
+            self._put(pump.id, E, -float(pump.electricity_kw(scalar(heat), air, water)) if heat else 0.0)
         for heater in self.station.electric_boilers:
             self._put(heater.id, E, -float(heater.electricity_kw(scalar(self.power[heater.id, H]))))
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from models.carriers import Carrier
@@ -12,6 +13,7 @@ from models.errors import ProblemError
 from models.findings import Finding, error, errors_in, warning
 from optimizers.check_terms import check_terms
 
+Floats = npt.NDArray[np.float64]
 ROUNDING = 1e-3
 """Less than this below zero is rounding of whoever made the series."""
 START_TOLERANCE_SHARE = 0.02
@@ -85,10 +87,17 @@ def _check_arrays(problem: DispatchProblem) -> Iterator[Finding]:
             yield error(name, f"the site has no {dim} {unknown}; correct or drop it", unknown)
         if not np.isfinite(array.values).all():
             yield error(name, "holds values that are not numbers")
-        elif name == "losses_kw" and (array.values < -ROUNDING).any():
+        elif name == "losses_kw" and (_lost(problem, array) < -ROUNDING).any():
             yield error(name, f"a network never loses less than nothing, but {float(array.values.min()):g} kW is given")
         elif name == "available_share" and ((array.values < 0) | (array.values > 1)).any():
             yield error(name, "a share lies between 0 and 1")
+
+
+def _lost(problem: DispatchProblem, losses_kw: xr.DataArray) -> Floats:
+    """Return what networks lose without those that may give back stored heat, as they do when their supply temperature moves."""
+    stores_heat = problem.supply_degc is not None
+    kept = [c for c in losses_kw["carrier"].values.tolist() if not (stores_heat and c == Carrier.HEAT.value)]
+    return np.asarray(losses_kw.sel(carrier=kept).to_numpy(), dtype=float)
 
 
 def _check_store(problem: DispatchProblem, store: Store) -> Iterator[Finding]:

@@ -82,6 +82,7 @@ def plan_of(outcome: Outcome, report: SolverReport, findings: Sequence[Finding])
         solver=report,
         findings=(*findings, *_missing(outcome, unserved)),
         reserve_kw=_reserve(outcome, running),
+        supply_degc=problem.supply_degc,
     )
 
 

@@ -100,14 +100,18 @@ def dispatch(
         list[str] | None,
         typer.Option(metavar="CALL", help="a call on demand response: 11:00-13:00,3000kW-1500kW,0.8/kWh,5/kWh"),
     ] = None,
+    supply_temperature: Annotated[
+        str, typer.Option(metavar="RANGE", help="let the heat network's plant send 80..95 degC, whatever pays")
+    ] = "",
     seed: Seed = 1,
     deadline: Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take")] = 60.0,
 ) -> None:
     """Plan one day at least cost and let the twin check it; exit 1 when the twin objects."""
     from service.commands.dispatch import plan_day
+    from service.day_plan import DayAsked
 
-    events = event or ()
-    raise typer.Exit(plan_day(site, day.date(), seed=seed, out=out, deadline_s=deadline, events=events))
+    asked = DayAsked(day.date(), seed, deadline, event or (), supply_temperature)
+    raise typer.Exit(plan_day(site, asked, out))
 
 
 @app.command()

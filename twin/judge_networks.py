@@ -15,6 +15,7 @@ from twin.words import Speaker, Worst, worst_above, worst_below
 VOLTAGE_SLACK_PU = 1e-4
 LOADING_SLACK = 1e-3
 PRESSURE_SLACK_KPA = 0.1
+ATMOSPHERE_KPA = 101.325
 SPREAD_LEFT_SHARE = 1.0 / 3.0
 """Water that keeps less of the spread between supply and return than this serves its consumer badly."""
 SPREAD_MIN_SHARE = 0.15
@@ -35,6 +36,9 @@ def judge_network(
         case ElectricNetwork():
             yield from _no_solution(network.id, status, worst, speaker)
             yield from judge_grid(network, state, speaker)
+        case PipeNetwork(carrier="water"):
+            yield from _no_solution(network.id, status, worst, speaker)
+            yield from judge_water(network, state, speaker)
         case PipeNetwork():
             yield from _no_solution(network.id, *_starved(network, state, status, worst), speaker)
             yield from judge_pipes(network, state, speaker)
@@ -134,8 +138,13 @@ def _pressure_difference(
     yield from speaker.finding(Severity.ERROR, consumer, worst, fact, way_on, consumer, network.id)
 
 
+def arrival_degc(network: PipeNetwork) -> float:
+    """Return what should arrive at every consumer, degC."""
+    return network.return_degc + SPREAD_LEFT_SHARE * (network.supply_degc - network.return_degc)
+
+
 def _arrival(network: PipeNetwork, consumer: str, supply_degc: FloatArray, speaker: Speaker) -> Iterator[Finding]:
-    limit = network.return_degc + SPREAD_LEFT_SHARE * (network.supply_degc - network.return_degc)
+    limit = arrival_degc(network)
 
     def fact(worst: Worst) -> str:
         sent = f"{network.supply_degc:g} degC leave the plant"
@@ -149,16 +158,30 @@ def _arrival(network: PipeNetwork, consumer: str, supply_degc: FloatArray, speak
 
 def judge_gas(network: GasNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
     """Yield consumers with too little pressure, and pipes in which the gas is too fast."""
+    way_on = "Raise the pressure at the gate, or burn less behind the same pipe."
+    yield from _pressure(network, state, network.pressure_min_kpa, way_on, speaker)
+    yield from _velocity(network.velocity_max_m_per_s, state, speaker)
+
+
+def judge_water(network: PipeNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
+    """Yield consumers whose tap has too little pressure over the air's, and pipes in which the water is too fast."""
+    way_on = "Raise the pressure at the source, or spread the demand over more hours."
+    yield from _pressure(network, state, ATMOSPHERE_KPA + network.dp_min_kpa, way_on, speaker)
+    yield from _velocity(network.velocity_max_m_per_s, state, speaker)
+
+
+def _pressure(
+    network: GasNetwork | PipeNetwork, state: xr.Dataset, least_kpa: float, way_on: str, speaker: Speaker
+) -> Iterator[Finding]:
     pressure = _rows(state, "pressure_kpa", "junction")
+    carrier = "gas" if isinstance(network, GasNetwork) else "water"
 
     def fact(worst: Worst) -> str:
-        return f"{worst.value:.0f} kPa of gas pressure, it needs {worst.limit:.0f} kPa,"
+        return f"{worst.value:.0f} kPa of {carrier} pressure, it needs {worst.limit:.0f} kPa,"
 
     for consumer in network.consumers:
-        worst = worst_below(pressure[consumer], network.pressure_min_kpa, PRESSURE_SLACK_KPA)
-        way_on = "Raise the pressure at the gate, or burn less behind the same pipe."
+        worst = worst_below(pressure[consumer], least_kpa, PRESSURE_SLACK_KPA)
         yield from speaker.finding(Severity.ERROR, consumer, worst, fact, way_on, consumer, network.id)
-    yield from _velocity(network.velocity_max_m_per_s, state, speaker)
 
 
 def _velocity(limit_m_per_s: float, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:

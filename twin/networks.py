@@ -10,6 +10,7 @@ import xarray as xr
 
 from models.carriers import Carrier
 from models.components import Consumer, GridConnection
+from models.horizon import QUARTER
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.site import Site
 from models.station import Port
@@ -50,7 +51,12 @@ class SiteNetworks:
         }
         return cls(site, _ports_at(site), factors)
 
-    def pipes(self, power_kw: Mapping[Port, FloatArray], times: Times) -> NetworkStates:
+    def pipes(
+        self,
+        power_kw: Mapping[Port, FloatArray],
+        times: Times,
+        supply_degc: Mapping[str, FloatArray] = MappingProxyType({}),
+    ) -> NetworkStates:
         """Return heat and cold networks for port powers over time, shape (time,); a port that is not given draws nothing.
 
         Consumers decide the flows and the plant junction covers the rest, so consumers and feed-ins are enough to know the losses.
@@ -58,9 +64,12 @@ class SiteNetworks:
         states: dict[str, xr.Dataset] = {}
         losses: dict[Carrier, FloatArray] = {}
         for network in (*self.site.networks.heat, *self.site.networks.cold):
-            states[network.id] = state = self._pipe(network, power_kw, times)
-            # a step without a solution is a finding, not a loss
-            lost = np.clip(np.nan_to_num(state["loss_kw"].to_numpy()), 0.0, None)
+            if network.id in supply_degc:
+                states[network.id], lost = self.moving(network, power_kw, times, supply_degc[network.id])
+            else:
+                states[network.id] = state = self._pipe(network, power_kw, times)
+                # a step without a solution is a finding, not a loss
+                lost = np.clip(np.nan_to_num(state["loss_kw"].to_numpy()), 0.0, None)
             carrier = Carrier(network.carrier)
             losses[carrier] = losses.get(carrier, 0.0) + lost
         return NetworkStates(states, losses)
@@ -91,14 +100,40 @@ class SiteNetworks:
         from models.networks.heat import solve_heat
 
         at = self._net_power(network.id, power_kw, len(times))
-        demand = _table("consumer", {j: np.clip(-at[j], 0.0, None) for j in network.consumers if j in at}, times)
+        drawn = {j: np.clip(-at[j], 0.0, None) for j in network.consumers if j in at}
         feed = {j: at[j] for j in network.feed_in_junctions if j in at}
-        solve = solve_cold if network.carrier == "cold" else solve_heat
-        return solve(network, demand, feed_in_kw=_table("feed_in", feed, times) if feed else None)
+        return _table("consumer", drawn, times), _table("feed_in", feed, times) if feed else None
+
+    def moving(
+        self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times, supply_degc: FloatArray
+    ) -> tuple[xr.Dataset, FloatArray]:
+        """Return a heat network over equal steps as its water moves, and what it takes beyond the demand in kW, shape (time,).
+
+        It starts from the steady state of the first step at the network's own supply temperature.
+        """
+        from models.networks.heat import solve_heat
+        from models.networks.plugflow import advance_pipes, start_state
+
+        demand, feed = self._asked(network, power_kw, times)
+        sent = xr.DataArray(supply_degc, {"time": times}, ("time",))
+        step_s = float((times[1] - times[0]) / np.timedelta64(1, "s")) if len(times) > 1 else QUARTER.total_seconds()
+        start = start_state(network, solve_heat(network, demand.isel(time=[0])))
+        _, moved = advance_pipes(network, start, demand, sent, step_s=step_s, feed_in_kw=feed)
+        fed_kw = 0.0 if feed is None else feed.sum("feed_in").to_numpy()
+        taken_kw: FloatArray = np.nan_to_num(moved["plant_kw"].to_numpy()) + fed_kw - demand.sum("consumer").to_numpy()
+        return moved, taken_kw
 
     def _net_power(self, network: str, power_kw: Mapping[Port, FloatArray], steps: int) -> dict[str, FloatArray]:
         """Return the power fed into a network at each junction or bus, shape (time,)."""
         found: dict[str, FloatArray] = {}
+        demand, feed = self._asked(network, power_kw, times)
+        solve = solve_cold if network.carrier == "cold" else solve_heat
+        return solve(network, demand, feed_in_kw=feed)
+
+    def _asked(
+        self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times
+    ) -> tuple[xr.DataArray, xr.DataArray | None]:
+        """Return what consumers of a pipe network draw and what feed-ins give, dims (consumer or feed_in, time)."""
         for place, ports in self.ports_at.get(network, {}).items():
             given = [power_kw[p] for p in ports if p in power_kw]
             found[place] = np.sum(given, axis=0) if given else np.zeros(steps)

@@ -35,6 +35,8 @@ class Moves:
     asked_kw: Sequence[Mapping[Port, float]] = ()
     reactive_kvar: Mapping[str, FloatArray] = field(default_factory=dict)
     """What converters feed on purpose over the steps, by asset."""
+    supply_degc: Mapping[str, FloatArray] = field(default_factory=dict)
+    """What the plants of heat networks send out over the steps, by network, where it is not the network's own temperature all day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,10 @@ class Twin:
     def _world(self, horizon: Horizon, moves: Moves) -> list[Conditions]:
         steps = zip(horizon.edges, horizon.edges[1:], strict=False)
         fleets = [{f.id: mean_plugged(f, a, b, self._zone) for f in self.station.fleets} for a, b in steps]
-        return [self.station.conditions(s, here) for s, here in zip(moves.series, fleets, strict=True)]
+        world = [self.station.conditions(s, here) for s, here in zip(moves.series, fleets, strict=True)]
+        pumps = {p.id: self.site.network_of(p.heat_node) for p in self.station.heat_pumps} if moves.supply_degc else {}
+        sent = {p: moves.supply_degc[n] for p, n in pumps.items() if n is not None and n in moves.supply_degc}
+        return [replace(c, supply_degc={p: float(v[k]) for p, v in sent.items()}) for k, c in enumerate(world)]
 
     def roll(
         self,
@@ -200,7 +205,7 @@ class _Play:
 
     def first_guess(self) -> FloatArray:
         """Return what pipes lose when all demand is met, and nothing in the grid, shape (step, carrier)."""
-        self.pipes = self.twin.networks.pipes(self.drawn, self._times)
+        self.pipes = self.twin.networks.pipes(self.drawn, self._times, self.moves.supply_degc)
         return self._lost(self.pipes)
 
     @property
@@ -218,7 +223,7 @@ class _Play:
         flows = over_time(b.power_kw for b in balances)
         if _moved_kw(self.drawn, flows) > RESOLVE_KW:
             self.drawn = {p: flows[p] for p in self.drawn}
-            self.pipes = self.twin.networks.pipes(flows, self._times)
+            self.pipes = self.twin.networks.pipes(flows, self._times, self.moves.supply_degc)
         networks = self.pipes | self.twin.networks.grids(flows, self._times, self.moves.reactive_kvar)
         lost = self._lost(networks)
         told = zip(balances, lost[:, 0].tolist(), self.moves.out_of_service, strict=True)

@@ -85,6 +85,7 @@ class Verifier:
             _duty(plan, planned),
             self._asked(plan),
             _reactive(plan),
+            _sent(plan),
         )
 
     def _asked(self, plan: Plan) -> Sequence[Mapping[Port, float]]:
@@ -143,3 +144,9 @@ def _out_of_service(available_share: xr.DataArray | None, steps: int) -> Sequenc
     assets = [str(a) for a in available_share["asset"].to_numpy()]
     out = available_share.transpose("time", "asset").to_numpy() < 0.5
     return [tuple(a for a, gone in zip(assets, row, strict=True) if gone) for row in out]
+
+
+def _sent(plan: Plan) -> Mapping[str, FloatArray]:
+    """Return what plants of heat networks send out by network; nothing where that is the networks' own temperature."""
+    table = plan.supply_degc
+    return {} if table is None else {str(n): table.sel(network=n).to_numpy() for n in table["network"].values}

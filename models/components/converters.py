@@ -59,13 +59,14 @@ class HeatPump(Asset):
         """Return the outdoor temperature profile."""
         return (self.air_profile,)
 
-    def cop(self, air_degc: Array) -> Array:
-        """Return the COP at ``air_degc``.
+    def cop(self, air_degc: Array, supply_degc: Array | None = None) -> Array:
+        """Return the COP at ``air_degc``, supplying ``supply_degc`` instead of the machine's own temperature where that is given.
 
         Source: constant second-law efficiency, COP = share * T_supply / (T_supply - T_air) in kelvin, fixed by the rated point.
         """
-        hot = self.supply_degc + KELVIN
-        share = self.cop_rated * (hot - (self.rated_air_degc + KELVIN)) / hot
+        own = self.supply_degc + KELVIN
+        share = self.cop_rated * (own - (self.rated_air_degc + KELVIN)) / own
+        hot = own if supply_degc is None else np.asarray(supply_degc, dtype=float) + KELVIN
         lift = np.maximum(hot - (np.asarray(air_degc, dtype=float) + KELVIN), 1.0)
         return np.clip(share * hot / lift, self.cop_min, self.cop_max)
 
@@ -75,9 +76,9 @@ class HeatPump(Asset):
         cop = self.cop_rated * (before - air) / before * after / (after - air)
         return replace(self, supply_degc=supply_degc, cop_rated=cop)
 
-    def electricity_kw(self, heat_kw: Array, air_degc: Array) -> Array:
-        """Return the electricity drawn for ``heat_kw`` (a positive number)."""
-        return heat_kw / self.cop(air_degc)
+    def electricity_kw(self, heat_kw: Array, air_degc: Array, supply_degc: Array | None = None) -> Array:
+        """Return the electricity drawn for ``heat_kw`` (a positive number); temperatures as for :meth:`cop`."""
+        return heat_kw / self.cop(air_degc, supply_degc)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,7 +124,8 @@ def advance_pipes(
         The state at the end of the last step.
     xr.Dataset
         ``supply_degc``, ``return_degc`` (junction, time) at the end of each step; ``dp_kpa`` (junction, time), the least
-        of the step; ``flow_kg_per_s`` (pipe, time), ``consumer_kw`` (consumer, time) received, ``plant_kw``,
+        of the step; ``flow_kg_per_s``, ``velocity_m_per_s`` (pipe, time), ``consumer_flow_kg_per_s``, ``consumer_kw`` (consumer, time)
+        received, ``plant_kw``,
         ``loss_kw``, ``plant_flow_kg_per_s`` (time), means over the step; ``status`` (time), ``BOUND`` where heat does
         not arrive or the pressure is used up.
     """
@@ -137,7 +138,7 @@ def advance_pipes(
     )
     after = PlugState(state.supply.copy(), state.back.copy())
     result = _run(network, model, sign, medium, given, after, step_s)
-    return after, _label(network, model, sign, given, result, time)
+    return after, _label(network, model, (sign, medium), given, result, time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +217,15 @@ def _run(
 
 
 def _label(
-    network: PipeNetwork, model: PipeModel, sign: float, given: ThermalInput, motion: _Motion, time: Axis
+    network: PipeNetwork,
+    model: PipeModel,
+    medium: tuple[float, Fluid],
+    given: ThermalInput,
+    motion: _Motion,
+    time: Axis,
 ) -> xr.Dataset:
-    graph = model.graph
+    graph, (sign, fluid), (length, _, area, *_) = model.graph, medium, model.tubes
+    carried = np.where(length > 0, area * fluid.supply_kg_per_m3, np.inf)
     at = model.consumers.junction
     left = to_junctions(graph, motion.fall_pa) / 1e3
     lift = np.empty(len(left))
@@ -236,6 +243,8 @@ def _label(
             "return_degc": (by_junction, to_junctions(graph, motion.return_degc).T),
             "dp_kpa": (by_junction, dp.T),
             "flow_kg_per_s": (("pipe", "time"), motion.m.T),
+            "velocity_m_per_s": (("pipe", "time"), (motion.m / carried).T),
+            "consumer_flow_kg_per_s": (("consumer", "time"), to_junctions(graph, motion.flow)[:, at].T),
             "consumer_kw": (("consumer", "time"), sign * to_junctions(graph, motion.taken_w)[:, at].T / 1e3),
             "plant_kw": (by_time, sign * motion.plant_w / 1e3),
             "loss_kw": (by_time, sign * motion.lost_w / 1e3),

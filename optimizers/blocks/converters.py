@@ -82,9 +82,12 @@ class HeatPumpBlock:
     def values(self, facts: Facts) -> Values:
         """Return the output that availability allows and the draw per kW of heat at the forecast air temperature."""
         name, air_degc = self.unit.id, facts.series[self.unit.air_profile]
+        site, sent = facts.problem.site, None
+        if facts.problem.supply_degc is not None:
+            sent = facts.problem.sent_degc(site.network_of(self.unit.heat_node))
         return {
             f"{name}.output_max_kw": self.unit.heat_max_kw * facts.share(name),
-            f"{name}.electricity_ratio": -1.0 / self.unit.cop(air_degc),
+            f"{name}.electricity_ratio": -1.0 / self.unit.cop(air_degc, sent),
         }
 
 

@@ -1,9 +1,5 @@
 """``dispatch``: the cheapest plan for one day, checked by the twin."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,27 +7,19 @@ from rich import box
 from rich.console import Group
 from rich.table import Table
 
-from models.actuals import Actuals
 from models.carriers import Carrier
 from models.components import Store
-from models.dispatch import DispatchProblem, Plan, ReductionEvent
-from models.errors import DataError
-from models.findings import error
-from models.forecast.naive import PerfectForecaster
-from models.horizon import Horizon
+from models.dispatch import Plan
 from models.site import Site
 from models.site.file import load_site
-from scenarios.checked import checked_plan
-from scenarios.day import local_day
-from scenarios.problem import Horizons, demand_terms, demand_windows
 from service.commands.files import require_writable
 from service.commands.plan_files import WRITERS, write_plan
 from service.commands.screen import console, findings_table, searching
 from service.console.figures import grouped, local_time
+from service.day_plan import DayAsked, made_plan
 from service.history import History
 from service.memory import MadePlan
 from service.views.groups import by_kind
-from twin.state import start_snapshot
 
 SHOWN_KW = 0.5
 SHORT = {
@@ -53,82 +41,25 @@ SHORT = {
 """Column heads that let a day fit on a terminal."""
 
 
-def plan_day(
-    site_file: Path, day: date, *, seed: int, out: Path | None, deadline_s: float, events: Sequence[str] = ()
-) -> int:
-    """Plan a local day with its profiles known, print the plan and what the twin says; return 1 when the twin objects.
-
-    ``events`` are calls on demand response in the words of :func:`read_events`.
-    """
+def plan_day(site_file: Path, asked: DayAsked, out: Path | None) -> int:
+    """Plan a local day, print the plan and what the twin says; return 1 when the twin objects."""
     require_writable(out, WRITERS)
     site = load_site(site_file)
-    calls = read_events(events, local_day(site, day).start)
-    problem = replace(day_problem(site, day, seed), events=calls)
+    asked.read(site)  # what cannot be read is told before the spinner turns
     with searching("the plan of the day") as (_, told):
-        plan, check = checked_plan(site, problem, deadline_s, told)
-    made = MadePlan(plan, check, None, *History(site).plan_arrays(plan))
+        made = made_plan(site, asked, told)
+    plan, check = made.plan, made.check
+    assert check is not None  # noqa: S101 - the plan of a day is always replayed
     if out is not None:
         write_plan(made, out)
     console.print(plan_table(site, made))
     console.print(cost_line(site, plan))
+    for line in supply_lines(plan):
+        console.print(line, markup=False)
     if check.findings:
         console.print(findings_table(check.findings, "The twin's replay"))
     console.print("the twin agrees" if check.ok else "[bold red]the twin objects[/]", f"({check.seconds:.1f} s)")
     return 0 if check.ok else 1
-
-
-EVENT = re.compile(
-    r"(?P<from_h>\d\d?):(?P<from_min>[0-5]\d)-(?P<to_h>\d\d?):(?P<to_min>[0-5]\d),(?P<baseline>[\d.]+)kW-(?P<reduction>[\d.]+)kW"
-    r",(?P<price>[\d.]+)/kWh(,(?P<penalty>[\d.]+)/kWh)?"
-)
-EVENT_FORM = "11:00-13:00,3000kW-1500kW,0.8/kWh,5/kWh (local time, baseline less reduction, price, penalty)"
-
-
-def read_events(texts: Sequence[str], midnight: datetime) -> tuple[ReductionEvent, ...]:
-    """Return the calls on demand response that texts like :data:`EVENT_FORM` stand for; hours count from a day's beginning.
-
-    Raises
-    ------
-    DataError
-        With every text that cannot be read.
-    """
-    made, findings = [], []
-    for text in texts:
-        try:
-            made.append(_event(text, midnight))
-        except ValueError:
-            findings.append(error("--event", f"'{text}' cannot be read; write it like {EVENT_FORM}"))
-    if findings:
-        raise DataError(findings)
-    return tuple(made)
-
-
-def _event(text: str, midnight: datetime) -> ReductionEvent:
-    found = EVENT.fullmatch(text.replace(" ", ""))
-    if found is None:
-        raise ValueError(text)
-    start, end = (
-        midnight + timedelta(hours=int(found[f"{side}_h"]), minutes=int(found[f"{side}_min"]))
-        for side in ("from", "to")
-    )
-    baseline_kw, reduction_kw, price = (float(found[name]) for name in ("baseline", "reduction", "price"))
-    penalty = {} if found["penalty"] is None else {"penalty_per_kwh": float(found["penalty"])}
-    return ReductionEvent(start, end, baseline_kw, reduction_kw, price, **penalty)
-
-
-def day_problem(site: Site, day: date, seed: int) -> DispatchProblem:
-    """Return the problem of a whole local day in quarter-hours, from half-full stores, billed by itself."""
-    period, horizons = local_day(site, day), Horizons()
-    horizon = Horizon.uniform(period.start, period.end)
-    return DispatchProblem(
-        site=site,
-        horizon=horizon,
-        forecast=PerfectForecaster(Actuals(site, seed)).forecast(horizon),
-        initial=start_snapshot(site, period.start),
-        demand=demand_terms(site, period, 0.0, 0.0),
-        demand_windows=demand_windows(site, period),
-        ends=horizons.ends.terms(site),
-    )
 
 
 COLUMNS_SHOWN = 9
@@ -211,6 +142,14 @@ def proof_line(site: Site, plan: Plan) -> str:
         f"none can cost less than {grouped(proof.lower_bound)}; losses {grouped(proof.loss_kwh)} kWh, "
         f"cables at most {100 * (1 - proof.margins['loading_share']):.0f} % loaded, limits cost {grouped(proof.security_cost)} {site.currency}"
     )
+
+
+def supply_lines(plan: Plan) -> list[str]:
+    """Return what the plan says of heat networks whose supply temperature was free to move."""
+    if plan.supply_degc is None:
+        return []
+    networks = {str(n) for n in plan.supply_degc["network"].values}
+    return [f"{f.place}: {f.message}" for f in plan.findings if f.place in networks]
 
 
 def _shown(carrier: Carrier) -> Carrier:

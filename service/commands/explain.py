@@ -17,9 +17,10 @@ from models.site.file import load_site
 from optimizers.dispatch import Dispatcher
 from optimizers.explain import Reason
 from optimizers.shortage import Shortage, decisions_finding, explain_shortage
-from service.commands.dispatch import cost_line, day_problem
+from service.commands.dispatch import cost_line
 from service.commands.screen import console, count, findings_table
 from service.console.figures import grouped, local_time
+from service.day_plan import day_problem
 
 RELIEFS_SHOWN = 8
 

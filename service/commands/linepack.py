@@ -17,9 +17,9 @@ from models.networks.linepack import start_gas
 from models.site import GasContract, Site, load_site
 from optimizers.linepack import GasDay, GasPurchase, linepack_rule, plan_gas
 from scenarios.checked import checked_plan
-from service.commands.dispatch import day_problem
 from service.commands.screen import console
 from service.console.figures import local_time
+from service.day_plan import day_problem
 
 GAS = Carrier.GAS.value
 

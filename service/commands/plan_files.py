@@ -35,6 +35,12 @@ def plan_dataset(plan: Plan, check: PlanCheck | None) -> xr.Dataset:
             "price_per_kwh": plan.price_per_kwh.rename(carrier="priced_carrier"),
         }
     )
+    if plan.reserve_kw is not None:
+        found["reserve_kw"] = plan.reserve_kw.rename(asset="provider")
+    if plan.reactive_kvar is not None:
+        found["reactive_kvar"] = plan.reactive_kvar.rename(asset="converter")
+    if plan.supply_degc is not None:
+        found["supply_degc"] = plan.supply_degc
     if check is not None:
         found["losses_kw"] = check.losses_kw.rename(carrier="lossy_carrier")
     return found.assign_attrs(
@@ -62,7 +68,25 @@ def plan_table(plan: Plan) -> pd.DataFrame:
         columns[f"{store}.stored_kwh"] = plan.stored_kwh.sel(asset=store).values
     for unit in plan.running["asset"].values:
         columns[f"{unit}.running"] = plan.running.sel(asset=unit).values
+    columns |= _further_columns(plan)
     return pd.DataFrame(columns, index=pd.Index(plan.horizon.times.tz_localize("UTC"), name="start_utc"))
+
+
+def _further_columns(plan: Plan) -> dict[str, object]:
+    """Return what only some plans have: capacity held ready, reactive power, supply temperatures."""
+    found: dict[str, object] = {}
+    if plan.reserve_kw is not None:
+        for contract in plan.reserve_kw["contract"].values:
+            held = plan.reserve_kw.sel(contract=contract).transpose("asset", "time")
+            names = zip(held["asset"].values, held.values, strict=True)
+            found |= {f"{asset}.{contract}_reserve_kw": kw for asset, kw in names if kw.any()}
+    if plan.reactive_kvar is not None:
+        for asset in plan.reactive_kvar["asset"].values:
+            found[f"{asset}.reactive_kvar"] = plan.reactive_kvar.sel(asset=asset).values
+    if plan.supply_degc is not None:
+        for network in plan.supply_degc["network"].values:
+            found[f"{network}.supply_degc"] = plan.supply_degc.sel(network=network).values
+    return found
 
 
 def _netcdf(made: MadePlan, path: Path) -> None:

@@ -15,6 +15,7 @@ from models.units import Id
 from scenarios.cases.case import Case, try_changes
 from scenarios.cases.file import SHIPPED_SITES, library, load_case, parse_case
 from scenarios.sizing.options import Options, parse_options
+from service.day_plan import EVENT_FORM, SUPPLY_FORM, DayAsked
 
 Seed = Annotated[int, Ge(0), Le(2**31), Field(description="same seed, same weather")]
 Deadline = Annotated[float, Ge(1), Le(3600), Field(description="s that the solver may take for one plan")]
@@ -42,6 +43,12 @@ class DispatchJob(_Asked):
 class ExplainJob(_Asked):
     """Why a day cannot be served, or why its set-points are where they are."""
 
+    events: tuple[str, ...] = Field((), description=f"calls on demand response, each like {EVENT_FORM}")
+    supply_temperature: str = Field("", description=f"let the supply temperature move, like {SUPPLY_FORM}")
+
+    def as_day(self) -> DayAsked:
+        """Return the day as the command line asks for it too."""
+        return DayAsked(self.day, self.seed, self.deadline_s, self.events, self.supply_temperature)
     kind: Literal["explain"]
     day: Day
     asset: Id | None = Field(None, description="this asset only")
@@ -141,6 +148,8 @@ def checked(request: Request, running: Site) -> Site:
     if isinstance(request, SizeJob | ParetoJob):
         options_of(request.options, site)
     if (
+    if isinstance(request, DispatchJob):
+        request.as_day().read(site)
         isinstance(request, ExplainJob)
         and request.asset is not None
         and request.asset not in {a.id for a in site.assets}

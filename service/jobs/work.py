@@ -56,22 +56,20 @@ def kept_json(content: object, folder: Path) -> None:
 
 def dispatch(asked: DispatchJob, site: Site, folder: Path, tell: Tell) -> str:
     """Plan a day."""
-    from scenarios.checked import checked_plan
-    from service.commands.dispatch import day_problem
     from service.commands.plan_files import WRITERS
-    from service.history import History
-    from service.memory import MadePlan
+    from service.day_plan import made_plan
 
     tell(None, "the plan of the day")
-    plan, check = checked_plan(site, day_problem(site, asked.day, asked.seed), asked.deadline_s, searching(tell))
-    kept(WRITERS, MadePlan(plan, check, None, *History(site).plan_arrays(plan)), folder)
-    return "the twin agrees" if check.ok else "the twin objects"
+    made = made_plan(site, asked.as_day(), searching(tell))
+    kept(WRITERS, made, folder)
+    return "the twin agrees" if made.check is not None and made.check.ok else "the twin objects"
 
 
 def explain(asked: ExplainJob, site: Site, folder: Path, tell: Tell) -> str:
     """Say why a day is as it is."""
     from service.commands.dispatch import day_problem
     from service.commands.explain import explained
+    from service.day_plan import day_problem
 
     tell(None, "why the day is as it is")
     problem = day_problem(site, asked.day, asked.seed)

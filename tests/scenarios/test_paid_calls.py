@@ -1,16 +1,18 @@
 """Calls on demand response from outside: as a change to a case, as an option of the command, settled in what a run costs."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from models.errors import DataError, SiteError
+from models.site.file import load_site
 from scenarios.cases.case import setting_of
 from scenarios.cases.circumstances import DemandResponse
 from scenarios.cases.file import load_case
 from scenarios.cases.run import run_case
-from service.commands.dispatch import read_events
+from scenarios.sites import park_path
+from service.day_plan import DayAsked, read_events, read_supply
 
 SHORT = """
 format: jouletwin-case/1
@@ -65,11 +67,23 @@ def test_a_call_that_says_too_little_is_refused(short, changes, words):
 
 
 def test_the_option_reads_calls_and_names_every_one_that_it_cannot():
-    (event,) = read_events(["11:00-13:30, 3000 kW - 1500 kW, 0.8/kWh"], MIDNIGHT)
+    ((event,), _) = read_events(["11:00-13:30, 3000 kW - 1500 kW, 0.8/kWh"], MIDNIGHT)
     assert (event.start, event.end) == (MIDNIGHT + timedelta(hours=11), MIDNIGHT + timedelta(hours=13.5))
     assert (event.baseline_kw, event.reduction_kw) == (3000.0, 1500.0)
     assert (event.price_per_kwh, event.penalty_per_kwh) == (0.8, 5.0)
-    assert read_events(["1:00-2:00,9kW-1kW,0.8/kWh,2/kWh"], MIDNIGHT)[0].penalty_per_kwh == 2.0
+    assert read_events(["1:00-2:00,9kW-1kW,0.8/kWh,2/kWh"], MIDNIGHT)[0][0].penalty_per_kwh == 2.0
+    texts = ["noon", "11:00-13:00,x", "1:00-2:00,9kW-1kW,0/kWh", "1:00-2:00,9.9.9kW-1kW,0/kWh"]
+    assert len(read_events(texts, MIDNIGHT)[1]) == 3
+    asked = DayAsked(date(2015, 7, 15), events=texts, supply="95..80")
     with pytest.raises(DataError) as raised:
-        read_events(["noon", "11:00-13:00,x", "1:00-2:00,9kW-1kW,0/kWh", "1:00-2:00,9.9.9kW-1kW,0/kWh"], MIDNIGHT)
-    assert len(raised.value.findings) == 3
+        asked.read(load_site(park_path()))
+    assert [f.place for f in raised.value.findings] == ["event"] * 3 + ["supply_temperature"]
+
+
+@pytest.mark.parametrize("text", ["80", "80-95", "95..80", "80..400", "x..y"])
+def test_a_range_of_supply_temperatures_is_two_temperatures_of_water(text):
+    (allowed, _) = read_supply("80 .. 95.5")
+    assert (allowed.least_degc, allowed.most_degc) == (80.0, 95.5)
+    assert read_supply("") == (None, [])
+    assert read_supply(text)[0] is None
+    assert len(read_supply(text)[1]) == 1

@@ -8,6 +8,7 @@ from models.errors import SetupError
 from scenarios.sites import park_path
 from service.commands.dispatch import plan_day
 from service.commands.files import require_writable, write_as
+from service.day_plan import DayAsked
 
 TEXT = {".txt": lambda words, path: path.write_text(words)}
 
@@ -41,6 +42,6 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path):
 
 
 def test_a_plan_that_could_not_be_kept_is_not_made(tmp_path, monkeypatch):
-    monkeypatch.setattr("service.commands.dispatch.checked_plan", lambda *_: pytest.fail("planned for nothing"))
+    monkeypatch.setattr("service.commands.dispatch.made_plan", lambda *_: pytest.fail("planned for nothing"))
     with pytest.raises(SetupError):
-        plan_day(park_path(), date(2015, 7, 15), seed=1, out=tmp_path / "nowhere" / "plan.csv", deadline_s=1.0)
+        plan_day(park_path(), DayAsked(date(2015, 7, 15)), tmp_path / "nowhere" / "plan.csv")
