@@ -71,7 +71,7 @@ class Guard:
     ) -> dict[str, float]:
         """Return the set-points that keep the import at ``allowed_kw`` over the rest of the quarter-hour, from those of the plan.
 
-        What the guard did before is in ``import_kw`` already, so it is added back first: when the need has passed, the plan's
+        Without a limit (``allowed_kw`` infinite) those are the plan's. What the guard did before is in ``import_kw`` already, so it is added back first: when the need has passed, the plan's
         set-points return. While there is time to catch up in the last minutes, it waits: most fluctuations pass by themselves.
         """
         reliefs = list(self._reliefs(planned_kw, seen))
@@ -79,7 +79,9 @@ class Guard:
         over_kw = import_kw + self._relieved_kw(reliefs, planned_kw, seen) - free_kw
         found = dict(planned_kw)
         later_kw = CATCH_UP_SHARE * sum(r.most_kw for r in reliefs)
-        if not self._moved_kw and over_kw * rest < later_kw * max(rest - CATCH_UP, timedelta(0)):
+        # in hours, since a time cannot be multiplied by a limit that is infinite
+        rest_h, late_h = rest / HOUR, max(rest - CATCH_UP, timedelta(0)) / HOUR
+        if not self._moved_kw and over_kw * rest_h < later_kw * late_h:
             return found
         self._moved_kw = {}
         for relief in reliefs:

@@ -129,3 +129,17 @@ def test_the_rest_of_a_quarter_hour_may_import_what_its_start_has_left():
 def test_steps_behind_the_billing_period_do_not_count_for_the_cap():
     period = BillingPeriod(START, START + timedelta(hours=1))
     assert planned_peak_kw({START: 2000.0, START + timedelta(hours=2): 9000.0}, period) == 2000.0
+
+
+@pytest.mark.parametrize("rest", [timedelta(0), MINUTE, 14 * MINUTE])
+def test_without_a_cap_the_plan_stands_and_what_was_moved_returns(rest):
+    """No peak is charged: the limit is infinite, and so is what the rest of the quarter-hour may import."""
+    guard = Guard(PARK, margin_share=0.0)
+    assert guard.adjusted(PLAN, seen(), 9000.0, float("inf"), rest) == PLAN
+    assert guard.adjusted(PLAN, seen(), 3400.0, 3000.0) != PLAN
+    assert guard.adjusted(PLAN, seen(battery=400.0), 3000.0, float("inf"), rest) == PLAN
+
+
+def test_a_rule_without_a_known_peak_is_held_by_none():
+    so_far = ImportSoFar(START, 5 / 60, 120.0)
+    assert allowed_kw(so_far, START + 5 * MINUTE, float("inf")) == float("inf")
