@@ -99,6 +99,14 @@ class SiteNetworks:
         from models.networks.cold import solve_cold
         from models.networks.heat import solve_heat
 
+        demand, feed = self._asked(network, power_kw, times)
+        solve = solve_cold if network.carrier == "cold" else solve_heat
+        return solve(network, demand, feed_in_kw=feed)
+
+    def _asked(
+        self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times
+    ) -> tuple[xr.DataArray, xr.DataArray | None]:
+        """Return what consumers of a pipe network draw and what feed-ins give, dims (consumer or feed_in, time)."""
         at = self._net_power(network.id, power_kw, len(times))
         drawn = {j: np.clip(-at[j], 0.0, None) for j in network.consumers if j in at}
         feed = {j: at[j] for j in network.feed_in_junctions if j in at}
@@ -126,14 +134,6 @@ class SiteNetworks:
     def _net_power(self, network: str, power_kw: Mapping[Port, FloatArray], steps: int) -> dict[str, FloatArray]:
         """Return the power fed into a network at each junction or bus, shape (time,)."""
         found: dict[str, FloatArray] = {}
-        demand, feed = self._asked(network, power_kw, times)
-        solve = solve_cold if network.carrier == "cold" else solve_heat
-        return solve(network, demand, feed_in_kw=feed)
-
-    def _asked(
-        self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times
-    ) -> tuple[xr.DataArray, xr.DataArray | None]:
-        """Return what consumers of a pipe network draw and what feed-ins give, dims (consumer or feed_in, time)."""
         for place, ports in self.ports_at.get(network, {}).items():
             given = [power_kw[p] for p in ports if p in power_kw]
             found[place] = np.sum(given, axis=0) if given else np.zeros(steps)

@@ -220,11 +220,11 @@ class Site:
                 return asset
         raise KeyError(asset_id)
 
-    def of_kind(self, kind: type[Kind]) -> tuple[Kind, ...]:
     def network_of(self, node_id: str) -> str | None:
         """Return the id of the network that a node is part of, None for a node without one."""
         return next((n.network for n in self.nodes if n.id == node_id), None)
 
+    def of_kind(self, kind: type[Kind]) -> tuple[Kind, ...]:
         """Return the assets of one class, in file order."""
         return tuple(a for a in self.assets if isinstance(a, kind))
 

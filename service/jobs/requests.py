@@ -38,17 +38,17 @@ class DispatchJob(_Asked):
     day: Day
     seed: Seed = 1
     deadline_s: Deadline = 60.0
-
-
-class ExplainJob(_Asked):
-    """Why a day cannot be served, or why its set-points are where they are."""
-
     events: tuple[str, ...] = Field((), description=f"calls on demand response, each like {EVENT_FORM}")
     supply_temperature: str = Field("", description=f"let the supply temperature move, like {SUPPLY_FORM}")
 
     def as_day(self) -> DayAsked:
         """Return the day as the command line asks for it too."""
         return DayAsked(self.day, self.seed, self.deadline_s, self.events, self.supply_temperature)
+
+
+class ExplainJob(_Asked):
+    """Why a day cannot be served, or why its set-points are where they are."""
+
     kind: Literal["explain"]
     day: Day
     asset: Id | None = Field(None, description="this asset only")
@@ -145,11 +145,11 @@ def checked(request: Request, running: Site) -> Site:
             raise SiteError(findings)
         return running
     site = running if request.site == "running" else load_site(SHIPPED_SITES[request.site]())
+    if isinstance(request, DispatchJob):
+        request.as_day().read(site)
     if isinstance(request, SizeJob | ParetoJob):
         options_of(request.options, site)
     if (
-    if isinstance(request, DispatchJob):
-        request.as_day().read(site)
         isinstance(request, ExplainJob)
         and request.asset is not None
         and request.asset not in {a.id for a in site.assets}
