@@ -133,12 +133,15 @@ def compare(
 
 @scenario.command()
 def report(
-    base: Folder,
-    run: Folder,
+    base: Annotated[Path, typer.Argument(metavar="FOLDER", help="where the base's results lie, or those of a sweep")],
+    run: Annotated[
+        Path | None, typer.Argument(metavar="[FOLDER]", help="where the run's results lie; none for a sweep")
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="the report: .html or .pdf")],
     language: Annotated[Language, typer.Option("--lang", help="language of the report")] = Language.ENGLISH,
 ) -> None:
-    """Write what a board reads: what changed, why, and the pictures to it."""
+    """Write what a board reads: what changed, why, and the pictures to it; of a sweep, how its figures move."""
     from service.commands.scenario import write_report
 
     write_report(base, run, out, language.value)

@@ -81,51 +81,78 @@ class Comparison:
             columns[run["case"]] = [run["kpis"].get(n, np.nan) for n in rows]
         return pd.DataFrame(columns, index=pd.Index(rows, name="figure"))
 
-    def why(self, run: Mapping[str, Any]) -> Iterator[str]:
-        """Yield what changed and why, in sentences, the most important first."""
+    def why(self, run: Mapping[str, Any], language: str = "en") -> Iterator[str]:
+        """Yield what changed and why, in sentences of a language (en or zh), the most important first."""
         found = {d.kpi: d for d in self.differences(run)}
-        total = found["total_cost"]
         if all(d.same for d in found.values()):
-            yield "Nothing changed: every figure equals the base's."
+            yield SENTENCES[language]["nothing"]
             return
-        yield from _of_cost(total, [found[p] for p in COST_PARTS if p in found])
-        yield from _of_figures(found)
+        yield from _of_cost(found["total_cost"], [found[p] for p in COST_PARTS if p in found], language)
+        yield from _of_figures(found, language)
         yield from (f"{place}: {message}" for severity, place, message in run["findings"] if severity == "error")
 
 
-def _of_cost(total: Difference, parts: Sequence[Difference]) -> Iterator[str]:
+SENTENCES: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "nothing": "Nothing changed: every figure equals the base's.",
+        "same": "The total cost is the same.",
+        "rises": "The total cost rises by {amount}.",
+        "falls": "The total cost falls by {amount}.",
+        "more": "{title} costs more: {before} → {now}.",
+        "less": "{title} costs less: {before} → {now}.",
+        "moved": "{title}: {before} → {now}.",
+    },
+    "zh": {
+        "nothing": "没有变化:所有指标与基准相同。",
+        "same": "总成本不变。",
+        "rises": "总成本上升 {amount}。",
+        "falls": "总成本下降 {amount}。",
+        "more": "{title}增加:{before} → {now}。",
+        "less": "{title}减少:{before} → {now}。",
+        "moved": "{title}:{before} → {now}。",
+    },
+}
+TOLD = (
+    "co2_kg",
+    "peak_kw",
+    "import_kwh",
+    "gas_kwh",
+    "self_use_share",
+    "unserved_kwh",
+    "loading_max_share",
+    "supply_min_degc",
+    "dp_min_kpa",
+    "violations",
+    "battery_cycles",
+    "engine_hours",
+)
+"""Figures beside money that are worth a sentence when they move by half a per cent."""
+
+
+def _of_cost(total: Difference, parts: Sequence[Difference], language: str) -> Iterator[str]:
+    words = SENTENCES[language]
     if total.same:
-        yield "The total cost is the same."
+        yield words["same"]
         return
-    direction = "rises" if total.change > 0 else "falls"
     share = f" ({abs(total.share):.1%})" if np.isfinite(total.share) else ""
-    yield f"The total cost {direction} by {words_of('total_cost', abs(total.change), total.currency)}{share}."
-    told = sorted(
-        (p for p in parts if abs(p.change) >= PART_OF_CHANGE * abs(total.change)), key=lambda p: -abs(p.change)
-    )
-    for part in told:
-        verb = "costs more" if part.change > 0 else "costs less"
-        yield f"{KPIS[part.kpi].title} {verb}: {words_of(part.kpi, part.base, part.currency)} → {words_of(part.kpi, part.value, part.currency)}."
+    amount = f"{words_of('total_cost', abs(total.change), total.currency)}{share}"
+    yield words["rises" if total.change > 0 else "falls"].format(amount=amount)
+    large = (p for p in parts if abs(p.change) >= PART_OF_CHANGE * abs(total.change))
+    for part in sorted(large, key=lambda p: -abs(p.change)):
+        yield _told(part, "more" if part.change > 0 else "less", language)
 
 
-def _of_figures(found: Mapping[str, Difference]) -> Iterator[str]:
-    for name in (
-        "co2_kg",
-        "peak_kw",
-        "import_kwh",
-        "gas_kwh",
-        "self_use_share",
-        "unserved_kwh",
-        "loading_max_share",
-        "dp_min_kpa",
-        "violations",
-        "battery_cycles",
-        "engine_hours",
-    ):
+def _of_figures(found: Mapping[str, Difference], language: str) -> Iterator[str]:
+    for name in TOLD:
         moved = found.get(name)
         if moved is None or moved.same or (np.isfinite(moved.share) and abs(moved.share) < 0.005):
             continue
-        yield f"{KPIS[name].title}: {words_of(name, moved.base, moved.currency)} → {words_of(name, moved.value, moved.currency)}."
+        yield _told(moved, "moved", language)
+
+
+def _told(moved: Difference, sentence: str, language: str) -> str:
+    before, now = (words_of(moved.kpi, v, moved.currency) for v in (moved.base, moved.value))
+    return SENTENCES[language][sentence].format(title=KPIS[moved.kpi].title_in(language), before=before, now=now)
 
 
 def compare(base: Path, runs: Sequence[Path]) -> Comparison:

@@ -131,17 +131,20 @@ def _margins(site: Site, networks: Mapping[str, xr.Dataset]) -> Iterator[tuple[s
         yield "vm_min_pu", min(float(g["vm_pu"].min()) for g in grids)
         yield "vm_max_pu", max(float(g["vm_pu"].max()) for g in grids)
     for name, pipes in (("dp_min_kpa", site.networks.heat), ("cold_dp_min_kpa", site.networks.cold)):
-        spreads = [_least_spread_kpa(networks[n.id]) for n in pipes if n.id in networks]
+        spreads = [_least_at_consumers(networks[n.id], "dp_kpa") for n in pipes if n.id in networks]
         if spreads:
             yield name, min(spreads)
+    warmths = [_least_at_consumers(networks[n.id], "supply_degc") for n in site.networks.heat if n.id in networks]
+    if warmths:
+        yield "supply_min_degc", min(warmths)
 
 
-def _least_spread_kpa(state: xr.Dataset) -> float:
-    """Return the smallest pressure difference at a consumer that something flows to."""
+def _least_at_consumers(state: xr.Dataset, quantity: str) -> float:
+    """Return the smallest value of a quantity of junctions at the consumers that something flows to."""
     consumers = state["consumer"].to_numpy()
-    dp = state["dp_kpa"].sel(junction=consumers).transpose("junction", "time").to_numpy()
+    values = state[quantity].sel(junction=consumers).transpose("junction", "time").to_numpy()
     flow = state["consumer_flow_kg_per_s"].transpose("consumer", "time").to_numpy()
-    served = dp[flow > STILL_KG_PER_S]
+    served = values[flow > STILL_KG_PER_S]
     return float(np.nanmin(served)) if served.size else float("nan")
 
 

@@ -28,6 +28,10 @@ class Kpi:
     """``lower``, ``higher`` or "" where neither is better in itself."""
     digits: int = 0
 
+    def title_in(self, language: str) -> str:
+        """Return the title in a language, en or zh."""
+        return self.title_zh if language == "zh" else self.title
+
 
 COST = "{currency}"
 """Unit of money until the site says which."""
@@ -56,6 +60,7 @@ KPIS: Mapping[str, Kpi] = {
     "loading_max_share": Kpi("Highest line or transformer loading", "最大线路/变压器负载率", "%", "lower", 1),
     "vm_min_pu": Kpi("Lowest voltage", "最低电压", "pu", "", 3),
     "vm_max_pu": Kpi("Highest voltage", "最高电压", "pu", "", 3),
+    "supply_min_degc": Kpi("Heat: lowest supply temperature at a consumer", "供热:用户最低供水温度", "°C", "higher", 1),
     "dp_min_kpa": Kpi("Heat: lowest pressure difference at a consumer", "供热:用户最小压差", "kPa", "", 0),
     "cold_dp_min_kpa": Kpi("Cold: lowest pressure difference at a consumer", "供冷:用户最小压差", "kPa", "", 0),
     "violations": Kpi("Network limits broken", "网络越限数", "", "lower"),

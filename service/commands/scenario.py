@@ -282,12 +282,18 @@ def _as_parquet(comparison: Comparison, path: Path) -> None:
 TABLES = {".csv": _as_csv, ".xlsx": _as_excel, ".parquet": _as_parquet}
 
 
-def write_report(base: Path, run: Path, out: Path, language: str) -> None:
-    """Write the report of a comparison as HTML or PDF."""
-    from service.reports.case_report import ENDINGS, write_case_report  # matplotlib and typst take a second to open
+def write_report(base: Path, run: Path | None, out: Path, language: str) -> None:
+    """Write the report of a comparison, or of a sweep where only its folder is given, as HTML or PDF."""
+    # matplotlib and typst take a second to open
+    from service.reports.case_report import write_case_report
+    from service.reports.document import ENDINGS
+    from service.reports.sweep_report import write_sweep_report
 
     require_writable(out, ENDINGS)
-    write_case_report(base, run, out, language)
+    if run is None:
+        write_sweep_report(base, out)
+    else:
+        write_case_report(base, run, out, language)
     console.print(f"{escape(str(out))} is written")
 
 

@@ -1,7 +1,6 @@
 """Pictures of a what-if beside its base: where the money went, the day in power, how long the grid was loaded."""
 
 from collections.abc import Callable, Sequence
-from io import StringIO
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +24,10 @@ KINDS = {
     "battery": ("#7a4fa3", "battery"),
 }
 """What makes up the electric supply, by its word in the legend: colour and kind of asset."""
-
-
-def as_svg(figure: Figure) -> str:
-    """Return a figure as an SVG element, for a page that loads nothing."""
-    text = StringIO()
-    figure.savefig(text, format="svg")
-    return text.getvalue()[text.getvalue().index("<svg") :]
+TOLD_BY = ("electricity", "heat", "cold", "gas")
+"""An asset's change is told by the first of these carriers on which it changes; positive feeds the network."""
+STILL_KW = 1.0
+"""A change of less than this is rounding of the solver."""
 
 
 def cost_change(comparison: Comparison, run: int, words: Words) -> Figure:
@@ -67,7 +63,7 @@ def supply(
     figure = Figure(figsize=(9.0, 5.4), layout="constrained")
     panels = figure.subplots(len(arrays), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axes, data, title in zip(panels, arrays, titles, strict=True):
-        times = pd.DatetimeIndex(data["time"].to_numpy()).tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
+        times = _local(data, time_zone)
         given, taken = np.zeros(len(times)), np.zeros(len(times))
         for kind, assets in kinds.items():
             power = np.nan_to_num(
@@ -83,7 +79,7 @@ def supply(
         axes.set_title(title, fontsize=9, loc="left")
         axes.set_ylabel("kW")
         _plain(axes)
-    panels[0].legend(ncols=len(kinds), fontsize=8, frameon=False, loc="upper left")
+    panels[0].legend(ncols=len(kinds), fontsize=8, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     panels[-1].set_xlabel(words("local time"))
     panels[-1].tick_params(axis="x", labelrotation=20, labelsize=8)
     return figure
@@ -114,10 +110,13 @@ def stores(
     for axes, asset in zip(panels, assets, strict=False):
         for data, title, colour in zip(arrays, titles, (BASE, CASE), strict=False):
             if asset in data["asset"].to_numpy():
-                times = (
-                    pd.DatetimeIndex(data["time"].to_numpy()).tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
+                axes.plot(
+                    _local(data, time_zone),
+                    data["stored_kwh"].sel(asset=asset).to_numpy(),
+                    color=colour,
+                    label=title,
+                    lw=1.2,
                 )
-                axes.plot(times, data["stored_kwh"].sel(asset=asset).to_numpy(), color=colour, label=title, lw=1.2)
         axes.set_title(asset, fontsize=9, loc="left")
         axes.set_ylabel("kWh")
         axes.set_ylim(bottom=0)
@@ -125,6 +124,104 @@ def stores(
     panels[0].legend(fontsize=8, frameon=False)
     panels[-1].set_xlabel(words("local time"))
     panels[-1].tick_params(axis="x", labelrotation=20, labelsize=8)
+    return figure
+
+
+def schedule_change(arrays: Sequence[xr.Dataset], assets: Sequence[str], time_zone: str, words: Words) -> Figure | None:
+    """Return who does more and who does less when, as a heat map of assets over local time in kW; None when nobody does.
+
+    Runs of different stretches of time have no such picture.
+    """
+    before, after = (d["power_kw"].transpose("asset", "carrier", "time").sel(carrier=list(TOLD_BY)) for d in arrays)
+    if before.sizes["time"] != after.sizes["time"] or (before["time"].to_numpy() != after["time"].to_numpy()).any():
+        return None
+    rows = {a: _first_moved(after.sel(asset=a).to_numpy() - before.sel(asset=a).to_numpy()) for a in assets}
+    moved = {a: row for a, row in rows.items() if np.abs(row).max() > STILL_KW}
+    if not moved:
+        return None
+    table, reach = np.array(list(moved.values())), float(np.abs(list(moved.values())).max())
+    figure = Figure(figsize=(9.0, 0.24 * len(moved) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    edges = _edges(_local(after, time_zone))
+    mesh = axes.pcolormesh(edges, np.arange(len(moved) + 1), table, cmap="RdBu_r", vmin=-reach, vmax=reach)
+    axes.set_yticks(np.arange(len(moved)) + 0.5, list(moved), fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel(words("local time"))
+    axes.tick_params(axis="x", labelrotation=20, labelsize=8)
+    figure.colorbar(mesh, ax=axes, label=words("change, kW"))
+    return figure
+
+
+def _first_moved(by_carrier: Array) -> Array:
+    """Return the row of the first carrier that changes; shape (time,). ``by_carrier`` has shape (carrier, time)."""
+    known = np.nan_to_num(by_carrier)
+    row: Array = known[int((np.abs(known).max(axis=1) > STILL_KW).argmax())]
+    return row
+
+
+def _local(data: xr.DataArray | xr.Dataset, time_zone: str) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(data["time"].to_numpy()).tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
+
+
+def _edges(times: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the edges of steps that begin at these times; the last is as long as the one before."""
+    step = times[-1] - times[-2] if len(times) > 1 else pd.Timedelta(hours=1)
+    return pd.DatetimeIndex([*times, times[-1] + step])
+
+
+def sweep_tornado(table: pd.DataFrame, title: str, unit: str) -> Figure:
+    """Return how far each parameter by itself moves a figure, widest first; ``table`` as :func:`scenarios.cases.compare.tornado` makes it."""
+    figure = Figure(figsize=(9.0, 0.5 * len(table) + 1.2), layout="constrained")
+    axes = figure.subplots()
+    for row, (_, moved) in enumerate(table.iterrows()):
+        axes.barh(row, moved["high"], color=MORE)
+        axes.barh(row, moved["low"], color=LESS)
+        axes.annotate(f"{moved['low']:+,.0f}", (min(moved["low"], 0.0), row), ha="right", va="center", fontsize=8)
+        axes.annotate(f"{moved['high']:+,.0f}", (max(moved["high"], 0.0), row), ha="left", va="center", fontsize=8)
+    axes.set_yticks(range(len(table)), [str(name) for name in table.index])
+    axes.invert_yaxis()
+    axes.axvline(0.0, color="#333333", lw=0.6)
+    axes.margins(x=0.2)
+    axes.set_xlabel(f"{title}, {unit}")
+    _plain(axes)
+    return figure
+
+
+def sweep_map(figures: xr.Dataset, kpi: str, parameters: Sequence[str]) -> Figure:
+    """Return a figure over the first two parameters of a grid as a heat map."""
+    across, up = parameters[:2]
+    table = pd.DataFrame({n: figures[n].to_numpy() for n in (across, up, kpi)}).groupby([up, across])[kpi].mean()
+    values = table.unstack()
+    figure = Figure(figsize=(9.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    mesh = axes.pcolormesh(values.columns, values.index, values.to_numpy(), cmap="viridis", shading="nearest")
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    figure.colorbar(mesh, ax=axes, label=f"{figures[kpi].attrs['title']}, {figures[kpi].attrs['unit']}")
+    return figure
+
+
+def sweep_course(figures: xr.Dataset, kpi: str, parameter: str) -> Figure:
+    """Return a figure against one parameter, a point per run."""
+    figure = Figure(figsize=(9.0, 3.0), layout="constrained")
+    axes = figure.subplots()
+    order = np.argsort(figures[parameter].to_numpy(), kind="stable")
+    axes.plot(figures[parameter].to_numpy()[order], figures[kpi].to_numpy()[order], "o-", color=CASE, ms=4, lw=0.8)
+    axes.set_xlabel(parameter)
+    axes.set_ylabel(f"{figures[kpi].attrs['title']}, {figures[kpi].attrs['unit']}", fontsize=8)
+    _plain(axes)
+    return figure
+
+
+def sweep_spread(figures: xr.Dataset, kpi: str) -> Figure:
+    """Return how often each value of a figure came out of runs that differ by chance."""
+    figure = Figure(figsize=(9.0, 2.6), layout="constrained")
+    axes = figure.subplots()
+    values = figures[kpi].to_numpy()
+    axes.hist(values[np.isfinite(values)], bins="auto", color=CASE)
+    axes.set_xlabel(f"{figures[kpi].attrs['title']}, {figures[kpi].attrs['unit']}")
+    axes.set_ylabel("runs")
+    _plain(axes)
     return figure
 
 
