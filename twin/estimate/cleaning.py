@@ -30,9 +30,15 @@ GUARD = 0.15
 """Rows with less redundancy are never removed automatically."""
 CRITICAL = 1e-3
 TIE = 0.98
+RIVAL_CHI2 = 2.0
+"""Two explanations whose sums of squares differ by less are about as likely: both are named."""
 REMOVALS_MAX = 10
 DETECTION_MARGIN = 1.65
 """One-sided 95 % quantile of the normal distribution."""
+
+
+Rivals = dict[int, tuple[int, ...]]
+"""By removed row: the rows, itself included, between which its error cannot be told."""
 
 
 def estimate(model: RowModel, z: Array, x0: Array | None = None) -> Estimate:
@@ -56,9 +62,11 @@ def estimate(model: RowModel, z: Array, x0: Array | None = None) -> Estimate:
     present = np.isfinite(z)
     fit = solve_wls(model, z, present, x0)
     spread = redundancy(fit, sigma)
+    rivals: Rivals = {}
     if _alarmed(fit, spread):
         fit, spread = _clean(model, z, present, fit, spread, sigma)
-    return _verdicts(model, z, fit, spread, sigma)
+        rivals = _rivals(model, z, present, fit, sigma)
+    return _verdicts(model, z, fit, spread, sigma, rivals)
 
 
 def normalised(fit: Fit, spread: Redundancy) -> Array:
@@ -83,14 +91,25 @@ def _alarmed(fit: Fit, spread: Redundancy) -> bool:
 def _clean(
     model: RowModel, z: Array, present: Mask, plain: Fit, spread: Redundancy, sigma: Array
 ) -> tuple[Fit, Redundancy]:
-    """Return the fit after robust start, setting aside, re-insertion and removal."""
+    """Return the fit that explains the snapshot with the fewest rows taken out, and best among those."""
+    found = [_several_errors(model, z, present, plain, spread, sigma)]
+    if plain.converged:
+        found.append(_remove_largest(model, z, plain, spread, sigma, removals=1))
+    return min(found, key=lambda f: (_alarmed(*f), int((present & ~f[0].used).sum()), f[0].chi2))
+
+
+def _several_errors(
+    model: RowModel, z: Array, present: Mask, plain: Fit, spread: Redundancy, sigma: Array
+) -> tuple[Fit, Redundancy]:
+    """Return the fit after robust start, setting aside, re-insertion, removal and exchange."""
     robust = solve_wls(model, z, present, plain.x if plain.converged else None, huber=True)
     testable = (redundancies(plain, spread) >= GUARD) & ~_beliefs(model)
     aside = present & testable & (np.abs(np.nan_to_num(robust.residual)) > FLAG)
     fit = solve_wls(model, z, present & ~aside, robust.x)
     spread = redundancy(fit, sigma)
     fit, spread = _reinsert(model, z, aside, fit, spread, sigma)
-    return _remove_largest(model, z, fit, spread, sigma)
+    fit, spread = _remove_largest(model, z, fit, spread, sigma)
+    return _exchange(model, z, present, fit, spread, sigma)
 
 
 def _reinsert(
@@ -107,9 +126,11 @@ def _reinsert(
     return fit, spread
 
 
-def _remove_largest(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array) -> tuple[Fit, Redundancy]:
+def _remove_largest(
+    model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array, removals: int = REMOVALS_MAX
+) -> tuple[Fit, Redundancy]:
     """Return the fit after taking out, one at a time, guarded rows excepted, what stands out most."""
-    for _ in range(REMOVALS_MAX):
+    for _ in range(removals):
         testable = (redundancies(fit, spread) >= GUARD) & ~_beliefs(model)
         score = np.where(testable, normalised(fit, spread), 0.0)
         worst = int(np.argmax(score))
@@ -122,14 +143,57 @@ def _remove_largest(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sig
     return fit, spread
 
 
+def _exchange(
+    model: RowModel, z: Array, present: Mask, fit: Fit, spread: Redundancy, sigma: Array
+) -> tuple[Fit, Redundancy]:
+    """Return the fit with every removed row exchanged for the one whose absence explains more, where there is one.
+
+    A robust start accuses what an error pulls along as readily as its source: a gate's meter or a unit's sheet in place of the unit's meter.
+    """
+    for row in np.flatnonzero(present & ~fit.used).tolist():
+        back, score = _put_back(model, z, fit, row, sigma)
+        worst = int(np.argmax(score))
+        if not back.converged or worst == row:
+            continue
+        used = back.used.copy()
+        used[worst] = False
+        trial = solve_wls(model, z, used, back.x)
+        if trial.converged and trial.chi2 < fit.chi2:
+            fit, spread = trial, redundancy(trial, sigma)
+    return fit, spread
+
+
+def _rivals(model: RowModel, z: Array, present: Mask, fit: Fit, sigma: Array) -> Rivals:
+    """Return, for every removed row, those that might as well have been taken out: noise decides between them, not the error."""
+    found: Rivals = {}
+    for row in np.flatnonzero(present & ~fit.used).tolist():
+        score = _put_back(model, z, fit, row, sigma)[1] ** 2
+        rivals = np.flatnonzero(score > max(score[row] - RIVAL_CHI2, FLAG**2)).tolist()
+        found[row] = (row, *(r for r in rivals if r != row))
+    return found
+
+
+def _put_back(model: RowModel, z: Array, fit: Fit, row: int, sigma: Array) -> tuple[Fit, Array]:
+    """Return the fit with a removed row back in place, and every testable row's normalised residual there; 0 for others."""
+    used = fit.used.copy()
+    used[row] = True
+    back = solve_wls(model, z, used, fit.x)
+    spread = redundancy(back, sigma)
+    testable = ~_beliefs(model) & (redundancies(back, spread) >= GUARD)
+    return back, np.where(testable, normalised(back, spread), 0.0)
+
+
 def _beliefs(model: RowModel) -> Mask:
     return np.array([s.origin is Origin.BELIEF for s in model.sensors], dtype=bool)
 
 
-def _verdicts(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array) -> Estimate:
+def _verdicts(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Array, rivals: Rivals) -> Estimate:
     score, root = normalised(fit, spread), redundancies(fit, spread)
     groups = tie_groups(fit, spread)
-    flagged = {member for row in np.flatnonzero(score > FLAG) for member in groups[row]}
+    for group in rivals.values():
+        for row in group:
+            groups[row] = tuple(sorted({*groups[row], *group}))
+    flagged = {member for row in (*np.flatnonzero(score > FLAG).tolist(), *rivals) for member in groups[row]}
     statuses = [_status(row, z, fit, float(root[row]), row in flagged) for row in range(len(z))]
     shown = np.where([s is SensorStatus.REMOVED for s in statuses], np.abs(fit.residual), score)
     with np.errstate(divide="ignore"):

@@ -48,6 +48,7 @@ def solve_wls(model: RowModel, z: Array, used: Mask, x0: Array | None = None, *,
     weight = np.ones(len(sigma))
     rows, laws = model.measured(x), model.laws(x)
     iteration, share, before = 0, 1.0, np.zeros(int(used.sum()))
+    length, law_residual = np.inf, float(np.max(np.abs(laws.value), initial=0.0))
     while iteration < ITERATIONS_MAX:
         iteration += 1
         residual = (z - rows.value) / sigma
@@ -59,9 +60,12 @@ def solve_wls(model: RowModel, z: Array, used: Mask, x0: Array | None = None, *,
         length = float(moved @ moved)
         # water that hardly flows makes full steps swing to and fro around the state that they look for
         share = max(share / 2, SHARE_MIN) if moved @ before < 0 else min(2 * share, 1.0)
-        x = x + (dx if length < STEP_TOLERANCE else share * dx)
-        before = moved
-        rows, laws = model.measured(x), model.laws(x)
+        there = x + (dx if length < STEP_TOLERANCE else share * dx)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows_there, laws_there = model.measured(there), model.laws(there)
+        if not all(np.isfinite(part).all() for r in (rows_there, laws_there) for part in (r.value, r.slope)):
+            break  # ran away; the last state that means something stays
+        x, before, rows, laws = there, moved, rows_there, laws_there
         law_residual = float(np.max(np.abs(laws.value), initial=0.0))
         if length < STEP_TOLERANCE and law_residual < LAW_TOLERANCE:
             break
