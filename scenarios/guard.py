@@ -71,8 +71,9 @@ class Guard:
     ) -> dict[str, float]:
         """Return the set-points that keep the import at ``allowed_kw`` over the rest of the quarter-hour, from those of the plan.
 
-        Without a limit (``allowed_kw`` infinite) those are the plan's. What the guard did before is in ``import_kw`` already, so it is added back first: when the need has passed, the plan's
-        set-points return. While there is time to catch up in the last minutes, it waits: most fluctuations pass by themselves.
+        Without a limit (``allowed_kw`` infinite) those are the plan's. What the guard did before is in ``import_kw`` already, so it is
+        added back first: when the need has passed, the plan's set-points return. While there is time to catch up in the last
+        minutes, it waits: most fluctuations pass by themselves.
         """
         reliefs = list(self._reliefs(planned_kw, seen))
         free_kw = allowed_kw * (1.0 - self.margin_share)
