@@ -67,7 +67,6 @@ def dispatch(asked: DispatchJob, site: Site, folder: Path, tell: Tell) -> str:
 
 def explain(asked: ExplainJob, site: Site, folder: Path, tell: Tell) -> str:
     """Say why a day is as it is."""
-    from service.commands.dispatch import day_problem
     from service.commands.explain import explained
     from service.day_plan import day_problem
 
