@@ -60,6 +60,8 @@ class SiteNetworks:
         """Return heat and cold networks for port powers over time, shape (time,); a port that is not given draws nothing.
 
         Consumers decide the flows and the plant junction covers the rest, so consumers and feed-ins are enough to know the losses.
+        A network with a schedule of supply temperatures, by network id, is not taken as steady: its water moves, and what it takes
+        beyond the demand is below 0 while it gives back stored heat.
         """
         states: dict[str, xr.Dataset] = {}
         losses: dict[Carrier, FloatArray] = {}
@@ -80,13 +82,14 @@ class SiteNetworks:
         times: Times,
         reactive_kvar: Mapping[str, FloatArray] = MappingProxyType({}),
     ) -> NetworkStates:
-        """Return electric and gas networks for port powers over time, shape (time,); every port must be given.
+        """Return electric, gas and water networks for port powers over time, shape (time,); every port must be given.
 
         ``reactive_kvar`` is what converters feed on purpose, by asset; loads bring theirs by their power factor.
         """
         states = {n.id: self._electric(n, power_kw, times, reactive_kvar) for n in self.site.networks.electricity}
         lost = [np.nan_to_num(s["loss_kw"].to_numpy()) for s in states.values()]
         states |= {n.id: self._gas(n, power_kw, times) for n in self.site.networks.gas}
+        states |= {n.id: self._water(n, power_kw, times) for n in self.site.networks.water}
         return NetworkStates(states, {Carrier.ELECTRICITY: np.sum(lost, axis=0)} if lost else {})
 
     def _gas(self, network: GasNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
@@ -94,6 +97,12 @@ class SiteNetworks:
 
         at = self._net_power(network.id, power_kw, len(times))
         return solve_gas(network, _table("consumer", {j: -at[j] for j in network.consumers if j in at}, times))
+
+    def _water(self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
+        from models.networks.water import solve_water
+
+        at = self._net_power(network.id, power_kw, len(times))  # water's ports count m3/h
+        return solve_water(network, _table("consumer", {j: -at[j] for j in network.consumers if j in at}, times))
 
     def _pipe(self, network: PipeNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
         from models.networks.cold import solve_cold

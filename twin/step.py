@@ -72,7 +72,7 @@ class Twin:
         asked = over_time({p: -kw for p, kw in c.demand_kw.items()} for c in world)
         play = _Play(self, stored_kwh, horizon, moves, world, asked)
         settled = settle(play.round, play.first_guess())
-        return replace(settled.solved, residual_kw=settled.residual_kw)
+        return replace(settled.solved, residual_kw=settled.residual)
 
     def _world(self, horizon: Horizon, moves: Moves) -> list[Conditions]:
         steps = zip(horizon.edges, horizon.edges[1:], strict=False)

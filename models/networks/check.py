@@ -76,7 +76,10 @@ def _ids(network: Network) -> Mapping[str, list[str]]:
             "switches": [s.id for s in network.switches],
         }
     edges = [p.id for p in network.pipes]
-    edges += [p.id for p in network.pumps] if isinstance(network, PipeNetwork) else [c.id for c in network.compressors]
+    if isinstance(network, PipeNetwork):
+        edges += [p.id for p in network.pumps] + [r.id for r in network.regulators]
+    else:
+        edges += [c.id for c in network.compressors]
     return {"junctions": [j.id for j in network.junctions], "pipes": edges}
 
 
@@ -91,13 +94,14 @@ def _ends(network: Network) -> Iterator[tuple[str, Iterable[str]]]:
         return
     yield from ((p.id, (p.from_junction, p.to_junction)) for p in network.pipes)
     yield "consumers", network.consumers
+    yield "further_sources", [s.junction for s in network.further_sources]
     if isinstance(network, PipeNetwork):
         yield "plant_junction", (network.plant_junction,)
         yield "feed_in_junctions", network.feed_in_junctions
         yield from ((p.id, (p.from_junction, p.to_junction)) for p in network.pumps)
+        yield from ((r.id, (r.from_junction, r.to_junction)) for r in network.regulators)
     else:
         yield "source_junction", (network.source_junction,)
-        yield "further_sources", [s.junction for s in network.further_sources]
         yield from ((c.id, (c.from_junction, c.to_junction)) for c in network.compressors)
 
 
@@ -166,6 +170,12 @@ def _check_pipe_network(network: PipeNetwork) -> Iterator[Finding]:
         )
         yield error(f"{network.id}.dp_min_kpa", message, network.id)
     yield from _dry_heights(network)
+    if network.carrier == "water":
+        at_plant = network.plant_junction, network.return_pressure_kpa + network.pump_lift_kpa
+        yield from _contradictory_sources(network, *at_plant)
+    elif network.regulators or network.further_sources:
+        message = "regulators and further sources belong to water networks; hold pressures with pumps"
+        yield error(f"{network.id}.regulators", message, network.id)
 
 
 def _dry_heights(network: PipeNetwork) -> Iterator[Finding]:
@@ -192,10 +202,10 @@ def _check_gas_network(network: GasNetwork) -> Iterator[Finding]:
             f"{network.source_pressure_kpa:g} kPa at the source cannot keep {network.pressure_min_kpa:g} kPa anywhere",
             network.source_junction,
         )
-    yield from _contradictory_sources(network)
+    yield from _contradictory_sources(network, network.source_junction, network.source_pressure_kpa)
 
 
-def _contradictory_sources(network: GasNetwork) -> Iterator[Finding]:
+def _contradictory_sources(network: GasNetwork | PipeNetwork, main_source: str, main_kpa: float) -> Iterator[Finding]:
     """Yield sources of different pressure that pipes without resistance join."""
     root = {j.id: j.id for j in network.junctions}
 
@@ -207,7 +217,7 @@ def _contradictory_sources(network: GasNetwork) -> Iterator[Finding]:
     for pipe in network.pipes:
         if pipe.open and pipe.length_m == 0 and pipe.loss_coefficient == 0:
             root[find(pipe.from_junction)] = find(pipe.to_junction)
-    held = {find(network.source_junction): (network.source_junction, network.source_pressure_kpa)}
+    held = {find(main_source): (main_source, main_kpa)}
     for source in network.further_sources:
         other, kpa = held.setdefault(find(source.junction), (source.junction, source.pressure_kpa))
         if kpa != source.pressure_kpa:

@@ -27,31 +27,35 @@ class Settled(Generic[S]):
 
     solved: S
     rounds: int
-    residual_kw: FloatArray
-    """By how much the networks answered otherwise than they were asked, shape (step,); within ``TOLERANCE_KW`` where all agree."""
+    residual: FloatArray
+    """By how much the networks answered otherwise than they were asked, shape (step,); within the tolerance where all agree."""
 
 
-def settle(answer: Callable[[FloatArray], tuple[FloatArray, S]], guess_kw: FloatArray) -> Settled[S]:
+def settle(
+    answer: Callable[[FloatArray], tuple[FloatArray, S]], guess: FloatArray, tolerance: float = TOLERANCE_KW
+) -> Settled[S]:
     """Return the solution at which what goes in comes out again.
 
     Parameters
     ----------
     answer
-        Takes the powers that pass between machines and networks, shape (step, number), and returns what follows from them in the same
-        shape, with the solution behind it.
-    guess_kw
+        Takes what passes between machines and networks, in kW for losses, shape (step, number), and returns what follows from it in the
+        same shape, with the solution behind it.
+    guess
         Where to start, shape (step, number).
+    tolerance
+        How far question and answer may be apart, in their unit.
 
-    Stops after 20 rounds with whatever is left in ``residual_kw``: a machine that trips at one guess and runs at the next never settles.
+    Stops after 20 rounds with whatever is left in ``residual``: a machine that trips at one guess and runs at the next never settles.
     """
     points: list[FloatArray] = []
     gaps: list[FloatArray] = []
-    point = guess_kw
+    point = guess
     for rounds in range(1, ROUNDS_MAX + 1):
         found, solved = answer(point)
         gap = found - point
         residual = np.abs(gap).max(axis=1, initial=0.0)
-        if residual.max(initial=0.0) <= TOLERANCE_KW or rounds == ROUNDS_MAX:
+        if residual.max(initial=0.0) <= tolerance or rounds == ROUNDS_MAX:
             break
         points, gaps = [*points[-MEMORY:], point], [*gaps[-MEMORY:], gap]
         point = accelerated(points, gaps)

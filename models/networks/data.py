@@ -164,6 +164,25 @@ class Pump:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PressureSource:
+    """A further junction where gas or water enters or leaves at a set absolute pressure."""
+
+    junction: Id
+    pressure_kpa: Positive
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regulator:
+    """A valve that keeps the pressure behind it from rising above what it holds; below that it is open."""
+
+    id: Id
+    from_junction: Id
+    to_junction: Id
+    outlet_pressure_kpa: Positive
+    """Absolute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipeNetwork:
     """A heat, cold or water network; consumers and plants are junctions."""
 
@@ -172,8 +191,12 @@ class PipeNetwork:
     junctions: Annotated[tuple[Junction, ...], MinLen(1)]
     pipes: tuple[Pipe, ...] = ()
     pumps: tuple[Pump, ...] = ()
+    regulators: tuple[Regulator, ...] = ()
+    """Of a water network; pressures of heat and cold are held by pumps."""
     plant_junction: Id
     """Holds the pressure and covers what nobody else feeds."""
+    further_sources: tuple[PressureSource, ...] = ()
+    """Of a water network: reservoirs and mains that stand at a pressure."""
     feed_in_junctions: tuple[Id, ...] = ()
     """Plants with a set power."""
     consumers: tuple[Id, ...] = ()
@@ -208,14 +231,6 @@ class Compressor:
     """Absolute pressure that it holds behind itself."""
     flow_kg_per_s: float | None = None
     """Flow that it lets through, whatever the pressures."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PressureSource:
-    """A further junction where gas enters or leaves at a set absolute pressure."""
-
-    junction: Id
-    pressure_kpa: Positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

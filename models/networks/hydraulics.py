@@ -204,7 +204,8 @@ def balance_steps(
     tubes: Tubes,
     model: int,
     media: Media,
-    pumps: Pumps,
+    head: Floats,
+    curve: Floats,
     tolerance: float,
     count: Ints,
     worst: Floats,
@@ -212,6 +213,8 @@ def balance_steps(
     last: int,
 ) -> None:
     """Solve many independent steps of one fluid; ``m`` and ``demand`` have dims (step, edge) and (step, node).
+
+    ``head`` (step, edge) is the flow-free part of every edge's drop, ``curve`` (edge) its part per squared flow.
 
     ``potential`` (step, node) has the root's in its first column.
     """
@@ -222,5 +225,6 @@ def balance_steps(
         if not np.isfinite(need[0]):
             count[t], worst[t] = -1, np.nan
             continue
+        pumps = head[t], curve
         count[t], worst[t] = close_loops(m[t], shape, tubes, model, media, pumps, tolerance)
         descend(m[t], shape, tubes, model, viscosity[0], weight[0], pumps, 1.0, potential[t])

@@ -30,7 +30,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class PipeModel:
-    """Graph, tubes and loss of a network; edges are its pipes, then its pumps."""
+    """Graph, tubes and loss of a network; edges are its pipes, its pumps, its regulators, then the ways from the plant to further sources."""
 
     graph: CompiledGraph
     near: Adjacency
@@ -66,23 +66,34 @@ def compile_pipes(network: PipeNetwork) -> PipeModel:
     """Return the arrays of a heat, cold or water network; equal networks share one result."""
     closed = frozenset(p.id for p in network.pipes if not p.open)
     junctions = tuple(j.id for j in network.junctions)
-    edges = (*pipe_edges(network.pipes), *(Edge(p.id, p.from_junction, p.to_junction, 0.0) for p in network.pumps))
-    graph = compile_graph(junctions, edges, closed, network.plant_junction)
-    none = [0.0] * len(network.pipes)
+    stations = [Edge(p.id, p.from_junction, p.to_junction, 0.0) for p in network.pumps]
+    stations += [Edge(r.id, r.from_junction, r.to_junction, 0.0) for r in network.regulators]
+    sources = [Edge(f"{s.junction} (source)", network.plant_junction, s.junction, 0.0) for s in network.further_sources]
+    graph = compile_graph(junctions, (*pipe_edges(network.pipes), *stations, *sources), closed, network.plant_junction)
+    none, others = [0.0] * len(network.pipes), [0.0] * (len(network.regulators) + len(sources))
     return PipeModel(
         graph=graph,
         near=adjacency(graph),
-        tubes=tubes_of(network.pipes, len(network.pumps)),
-        loss_w_per_k=np.array([p.heat_loss_w_per_m_k * p.length_m for p in network.pipes] + [0.0] * len(network.pumps)),
+        tubes=tubes_of(network.pipes, len(stations) + len(sources)),
+        loss_w_per_k=np.array(
+            [p.heat_loss_w_per_m_k * p.length_m for p in network.pipes] + [0.0] * len(network.pumps) + others
+        ),
         pumps=(
-            np.array(none + [-1e3 * p.lift_kpa for p in network.pumps]),
-            np.array(none + [1e3 * p.lift_drop_kpa_s2_per_kg2 for p in network.pumps]),
+            np.array(none + [-1e3 * p.lift_kpa for p in network.pumps] + others),
+            np.array(none + [1e3 * p.lift_drop_kpa_s2_per_kg2 for p in network.pumps] + others),
         ),
         height_m=heights_of(network.junctions, graph),
         junction_height_m=np.array([j.height_m for j in network.junctions], dtype=np.float64),
         consumers=places_of(network.consumers, graph),
         feed_ins=places_of(network.feed_in_junctions, graph),
-        frame=Frame({"junction": junctions, "pipe": graph.edge_ids, "consumer": network.consumers}),
+        frame=Frame(
+            {
+                "junction": junctions,
+                "pipe": graph.edge_ids[: len(graph.edge_ids) - len(sources)],
+                "consumer": network.consumers,
+            }
+            | ({"source": [s.junction for s in network.further_sources]} if sources else {})
+        ),
     )
 
 

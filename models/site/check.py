@@ -318,6 +318,9 @@ def _networks(site: Site) -> Iterable[Finding]:
     from models.networks.check import check_network  # brings the compilers of all carriers with it
 
     for carrier, network in site.networks:
+        if isinstance(network, PipeNetwork) and network.carrier != carrier:
+            place = f"networks.{carrier}[{network.id}].carrier"
+            yield error(place, f"is {network.carrier} in the list of {carrier}; move it or correct it", network.id)
         for finding in check_network(network):
             inside = finding.place.removeprefix(network.id)
             yield replace(finding, place=f"networks.{carrier}[{network.id}]{inside}")

@@ -186,10 +186,11 @@ class Networks:
     heat: tuple[PipeNetwork, ...] = ()
     cold: tuple[PipeNetwork, ...] = ()
     gas: tuple[GasNetwork, ...] = ()
+    water: tuple[PipeNetwork, ...] = ()
 
     def __iter__(self) -> Iterator[tuple[Carrier, ElectricNetwork | PipeNetwork | GasNetwork]]:
         """Yield every network with its carrier."""
-        for carrier in (Carrier.ELECTRICITY, Carrier.HEAT, Carrier.COLD, Carrier.GAS):
+        for carrier in (Carrier.ELECTRICITY, Carrier.HEAT, Carrier.COLD, Carrier.GAS, Carrier.WATER):
             for network in getattr(self, carrier.value):
                 yield carrier, network
 

@@ -13,8 +13,8 @@ SUPPLY, RETURN, LIMIT = "#c0392b", "#2c6fbb", "#888888"
 
 
 def worst_consumer(network: PipeNetwork | GasNetwork, state: xr.Dataset) -> str:
-    """Return the consumer with the least pressure difference (heat, cold) or pressure (gas)."""
-    name = "dp_kpa" if isinstance(network, PipeNetwork) else "pressure_kpa"
+    """Return the consumer with the least pressure difference (heat, cold) or pressure (gas, water)."""
+    name = "dp_kpa" if "dp_kpa" in state else "pressure_kpa"
     consumers = list(network.consumers)
     values = state[name].sel(junction=consumers).to_numpy()
     return consumers[int(np.nanargmin(values))] if np.isfinite(values).any() else consumers[0]
@@ -56,16 +56,20 @@ def draw_temperatures(axes: Axes, network: PipeNetwork, state: xr.Dataset, consu
     _finish(axes, "temperature, degC", way, metres)
 
 
-def draw_gas(axes: Axes, network: GasNetwork, state: xr.Dataset, consumer: str) -> None:
-    """Draw the pressure between the source and a consumer; a station in between is a jump at one place."""
-    pipes = network.pipes
-    start = _behind_stations(network)
-    way, metres = path(pipes, start, consumer)
-    axes.plot(metres, _along(state, "pressure_kpa", way), color="#8a6d1d", marker="o", markersize=3)
-    axes.ticklabel_format(axis="y", useOffset=False)
-    axes.annotate(
-        f"needs {network.pressure_min_kpa:.0f} kPa", (0.98, 0.93), xycoords="axes fraction", ha="right", fontsize=7
+def draw_single(axes: Axes, network: GasNetwork | PipeNetwork, state: xr.Dataset, consumer: str) -> None:
+    """Draw the pressure between the source of gas or water and a consumer; a station in between is a jump at one place."""
+    is_gas = isinstance(network, GasNetwork)
+    start, needs = (
+        (_behind_stations(network), f"needs {network.pressure_min_kpa:.0f} kPa")
+        if isinstance(network, GasNetwork)
+        else (network.plant_junction, f"needs {network.dp_min_kpa:.0f} kPa over the air's")
     )
+    way, metres = path(network.pipes, start, consumer)
+    axes.plot(
+        metres, _along(state, "pressure_kpa", way), color="#8a6d1d" if is_gas else RETURN, marker="o", markersize=3
+    )
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.annotate(needs, (0.98, 0.93), xycoords="axes fraction", ha="right", fontsize=7)
     _finish(axes, "pressure, kPa (absolute)", way, metres, legend=False)
 
 

@@ -46,16 +46,16 @@ def draw_sheet(networks: Sequence[Network], states: Mapping[str, xr.Dataset], ti
 
 def _draw(strip: SubFigure, network: Network, state: xr.Dataset) -> None:
     from service.pictures.grid import draw_grid
-    from service.pictures.profile import draw_gas, draw_pressures, draw_temperatures, worst_consumer
+    from service.pictures.profile import draw_pressures, draw_single, draw_temperatures, worst_consumer
 
     if isinstance(network, ElectricNetwork):
         strip.suptitle(f"{network.id}: losses {float(state['loss_kw']):.1f} kW", fontsize=9)
         draw_grid(strip.subplots(), network, state)
         return
     consumer = worst_consumer(network, state)
-    if isinstance(network, GasNetwork):
+    if isinstance(network, GasNetwork) or network.carrier == "water":
         strip.suptitle(f"{network.id}: to {consumer}, the lowest pressure", fontsize=9)
-        draw_gas(strip.subplots(), network, state, consumer)
+        draw_single(strip.subplots(), network, state, consumer)
         return
     lost = f"losses {float(state['loss_kw']):.0f} kW"
     strip.suptitle(f"{network.id}: to {consumer}, the least pressure difference; {lost}", fontsize=9)

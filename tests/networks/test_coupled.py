@@ -18,7 +18,7 @@ def test_a_linear_circle_closes_where_algebra_says(circles, seed):
     exact = np.linalg.solve(np.eye(2) - around, own[:, :, None])[:, :, 0]
     assert met.rounds <= 6  # two unknowns: Newton's pace, with a round to find out
     np.testing.assert_allclose(met.solved, exact, atol=1e-5)
-    assert (met.residual_kw <= TOLERANCE_KW).all()
+    assert (met.residual <= TOLERANCE_KW).all()
 
 
 def test_what_does_not_answer_back_takes_one_round():
@@ -32,6 +32,6 @@ def test_a_machine_that_trips_and_comes_back_is_told_and_leaves_its_neighbour_al
 
     met = settle(answer, np.zeros((2, 1)))
     assert met.rounds == ROUNDS_MAX
-    assert met.residual_kw[0] > 1
-    assert met.residual_kw[1] == 0
+    assert met.residual[0] > 1
+    assert met.residual[1] == 0
     assert met.solved[1, 0] == 30.0

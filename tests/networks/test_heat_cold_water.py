@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sample_networks import district
 
 from models.networks.cold import solve_cold
-from models.networks.data import Junction, Pump
+from models.networks.data import Junction, PressureSource, Pump, Regulator
 from models.networks.heat import solve_heat
 from models.networks.status import Status
 from models.networks.water import solve_water
@@ -170,3 +170,46 @@ def test_water_stands_lower_on_a_hill_and_flows_balance():
     drop = flow.pressure_kpa.sel(junction="plant") - flow.pressure_kpa.sel(junction="z")
     assert drop[0].item() == pytest.approx(999.7 * 9.80665 * 20 / 1e3, rel=1e-6)
     assert flow.plant_flow_kg_per_s[1].item() == pytest.approx(14.4 * 999.7 / 3600, rel=1e-9)
+
+
+def water(*rows: list[float], **changes):
+    network = district(carrier="water", supply_degc=10.0, **changes)
+    return network, solve_water(network, demand(*rows))
+
+
+def at(flow, junction: str) -> np.ndarray:
+    return flow.pressure_kpa.sel(junction=junction).to_numpy()
+
+
+def test_a_regulator_holds_the_pressure_behind_it_and_opens_when_there_is_too_little():
+    pipes = (*(p for p in district().pipes if p.id != "kx"),)
+    valve = Regulator(id="prv", from_junction="k", to_junction="x", outlet_pressure_kpa=450.0)
+    _, flow = water([5, 5, 5], [25, 20, 5], [25, 30, 10], pipes=pipes, regulators=(valve,))
+    assert (flow.status == Status.OK).all()
+    before, behind = at(flow, "k"), at(flow, "x")
+    np.testing.assert_allclose(behind, np.minimum(before, 450.0), atol=2e-3)
+    assert before[0] > 451 > 449 > before[2]
+
+
+def test_two_regulators_into_one_ring_agree_and_share_its_demand():
+    valves = (
+        Regulator(id="one", from_junction="k", to_junction="x", outlet_pressure_kpa=450.0),
+        Regulator(id="two", from_junction="y", to_junction="z", outlet_pressure_kpa=440.0),
+    )
+    pipes = (*(p for p in district(meshed=True).pipes if p.id not in ("kx", "yz")),)
+    _, flow = water([10, 5, 10], pipes=pipes, regulators=valves)
+    assert (flow.status == Status.OK).all()
+    assert at(flow, "x")[0] == pytest.approx(450.0, abs=2e-3)
+    assert at(flow, "z")[0] == pytest.approx(440.0, abs=2e-3)
+
+
+@given(st.lists(st.floats(0, 40), min_size=3, max_size=3), st.floats(680, 720))
+@settings(max_examples=15, deadline=None)
+def test_a_second_source_holds_its_pressure_and_feeds_what_the_plant_does_not(drawn, kpa):
+    main = PressureSource(junction="z", pressure_kpa=kpa)
+    network, flow = water(drawn, meshed=True, further_sources=(main,))
+    assert at(flow, "z")[0] == pytest.approx(kpa, abs=1e-6)
+    assert at(flow, "plant")[0] == pytest.approx(network.return_pressure_kpa + network.pump_lift_kpa)
+    fed = flow.source_flow_kg_per_s.sel(source="z").item() + flow.plant_flow_kg_per_s.item()
+    assert fed == pytest.approx(sum(drawn) * 999.7 / 3600, abs=1e-9)
+    assert flow.residual_kpa.item() < 1e-6

@@ -36,7 +36,8 @@ class LiveEstimator:
         self.measured = SiteMeasurements({}, {})
         """What the last estimate was made from."""
         self._gains = dict(gains or {})
-        self._pipes = {n.id: (c, n) for c, n in site.networks if isinstance(n, PipeNetwork)}
+        warmed = (Carrier.HEAT, site.networks.heat), (Carrier.COLD, site.networks.cold)
+        self._pipes = {n.id: (carrier, n) for carrier, networks in warmed for n in networks}
         self._plugs = {name: _plug(network) for name, (_, network) in self._pipes.items()}
         self._estimator = SiteEstimator(site, friction_known)
         self._last: SiteEstimate | None = None
