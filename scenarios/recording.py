@@ -64,6 +64,8 @@ class Recorder:
         Is told, with the instant, that the log cannot be written.
     billing
         The period whose peak the run is charged for; a replay has to know.
+    kept
+        How far back the log reaches; None keeps everything. What is older is dropped once an hour.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Recorder:
         start: datetime,
         trouble: Callable[[datetime, str], None],
         billing: Billing = Billing.MONTH,
+        kept: timedelta | None = None,
     ) -> None:
         self.log, self.site, self.watch, self._trouble, self.billing = log, site, watch, trouble, billing
+        self._kept = kept
         self._columns: tuple[Column, ...] | None = None
         self._remembered = start
         self._alarms: deque[AlarmChange] = deque()
@@ -124,6 +128,9 @@ class Recorder:
             self._remembered = at
             self._append(at, Kind.MEMORY, self._memory())
             self._append(at, Kind.COLUMNS, pack(list(columns)))
+            if self._kept is not None:
+                oldest = at - self._kept
+                self._guarded(at, lambda: self.log.forget(oldest))
 
     def _memory(self) -> bytes:
         verdict = self.watch.verdict
@@ -143,7 +150,7 @@ class Recorder:
         if self._guarded(at, self.log.commit):
             self._silent = False
 
-    def _guarded(self, at: datetime, work: Callable[[], None]) -> bool:
+    def _guarded(self, at: datetime, work: Callable[[], object]) -> bool:
         """Do something with the log and return whether it worked; what does not is told once until a turn is safe again."""
         try:
             work()

@@ -41,6 +41,7 @@ class Operation:
         addresses: Mapping[str, tuple[str, int]] | None = None,
         journal: Path | None = None,
         log: Path | None = None,
+        log_kept: timedelta | None = None,
         seed: int = 1,
         expects: Expects = Expects.NAIVE,
     ) -> None:
@@ -48,7 +49,7 @@ class Operation:
         self.failure: Exception | None = None
         self.stats: BridgeStats | None = None
         self._addresses, self._journal, self._log, self._seed = addresses, journal, log, seed
-        self._expects = expects
+        self._expects, self._log_kept = expects, log_kept
         self._thread = threading.Thread(target=self._run, name="operating loop", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -111,7 +112,8 @@ class Operation:
         forecaster, settings = await asyncio.to_thread(learning)
         sync = Synchroniser(site, initial=start_snapshot(site, clock.now()), billing_period=settings.billing_period)
         watch = Watch(site, sync, every=ESTIMATE_REAL if self.runtime.speed <= 1 else ESTIMATE_FAST)
-        with recorded(self.runtime, self._log, watch, history, billing_for(self.runtime)) as hear:
+        billing = billing_for(self.runtime)
+        with recorded(self.runtime, self._log, watch, history, billing, self._log_kept) as hear:
             bridge = Bridge(
                 site,
                 clock,

@@ -23,9 +23,14 @@ PAGE_KEPT = timedelta(days=2)
 
 @contextmanager
 def recorded(
-    runtime: Runtime, path: Path | None, watch: Watch, history: MeasuredHistory, billing: Billing
+    runtime: Runtime,
+    path: Path | None,
+    watch: Watch,
+    history: MeasuredHistory,
+    billing: Billing,
+    kept: timedelta | None = None,
 ) -> Iterator[Hearing]:
-    """Give who listens to a run; with a log, the run goes on from it and is written into it."""
+    """Give who listens to a run; with a log, the run goes on from it and is written into it, and what is older than ``kept`` leaves it."""
     if path is None:
         hear = Hearing(runtime.memory, history)
         watch.listener = hear.alarms.verdict
@@ -40,6 +45,7 @@ def recorded(
         runtime.clock.now(),
         lambda at, words: runtime.memory.take_fault(at, "log", words),
         billing,
+        kept,
     )
     hear = Recorded(runtime.memory, history, recorder)
     runtime.memory.alarm_listener = recorder.alarm

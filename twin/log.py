@@ -20,6 +20,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 1, 1, tzinfo=UTC)
 """Behind every record."""
 MICROSECOND = timedelta(microseconds=1)
+FORGET_AT_MOST = 20_000
+"""Records that are dropped at once: half a day of turns, in some tenths of a second."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS records_at ON records (at);
@@ -74,6 +76,10 @@ class RecordLog(Protocol):
 
     def last(self, kind: Kind, until: datetime) -> Record | None:
         """Return the newest record of a kind with ``at <= until``, None where there is none."""
+        ...
+
+    def forget(self, before: datetime) -> int:
+        """Drop what nobody needs to rebuild ``before`` and what came after it; gone for good with the next :meth:`commit`."""
         ...
 
 
@@ -139,6 +145,24 @@ class SqliteLog:
         query = "SELECT seq, at, kind, body FROM records WHERE kind = ? AND at <= ? ORDER BY at DESC, seq DESC LIMIT 1"
         row = self._db.execute(query, (kind.value, _micros(until))).fetchone()
         return None if row is None else Record(row[0], EPOCH + row[1] * MICROSECOND, Kind(row[2]), row[3])
+
+    def forget(self, before: datetime) -> int:
+        """Drop the records ahead of the last memory that is not behind ``before``, and return how many were dropped.
+
+        A window from ``before`` on is rebuilt as ever. No more than :data:`FORGET_AT_MOST` go at once, so that a turn does not wait for
+        a backlog; the file keeps its size and new records take the place.
+        """
+        memory = self.last(Kind.MEMORY, before)
+        if memory is None:
+            return 0
+        first = self._db.execute("SELECT MIN(seq) FROM records").fetchone()[0]
+        try:
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN")
+            until = min(memory.seq, first + FORGET_AT_MOST)
+            return self._db.execute("DELETE FROM records WHERE seq < ?", (until,)).rowcount
+        except sqlite3.Error as problem:
+            raise self._unwritable(problem) from None
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Return the first and the last instant on record, None for an empty log."""

@@ -195,8 +195,14 @@ class Play:
 
     def start_service(self):
         self.address, self.began = "", time.time()
-        records = ("--journal", str(self.folder / "journal.sqlite"), "--log", str(self.folder / "log.sqlite"))
-        command = [sys.executable, "-m", "service.cli", "serve", str(self.site), "--port", "0", *records]
+        records = {
+            "--journal": "journal.sqlite",
+            "--log": "log.sqlite",
+            "--store": "store.sqlite",
+            "--results": "results",
+        }
+        placed = [word for option, name in records.items() for word in (option, str(self.folder / name))]
+        command = [sys.executable, "-m", "service.cli", "serve", str(self.site), "--port", "0", "--local", *placed]
         self.heard_before = self.said.stat().st_size if self.said.exists() else 0
         with self.said.open("a") as out:
             self.service = subprocess.Popen(

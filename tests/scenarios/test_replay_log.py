@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from models.ports import Quality
 from models.site.file import load_site
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.day import Diary, JumpingClock, following, local_day, operate
+from scenarios.events import SnapshotTaken
 from scenarios.recording import Recorder
 from scenarios.rules import Rule
 from scenarios.sites import park_path
@@ -95,6 +97,39 @@ def test_a_window_in_the_middle_begins_at_the_last_memory_and_is_the_same(record
     start = START + timedelta(minutes=77)
     moments = list(replay(SqliteLog(path, read_only=True), PARK, start, start + timedelta(minutes=13)))
     assert [digest(m.snapshot) for m in moments] == seen[77:90]
+
+
+def test_what_is_forgotten_is_gone_and_the_rest_is_rebuilt_as_ever(recorded, tmp_path, monkeypatch):
+    path, _, seen, _ = recorded
+    short = Path(shutil.copy(path, tmp_path / "log.sqlite"))
+    log = SqliteLog(short)
+    assert log.forget(START - timedelta(days=1)) == 0
+    monkeypatch.setattr("twin.log.FORGET_AT_MOST", 100)
+    before = START + timedelta(minutes=77)
+    dropped = log.forget(before), log.forget(before)
+    log.commit()
+    while log.forget(before):
+        pass
+    log.close()
+    assert dropped == (100, 100)
+    kept = SqliteLog(short, read_only=True)
+    assert START + timedelta(minutes=55) < kept.span()[0] <= before
+    moments = list(replay(kept, PARK, before, PERIOD.end))
+    assert [digest(m.snapshot) for m in moments] == seen[77:]
+    assert memory_at_end(kept, PARK) == memory_at_end(SqliteLog(path, read_only=True), PARK)
+
+
+def test_a_log_reaches_as_far_back_as_it_shall(recorded, tmp_path):
+    path, _, _, watch = recorded
+    short = Path(shutil.copy(path, tmp_path / "log.sqlite"))
+    log = SqliteLog(short)
+    recorder = Recorder(log, PARK, watch, PERIOD.end, lambda at, words: pytest.fail(words), kept=timedelta(hours=1))
+    later = PERIOD.end + timedelta(hours=1)
+    last = list(replay(log, PARK, PERIOD.end - timedelta(minutes=1), PERIOD.end))[-1]
+    recorder(SnapshotTaken(later, replace(last.snapshot, at=later), last.readings))
+    recorder.close(later)
+    log.close()
+    assert SqliteLog(short, read_only=True).span()[0] >= PERIOD.end - timedelta(hours=1)
 
 
 def test_plans_receipts_and_alarms_come_back_as_they_were(recorded):
