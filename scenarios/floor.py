@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from models.components import GridConnection
-from models.dispatch import DispatchProblem, EndTerm, Plan
+from models.dispatch import DispatchProblem, EndTerm, Plan, PlanCheck
 from models.forecast.naive import Forecaster
+from models.forecast.netload import cautiously
 from models.horizon import HOUR, QUARTER, Horizon
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.costs import demand_price_per_kw
 from scenarios.guard import planned_peak_kw
-from scenarios.problem import Planner, demand_terms
+from scenarios.problem import Planner, demand_terms, losses_on
 
-FINE_UP_TO = timedelta(hours=24)
-"""A rest of the period up to this length is planned in quarter-hours, a longer one in hours."""
+FINE = timedelta(hours=24)
+"""The next day is planned in quarter-hours, in which peaks are counted, what is behind it in hours: their means hide some of a peak."""
 
 
 def period_floor_kw(
@@ -27,10 +28,12 @@ def period_floor_kw(
     *,
     peak_so_far_kw: float = 0.0,
     ends: Mapping[str, EndTerm] | None = None,
+    check: PlanCheck | None = None,
 ) -> float:
     """Return the peak import that the cheapest plan for the rest of the billing period makes, its yes-or-no decisions relaxed.
 
-    Refreshed daily, it keeps a rolling plan from defending a peak that tomorrow will break anyway.
+    Refreshed daily, it keeps a rolling plan from defending a peak that tomorrow will break anyway: a battery that was emptied for too low a
+    peak misses when the real one comes, so a forecaster that knows its errors is asked for its cautious word. Losses are those of the last replay.
     """
     horizon = rest_of(period, snapshot.at)
     if horizon is None or demand_price_per_kw(site, period) <= 0:
@@ -38,20 +41,22 @@ def period_floor_kw(
     problem = DispatchProblem(
         site=site,
         horizon=horizon,
-        forecast=forecaster.forecast(horizon),
+        forecast=cautiously(forecaster, horizon),
         initial=snapshot,
         demand=demand_terms(site, period, peak_so_far_kw, 0.0),
         ends=ends or {},
+        losses_kw=losses_on(check, horizon),
         integer_h=0.0,
     )
     return planned_peak_kw(import_by_step(site, planner.plan(problem)), period)
 
 
 def rest_of(period: BillingPeriod, at: datetime) -> Horizon | None:
-    """Return the rest of a billing period in equal steps, None when less than one step is left."""
-    step = QUARTER if period.end - at <= FINE_UP_TO else HOUR
-    count = (period.end - at) // step
-    return Horizon.uniform(at, at + count * step, step) if count >= 1 else None
+    """Return the rest of a billing period, a day in quarter-hours and the rest in hours; None when less than a quarter-hour is left."""
+    left = (period.end - at) // QUARTER
+    hours, odd = divmod(max(left - FINE // QUARTER, 0), HOUR // QUARTER)
+    quarters = min(left, FINE // QUARTER) + odd
+    return Horizon.quarters_then_hours(at, quarters=quarters, hours=hours) if left >= 1 else None
 
 
 def import_by_step(site: Site, plan: Plan) -> dict[datetime, float]:

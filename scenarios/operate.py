@@ -314,11 +314,19 @@ class OperatingLoop:
             return
         ends, planner = self.settings.horizons.ends.terms(self.site), self.floor_planner
         peak = snapshot.peak_import_kw or 0.0
-        course.floor_at = snapshot.at
+        # one that is found before anybody knows the losses is found again with the next plan
+        course.floor_at = None if self.checker is not None and course.check is None else snapshot.at
         try:
             course.floor_kw = await self.settings.in_background(
                 lambda: period_floor_kw(
-                    self.site, planner, self.forecaster, snapshot, period, peak_so_far_kw=peak, ends=ends
+                    self.site,
+                    planner,
+                    self.forecaster,
+                    snapshot,
+                    period,
+                    peak_so_far_kw=peak,
+                    ends=ends,
+                    check=course.check,
                 )
             )
         except (PlanningError, DataError) as problem:

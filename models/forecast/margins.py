@@ -1,13 +1,12 @@
 """What forecast errors ask of a plan: how far below the peak to stay, and when it has been overtaken."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 import numpy as np
 
-from models.carriers import Carrier
-from models.components import Consumer, FlexibleLoad, Pv, Wind
 from models.forecast.grid import Array
+from models.forecast.netload import import_weights
 from models.forecast.own import OwnForecaster
 from models.forecast.recent import signs
 from models.site import Site
@@ -18,22 +17,6 @@ LEFT_SHARE = 0.95
 """Errors larger than so many of the past ones are outside the band."""
 LEAST_KW = 20.0
 """Less than this is worth no new plan."""
-
-
-def import_weights(site: Site) -> dict[str, float]:
-    """Return by how many kW the import moves when a series moves by one of its units and nobody acts."""
-    found: dict[str, float] = {}
-
-    def add(parts: Iterable[tuple[str, float]]) -> None:
-        for name, weight in parts:
-            found[name] = found.get(name, 0.0) + weight
-
-    electric = (d for c in site.of_kind(Consumer) for d in c.demands if d.carrier is Carrier.ELECTRICITY)
-    add((d.profile, d.scale) for d in electric)
-    add((load.profile, load.scale) for load in site.of_kind(FlexibleLoad))
-    add((pv.profile, -pv.peak_kw) for pv in site.of_kind(Pv))
-    add((wind.profile, -wind.rated_kw) for wind in site.of_kind(Wind))
-    return found
 
 
 class NetBand:

@@ -1,7 +1,7 @@
 """The forecaster that a site learns by itself: chosen runners per series, the latest errors taken in, bands and joint paths."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from models.forecast.features import World, features, scales
 from models.forecast.forecast import Forecast
 from models.forecast.grid import PER_DAY, Array, Numbers, Quarters, covered, instant_of, number_of, read_quarters
 from models.forecast.naive import History
+from models.forecast.netload import import_weights
 from models.forecast.recent import LONG, signs
 from models.forecast.training import Trained, world_of
 from models.forecast.weather import WeatherService
@@ -32,6 +33,8 @@ LEARNED_AHEAD = 2 * PER_DAY
 REREAD = 8
 """Quarter-hours that are read again every time, and all of the last two days with every issue: meters report late and revise."""
 BAND = (0.1, 0.5, 0.9)
+CAUTIOUS = 0.8
+"""How sure a cautious forecast wants to be of each load, sun and wind; errors of many series add up to less than their sum."""
 NEVER_BELOW_ZERO_BUT = ("_degc", "_per_kwh")
 
 
@@ -51,6 +54,7 @@ class OwnForecaster:
 
     def __init__(self, site: Site, history: History, trained: Trained, service: WeatherService) -> None:
         self.site, self.history, self.trained, self.service = site, history, trained, service
+        self._weights = import_weights(site)
         self._table = Quarters(trained.names, 0, np.zeros((len(trained.names), 0)))
         self._base = np.zeros((len(trained.names), 0))
         self._base_first = self._last_first = 0
@@ -83,6 +87,14 @@ class OwnForecaster:
         coords = {"series": list(self.trained.names), "time": horizon.times, "quantile": list(levels)}
         labelled = xr.DataArray(means, coords, ("series", "time", "quantile"), "forecast")
         return Bands(self._labelled(horizon, numbers, values, "own"), labelled)
+
+    def cautious(self, horizon: Horizon) -> Forecast:
+        """Return a forecast with more load and less sun and wind than expected: each at its quantile :data:`CAUTIOUS`."""
+        found = self.bands(horizon, levels=(1.0 - CAUTIOUS, CAUTIOUS))
+        moves = np.array([[self._weights.get(n, 0.0)] for n in self.trained.names])
+        point, less, more = found.forecast.values.to_numpy(), *(found.values.to_numpy()[:, :, k] for k in (0, 1))
+        values = np.where(moves > 0, np.maximum(more, point), np.where(moves < 0, np.minimum(less, point), point))
+        return replace(found.forecast, values=found.forecast.values.copy(data=values), source="own, cautious")
 
     @property
     def known_until(self) -> datetime:

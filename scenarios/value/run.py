@@ -18,8 +18,9 @@ from models.actuals import Actuals
 from models.components import Battery, Chp, EvFleet, GridConnection, Store
 from models.dispatch import DispatchProblem, Plan
 from models.forecast import Forecast
-from models.forecast.margins import NetBand, import_weights
+from models.forecast.margins import NetBand
 from models.forecast.naive import Forecaster
+from models.forecast.netload import import_weights
 from models.forecast.own import OwnForecaster
 from models.horizon import QUARTER, Horizon, to_index
 from models.site import Site

@@ -20,6 +20,7 @@ from hil.emulators.deviations import deviated
 from models.actuals import Actuals
 from models.forecast import Forecast
 from models.forecast.naive import Forecaster, NaiveForecaster, PerfectForecaster
+from models.forecast.netload import cautiously
 from models.forecast.own import OwnForecaster
 from models.horizon import Horizon
 from models.site import Site
@@ -190,11 +191,17 @@ class Switched:
 
     def forecast(self, horizon: Horizon, present: Mapping[str, float] = MappingProxyType({})) -> Forecast:
         """Return the far forecast with the first step of the near one."""
-        near, far = (f.forecast(horizon, present) for f in (self.now, self.beyond))
+        return self._joined(*(f.forecast(horizon, present) for f in (self.now, self.beyond)))
+
+    def cautious(self, horizon: Horizon) -> Forecast:
+        """Return the same on the safe side of a peak, as far as its forecasters know how sure they are."""
+        return self._joined(*(cautiously(f, horizon) for f in (self.now, self.beyond)))
+
+    def _joined(self, near: Forecast, far: Forecast) -> Forecast:
         near_values = near.values.sel(series=far.values["series"])
         first = near_values.isel(time=slice(0, 1))
         values = xr.concat([first, far.values.isel(time=slice(1, None))], "time")
-        return Forecast(horizon.start, horizon, values, f"{near.source}, then {far.source}")
+        return replace(far, values=values, source=f"{near.source}, then {far.source}")
 
 
 def run_study(

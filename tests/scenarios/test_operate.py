@@ -273,7 +273,7 @@ def test_the_floor_is_the_peak_that_the_rest_of_the_period_needs():
     floor = period_floor_kw(PARK, planner, forecaster, snapshot, period)
     assert 2000.0 < floor < 6000.0
     assert len(rest_of(period, period.start)) == 96
-    assert len(rest_of(BillingPeriod(period.start, period.start + timedelta(days=30)), period.start)) == 720
+    assert len(rest_of(BillingPeriod(period.start, period.start + timedelta(days=30)), period.start)) == 96 + 29 * 24
     assert rest_of(period, period.end - timedelta(minutes=5)) is None
 
 
