@@ -123,11 +123,13 @@ def _declare_balance(book: Book, carrier: Carrier) -> None:
     gaps = [lacking]
     if draws:
         gaps.append(f.column(name, "unserved_kw", upper=lambda t: sum(d[t] for d in draws)))
+    # everything on the left: of two expressions Pyomo may swap the sides, and a price is read from this row with its sign
     f.row(
         name,
         "balance",
         lambda t: (
-            sum(book.at(x, t) for x in feeds) + sum(g[t] for g in gaps) - spare[t] == loss[t] + sum(d[t] for d in draws)
+            sum(book.at(x, t) for x in feeds) + sum(g[t] for g in gaps) - spare[t] - loss[t] - sum(d[t] for d in draws)
+            == 0.0
         ),
     )
     # the network's own gaps are dearer, so that demand goes unmet before losses do and nothing is made to be spared

@@ -27,9 +27,25 @@ from tests.optimizers.problems import (
     site_of,
 )
 
+PUMP = {
+    "id": "pump", "kind": "heat_pump", "ports": ["electricity", "heat"], "heat_max_kw": 300, "cop_rated": 3.0,
+    "rated_air_degc": 7, "supply_degc": 60, "air_profile": "air_degc",
+}  # fmt: skip
+
 
 def power(plan, asset, carrier="electricity"):
     return plan.power_kw.sel(asset=asset, carrier=carrier).values
+
+
+def test_prices_of_all_carriers_are_what_one_more_kwh_costs(dispatcher):
+    site = site_of([grid(), PUMP, consumer("electricity"), consumer("heat", name="hall")])
+    asked = {"mill_electricity_kw": [100] * 3, "hall_heat_kw": [90] * 3, "air_degc": [7] * 3}
+    plan = dispatcher.dispatch(problem_of(site, hours(3), asked))
+    assert plan.price_per_kwh.sel(carrier="electricity").values == pytest.approx([0.3] * 3)
+    assert plan.price_per_kwh.sel(carrier="heat").values == pytest.approx([0.1] * 3)
+    for name, price in (("mill_electricity_kw", 0.3), ("hall_heat_kw", 0.1)):
+        more = dispatcher.dispatch(problem_of(site, hours(3), asked | {name: np.add(asked[name], [0, 1, 0])}))
+        assert more.total_cost - plan.total_cost == pytest.approx(price)
 
 
 def test_demand_is_bought_at_the_tariff(dispatcher):
