@@ -2,13 +2,19 @@
 
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Iterable
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.registry import Bench, case
 from benchmarks.rows import Row, ratio_at_most, value_at_most
+
+if TYPE_CHECKING:
+    from models.networks.data import PipeNetwork
+    from twin.estimate.problem import Sensor
 
 PACKAGES = ("pandapower", "numpy", "scipy")
 
@@ -66,6 +72,7 @@ def grid(bench: Bench) -> Iterable[Row]:
 
     from twin.estimate.wls import solve_wls
 
+    warnings.filterwarnings("ignore", module="pandapower")  # hundreds of lines about its own tables
     rows, z, net, empty = _grid_measurements()
     used = np.isfinite(z)
     first = solve_wls(rows, z, used)
@@ -110,3 +117,36 @@ def site(bench: Bench) -> Iterable[Row]:
     before = estimator.estimate(measured)
     found = [_median_ms(lambda: estimator.estimate(measured, before), 5) for _ in range(bench.repeats)]
     yield bench.figure(statistics.median(found), "ms", target=value_at_most(10.0))
+
+
+@case("networks", "estimate of the heat town", size=1, packages=PACKAGES)
+def town(bench: Bench) -> Iterable[Row]:
+    """Time one estimate of pandapipes' heat net of a town with its bad-data test, warm: 44 consumers, 92 states, 138 rows."""
+    from benchmarks.networks_pipes import HEAT_W, RETURN_DEGC
+    from benchmarks.peers import Peer
+    from benchmarks.pipe_nets import heat_network
+    from twin.estimate.cleaning import estimate
+    from twin.estimate.pipelaw import heat_rows
+
+    with Peer("pipes") as peer:
+        network = heat_network(peer.ask("heat_net", heat_w=HEAT_W)["result"], RETURN_DEGC)
+        flows = peer.ask("heat_solve", shares=[1.0])["result"]["held_kg_per_s"]
+    rows = replace(heat_rows(network), sensors=tuple(_town_sensors(network)))
+    x = rows.start()
+    x[: len(flows)] = flows
+    sigma = np.array([s.sigma for s in rows.sensors])
+    z = rows.measured(x).value + np.random.default_rng(1).normal(size=len(sigma)) * sigma
+    first = estimate(rows, z)
+    found = [_median_ms(lambda: estimate(rows, z, first.fit.x), 9) for _ in range(bench.repeats)]
+    yield bench.figure(statistics.median(found), "ms", target=value_at_most(4.0))
+
+
+def _town_sensors(network: "PipeNetwork") -> Iterable["Sensor"]:
+    """Yield a heat meter at every consumer, a metered plant, and the belief in the pipes' heat loss."""
+    from twin.estimate.problem import Origin, Sensor
+
+    per_consumer = {"flow_kg_per_s": 0.002, "supply_degc": 0.35, "delta_k": 0.15}
+    at_plant = {"flow_kg_per_s": 0.05, "supply_degc": 0.15, "delta_k": 0.1, "supply_kpa": 2.5, "return_kpa": 2.5}
+    yield from (Sensor(c, q, sigma) for q, sigma in per_consumer.items() for c in network.consumers)
+    yield from (Sensor(network.plant_junction, q, sigma) for q, sigma in at_plant.items())
+    yield Sensor(network.id, "loss_factor", 0.15, Origin.BELIEF)
