@@ -1,7 +1,8 @@
 """The web application around one running site: interface, console, documentation, one set of headers."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,10 +19,12 @@ from service.api.operations.endpoints import router as operations
 from service.api.people.endpoints import router as people
 from service.api.people.session import doors
 from service.api.people.session import router as session
+from service.api.schedules.endpoints import router as schedules
 from service.backing import Backing
 from service.console.endpoints import router as console
 from service.console.login import router as login
 from service.runtime import Runtime
+from service.schedules.keeping import Keeping
 from service.version import VERSION
 
 POLICY = "; ".join(
@@ -66,7 +69,7 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(SafeHeaders)
     problems.install(app)
-    for router in (doors, session, people, monitoring):
+    for router in (doors, session, people, monitoring, schedules):
         app.include_router(router)
     app.include_router(operations)
     app.include_router(alarms)
@@ -79,8 +82,12 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
 
 @asynccontextmanager
 async def lasting(app: FastAPI) -> AsyncIterator[None]:
-    """Close the store when the service ends."""
+    """Keep what the site does while the service runs; close the store when it ends."""
+    keeping = asyncio.create_task(Keeping(app.state.runtime, app.state.backing).run(), name="keeping")
     yield
+    keeping.cancel()
+    with suppress(asyncio.CancelledError):
+        await keeping
     await app.state.backing.store.close()
 
 

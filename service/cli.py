@@ -1,7 +1,7 @@
 """The command line: what to do in which words; the work is imported only when a command runs."""
 
 import os
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -360,6 +360,10 @@ def serve(
         ".jouletwin/journal.sqlite"
     ),
     log: Annotated[Path, typer.Option(metavar="FILE", help="what the site does, for replay and the next start")] = LOG,
+    keep_days: Annotated[
+        float,
+        typer.Option("--keep-days", min=9, metavar="D", help="how far back the log reaches; older turns leave it"),
+    ] = 30.0,
     seconds: Seconds = None,
     forecast: Expected = "naive",
     mode: Annotated[
@@ -389,11 +393,25 @@ def serve(
         port=port,
         journal=journal,
         log=log,
+        log_kept=timedelta(days=keep_days),
         seconds=seconds,
         expects=forecast,
         mode=Mode(mode),
         doors=doors,
     )
+
+
+@app.command()
+def worker(
+    store: Address = STORE,
+    results: Results = RESULTS,
+    memory: Annotated[float, typer.Option(min=256, metavar="MB", help="a job that takes more is ended")] = 6000.0,
+    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
+) -> None:
+    """Work on the jobs of a store; serve starts one by itself, further ones may run on other machines."""
+    from service.commands.worker import work
+
+    work(store, results, resident_most_mb=memory, until_stdin_closes=until_stdin_closes)
 
 
 @app.command()

@@ -60,10 +60,13 @@ def run_demo(settings: DemoSettings) -> None:
                 seed=settings.seed,
                 expects=settings.expects,
             )
-            backing, _ = opened(Doors(records / "store.sqlite", records / "results", local=True))
+            doors = Doors(records / "store.sqlite", records / "results", local=True)
+            backing, _ = opened(doors)
+            crew = doors.crew()
             web = Web(create_app(runtime, backing), runtime, socket)
             try:
                 web.start()
+                crew.start()
                 operation.start()
                 console.print(announcement(site, plant, web.address, settings.speed))
                 if (typed := typed_here()) is not None:
@@ -71,6 +74,7 @@ def run_demo(settings: DemoSettings) -> None:
                 watch(runtime, operation, stop, settings.seconds)
             finally:
                 operation.stop()
+                crew.stop()
                 web.stop()
     console.print(farewell(runtime, operation))
     if settings.port:

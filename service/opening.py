@@ -8,6 +8,7 @@ from pathlib import Path
 from models.errors import SetupError
 from service.auth.doors import ensure_tenant, setup_secret
 from service.backing import Backing
+from service.jobs.crew import Crew
 from service.store.engine import Store, store_url
 from service.store.migrate import upgrade
 
@@ -20,6 +21,10 @@ class Doors:
     results: Path
     local: bool = False
     four_eyes: bool | None = None
+
+    def crew(self) -> Crew:
+        """Return the worker beside the service, not yet started."""
+        return Crew(str(self.store), self.results)
 
 
 def opened(doors: Doors) -> tuple[Backing, str | None]:

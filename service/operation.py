@@ -11,12 +11,14 @@ from hil.bridge import Bridge, BridgeStats, Mode
 from models.actuals import Actuals
 from models.forecast.measured import MeasuredHistory
 from models.ports import Command, Receipt
-from scenarios.operate import LoopSettings, OperatingLoop
+from scenarios.loop_settings import LoopSettings
+from scenarios.operate import OperatingLoop
 from scenarios.planners import balances_of, planner_for
 from scenarios.recording import Billing, period_finder
 from service.forecasting import Expects, forecasting, learning_beside
 from service.recorded import recorded
 from service.runtime import PlantKind, Runtime
+from service.schedules.carrying import Carrier, carrying
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
 from twin.verify import Verifier
@@ -138,7 +140,7 @@ class Operation:
                         listener=hear.loop,
                         settings=settings,
                     )
-                    async with learning_beside(forecaster, self.runtime):
+                    async with learning_beside(forecaster, self.runtime), carrying(Carrier(self.runtime, bridge)):
                         await loop.run()
             finally:
                 self.stats = bridge.stats

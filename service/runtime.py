@@ -9,8 +9,8 @@ from typing import Protocol
 from hil.bridge import Mode
 from models.ports import Clock, Command, Receipt
 from models.site import Site
-from service.jobs.jobs import Jobs
 from service.memory import Memory
+from service.schedules.orders import Orders
 
 
 class PlantKind(StrEnum):
@@ -57,8 +57,8 @@ class Runtime:
     mode: Mode = Mode.AUTO
     """How far the bridge may go."""
     desk: Desk = field(default_factory=EmptyDesk)
-    jobs: Jobs = field(default_factory=Jobs)
-    """Studies asked for over the interface."""
+    orders: Orders = field(default_factory=Orders)
+    """What applied schedules order."""
     closing: bool = field(default=False)
     """Set when the service is about to end, so that open streams end too."""
     started_at: datetime = field(init=False)

@@ -68,5 +68,4 @@ class Web:
         self._server.should_exit = True
         if self._thread.ident is not None:
             self._thread.join(STOP_S)
-        self._runtime.jobs.stop()
         self._socket.close()

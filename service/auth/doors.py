@@ -40,7 +40,7 @@ class Entry:
 
 async def by_key(store: Store, secret: str) -> Principal | None:
     """Return whose key this is, None for one that is unknown, expired or revoked."""
-    async with store.everywhere() as session:
+    async with store.everywhere(reading=True) as session:
         key = await session.scalar(select(ApiKey).where(ApiKey.secret_hash == hash_of(secret)))
     if key is None or key.revoked_at is not None or _over(key.expires_at, store.clock.now()):
         return None
@@ -49,7 +49,7 @@ async def by_key(store: Store, secret: str) -> Principal | None:
 
 async def by_session(store: Store, secret: str) -> Principal | None:
     """Return who is logged in with this secret, None for a session that is unknown, over or ended."""
-    async with store.everywhere() as session:
+    async with store.everywhere(reading=True) as session:
         together = select(LoginSession, User).join(User, User.id == LoginSession.user_id)
         found = (await session.execute(together.where(LoginSession.secret_hash == hash_of(secret)))).first()
     if found is None:
@@ -72,7 +72,7 @@ async def log_in(store: Store, passwords: Passwords, name: str, password: str, c
     NotLetInError
         Otherwise, without telling why; after five times the account is locked for a quarter of an hour.
     """
-    async with store.everywhere() as session:
+    async with store.everywhere(reading=True) as session:
         found = await session.scalar(select(User).where(User.name == name))
     fits = await passwords.fits(None if found is None else found.password_hash, password)
     if found is None:

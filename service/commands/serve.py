@@ -1,5 +1,6 @@
 """``serve``: the loop on the devices that the site file names, with interface and page."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from hil.bridge import Mode
@@ -31,6 +32,7 @@ def serve(
     port: int,
     journal: Path,
     log: Path,
+    log_kept: timedelta,
     seconds: float | None,
     expects: str,
     mode: Mode,
@@ -45,12 +47,14 @@ def serve(
     writable_folder(journal.parent, "--journal")
     writable_folder(log.parent, "--log")
     runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES, mode=mode)
-    operation = Operation(runtime, journal=journal, log=log, expects=Expects(expects))
+    operation = Operation(runtime, journal=journal, log=log, log_kept=log_kept, expects=Expects(expects))
     backing, secret = opened(doors)
     web = Web(create_app(runtime, backing), runtime, socket)
+    crew = doors.crew()
     with until_interrupted() as stop:
         try:
             web.start()
+            crew.start()
             operation.start()
             console.print(
                 f"[bold]{site.title}[/]: {len(site.devices)} devices. Open [bold green]{web.address}[/]. Ctrl-C ends."
@@ -63,6 +67,7 @@ def serve(
             watch(runtime, operation, stop, seconds)
         finally:
             operation.stop()
+            crew.stop()
             web.stop()
 
 

@@ -1,15 +1,13 @@
-"""A job and where jobs are kept."""
+"""A job: what was asked for, how far it is, and how it ended."""
 
-import shutil
-import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Self
 
-from models.findings import Finding
+from models.findings import Finding, Severity
+from service.store.work import JobRow
 
 
 class JobState(StrEnum):
@@ -30,94 +28,36 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One study that was asked for; ``share`` (0..1) is None while nobody can know how much is left."""
+    """One study that was asked for; ``share`` (0..1) is None while nobody can know how much is left.
 
-    id: str
-    kind: str
-    created_at: datetime
-    state: JobState = JobState.QUEUED
-    share: float | None = 0.0
-    words: str = "waits for its turn"
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    findings: tuple[Finding, ...] = ()
-
-
-class JobRegister(Protocol):
-    """Where jobs and their results are kept."""
-
-    def add(self, job: Job) -> Path:
-        """Keep a new job and return the empty folder of its results."""
-
-    def get(self, job_id: str) -> Job | None:
-        """Return a job, None where none of that name is kept."""
-
-    def change(self, job_id: str, **fields: Any) -> Job:
-        """Change a job and return it; a final job stays as it is."""
-
-    def newest_first(self) -> list[Job]:
-        """Return every job that is kept."""
-
-    def folder(self, job_id: str) -> Path:
-        """Return the folder of a job's results."""
-
-    def close(self) -> None:
-        """Let go of everything that does not outlive the service."""
-
-
-class PassingRegister:
-    """Jobs of one run of the service: states in memory, results in a folder that leaves with it.
-
-    Of ended jobs the newest ``kept`` stay.
+    ``version`` rises with every change; ``fence`` is the number of the attempt that counts.
     """
 
-    def __init__(self, kept: int = 50) -> None:
-        self._kept = kept
-        self._lock = threading.Lock()
-        self._jobs: dict[str, Job] = {}
-        self._place: TemporaryDirectory[str] | None = None
+    id: str
+    tenant_id: str
+    kind: str
+    asked_by: str
+    created_at: datetime
+    state: JobState
+    share: float | None
+    words: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    findings: tuple[Finding, ...]
+    limit_s: float
+    fence: int
+    version: int
 
-    def add(self, job: Job) -> Path:
-        """Keep a new job and return the empty folder of its results."""
-        with self._lock:
-            if self._place is None:
-                self._place = TemporaryDirectory(prefix="jouletwin-jobs-", ignore_cleanup_errors=True)
-            self._jobs[job.id] = job
-            ended = [j.id for j in self._jobs.values() if j.state.final]
-            for old in ended[: max(len(ended) - self._kept, 0)]:
-                del self._jobs[old]
-                shutil.rmtree(Path(self._place.name) / old, ignore_errors=True)
-            folder = Path(self._place.name) / job.id
-            folder.mkdir()
-            return folder
+    @classmethod
+    def of(cls, row: JobRow) -> Self:
+        """Return a job as the store has it."""
+        same = ("id", "tenant_id", "kind", "asked_by", "created_at", "share", "words", "started_at", "ended_at")
+        numbers = ("limit_s", "fence", "version")
+        findings = tuple(Finding(Severity(s), place, words) for s, place, words in row.findings)
+        return cls(
+            state=JobState(row.state), findings=findings, **{name: getattr(row, name) for name in (*same, *numbers)}
+        )
 
-    def get(self, job_id: str) -> Job | None:
-        """Return a job, None where none of that name is kept."""
-        with self._lock:
-            return self._jobs.get(job_id)
-
-    def change(self, job_id: str, **fields: Any) -> Job:
-        """Change a job and return it; a final job stays as it is."""
-        with self._lock:
-            job = self._jobs[job_id]
-            if not job.state.final:
-                job = self._jobs[job_id] = replace(job, **fields)
-            return job
-
-    def newest_first(self) -> list[Job]:
-        """Return every job that is kept."""
-        with self._lock:
-            return list(self._jobs.values())[::-1]
-
-    def folder(self, job_id: str) -> Path:
-        """Return the folder of a job's results."""
-        assert self._place is not None  # noqa: S101 # made with the first job
-        return Path(self._place.name) / job_id
-
-    def close(self) -> None:
-        """Remove all results."""
-        with self._lock:
-            if self._place is not None:
-                self._place.cleanup()
-                self._place = None
-            self._jobs.clear()
+    def folder(self, results: Path) -> Path:
+        """Return where the attempt that counts has its results; each attempt has a folder of its own."""
+        return results / self.id / str(self.fence)

@@ -23,9 +23,14 @@ Day = Annotated[date, Field(description="local day of the site's profile year")]
 At = Annotated[AwareDatetime, Field(description="instant, with zone")]
 
 
-class _Asked(BaseModel):
+class _Ordered(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    urgent: bool = Field(False, description="before every study that is not; for those who operate")
+    limit_s: Annotated[float, Ge(1), Le(86400), Field(description="s of work after which it is ended")] = 7200.0
+
+
+class _Asked(_Ordered):
     site: Literal["running", "park", "works"] = Field(
         "running", description="the site that runs here, or a shipped one"
     )
@@ -112,10 +117,8 @@ class ParetoJob(_Asked):
     deadline_s: Deadline = 600.0
 
 
-class ScenarioJob(BaseModel):
+class ScenarioJob(_Ordered):
     """A what-if case beside its base; the case names its site."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["scenario"]
     case: str | dict[str, Any] = Field(description="a shipped case's name, or a case document (jouletwin-case/1)")

@@ -1,4 +1,4 @@
-"""The work behind every kind of job, in a process of its own: ``python -m service.jobs.work FOLDER``."""
+"""The work behind every kind of job, in a process of its own that waits for the job's folder: ``python -m service.jobs.work``."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,8 @@ from models.errors import DataError, JouletwinError, PlanningError
 from models.site import Site
 from service.commands.screen import gap_words
 from service.emulation import heed
-from service.jobs.child import OUTCOME
-from service.jobs.jobs import ORDER
+from service.jobs.child import OUTCOME, SAID
+from service.jobs.queue import ORDER
 from service.jobs.requests import (
     DispatchJob,
     EstimateJob,
@@ -198,20 +199,32 @@ def outcome(request: Request, site: Site, folder: Path, tell: Tell) -> dict[str,
         return {"done": False, "words": str(fault), "findings": findings}
 
 
-def main(folder: Path) -> None:
-    """Work on the order in a folder; progress goes out as lines of JSON, everything else that is printed to the error stream."""
+def warm_up() -> None:
+    """Load what most jobs need, before anybody waits for it."""
+    for name in ("scenarios.checked", "service.commands.dispatch", "service.commands.plan_files"):
+        import_module(name)
+
+
+def main() -> None:
+    """Wait for a job's folder and work on it; progress goes out as lines of JSON, everything else that is printed into a file."""
     os.nice(NICENESS)
-    heed(sys.stdin, lambda _: None, lambda: os.killpg(0, signal.SIGKILL))  # the service has ended
-    with os.fdopen(os.dup(1), "w", buffering=1) as lines:
-        os.dup2(2, 1)  # what a library prints is no progress
+    warm_up()
+    line = sys.stdin.readline().strip()
+    if not line:
+        return  # nobody needs it any more
+    folder = Path(line)
+    heed(sys.stdin, lambda _: None, lambda: os.killpg(0, signal.SIGKILL))  # the worker has ended
+    with os.fdopen(os.dup(1), "w", buffering=1) as lines, (folder / SAID).open("w") as said:
+        os.dup2(said.fileno(), 1)  # what a library prints is no progress
+        os.dup2(said.fileno(), 2)
 
         def tell(share: float | None, words: str) -> None:
             print(json.dumps([share, words]), file=lines, flush=True)
 
-        request, site = pickle.loads((folder / ORDER).read_bytes())  # noqa: S301 # the service wrote it, in its own folder
+        request, site = pickle.loads((folder.parent / ORDER).read_bytes())  # noqa: S301 # the service wrote it, in its own folder
         found = outcome(request, site, folder, tell)
     (folder / OUTCOME).write_text(json.dumps(found), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

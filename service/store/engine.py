@@ -124,9 +124,9 @@ class Store:
             yield session
 
     @asynccontextmanager
-    async def everywhere(self) -> AsyncIterator[AsyncSession]:
+    async def everywhere(self, *, reading: bool = False) -> AsyncIterator[AsyncSession]:
         """Give a transaction of the service itself: finding who a secret belongs to, and the queue of jobs of all tenants."""
-        async with self._session(self.engine, EVERY_TENANT) as session:
+        async with self._session(self._reading if reading else self.engine, EVERY_TENANT) as session:
             yield session
 
     @asynccontextmanager

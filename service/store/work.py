@@ -30,3 +30,5 @@ class JobRow(Owned, Edited, Base):
     lease_until: Mapped[datetime | None] = mapped_column(Instant)
     worker: Mapped[str] = mapped_column(String(NAME_LENGTH), default="")
     fence: Mapped[int] = mapped_column(Integer, default=0)
+    losses: Mapped[int] = mapped_column(Integer, default=0)
+    """How often its worker was lost."""

@@ -200,6 +200,19 @@ def engines(tmp_path_factory):
 
 
 @pytest.fixture(params=ENGINES)
-def store_at(request, engines):
+def engine(request):
+    """What a store stands on."""
+    return request.param
+
+
+@pytest.fixture
+def store_at(engine, engines):
     """Where a fresh store is, on either engine."""
-    return engines[request.param].fresh()
+    return engines[engine].fresh()
+
+
+@pytest.fixture
+def inhabited(engine, engines):
+    """Where a fresh store is in which two tenants live, and who lives there."""
+    place, town = engines.town(engine)
+    return engines[engine].fresh(place), town

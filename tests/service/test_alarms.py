@@ -9,8 +9,8 @@ from models.findings import warning
 from models.ports import Quality, Reading
 from scenarios.events import Fault, PlantTracked, SnapshotTaken
 from service.hearing import Hearing
+from tests.service.apps import here, local_app
 from tests.service.conftest import NOON
-from tests.service.stores import here, local_app
 from twin.alarms import AlarmState, Priority
 from twin.watch import Verdict
 

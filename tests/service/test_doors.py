@@ -12,8 +12,8 @@ from service.auth.roles import MAY, Deed, Role
 from service.auth.secrets import STEP_S, totp
 from service.opening import require_loopback
 from service.store.engine import Store
-from tests.service.people import FOREIGN, PASSWORD, QUICK, bearer, guarded_app, town_of
-from tests.service.stores import here
+from tests.service.apps import here
+from tests.service.people import FOREIGN, PASSWORD, QUICK, bearer, guarded_app
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +22,18 @@ def quick_hashes(monkeypatch):
 
 
 @pytest.fixture
-def app(running, store_at, tmp_path):
-    return guarded_app(running, store_at, tmp_path)
+def store_at(inhabited):
+    return inhabited[0]
 
 
 @pytest.fixture
-def town(store_at):
-    return town_of(store_at)
+def town(inhabited):
+    return inhabited[1]
+
+
+@pytest.fixture
+def app(running, store_at, tmp_path):
+    return guarded_app(running, store_at, tmp_path)
 
 
 class Later:
@@ -137,7 +142,10 @@ def test_codes_are_those_of_the_standard():
     assert [totp(secret, s // 30) for s in (59, 1111111109, 20000000000)] == ["287082", "081804", "353130"]
 
 
-def test_the_first_person_comes_in_once_with_a_secret_that_was_printed(app, store_at):
+def test_the_first_person_comes_in_once_with_a_secret_that_was_printed(running, engines, engine, tmp_path):
+    store_at = engines[engine].fresh()
+    app = guarded_app(running, store_at, tmp_path)
+
     async def told():
         store = Store(store_at)
         await ensure_tenant(store)

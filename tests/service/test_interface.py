@@ -10,7 +10,7 @@ import pytest
 from service.api.monitoring.endpoints import events
 from service.app import HEADERS
 from service.console.words import LANGUAGES, TABLE, language_of
-from tests.service.stores import here, local_app
+from tests.service.apps import here, local_app
 
 
 def ask(runtime, method, path, **more):

@@ -1,31 +1,80 @@
-"""Studies as jobs: results, order, cancel, death, and every finding of a bad document."""
+"""Studies as jobs: results, order, cancel, death, limits, and every finding of a bad document; the queue on both engines."""
 
+import asyncio
 import contextlib
 import io
 import os
 import signal
+import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from fastapi.testclient import TestClient
 
-from service.app import create_app
+from service.auth.doors import HOME
+from service.auth.roles import Principal, Role
+from service.jobs import queue
+from service.jobs.crew import Crew
 from service.jobs.job import JobState
+from service.jobs.requests import DispatchJob
+from service.jobs.worker import Worker
+from service.store.engine import Store
+from tests.service.apps import here, local_app
+from tests.service.stores import with_tenants
 
 DISPATCH = {"kind": "dispatch", "day": "2015-07-15"}
 FLOW = {"kind": "flow", "at": "2015-07-15T12:00:00+08:00"}
+ANN = Principal(HOME, "ann", frozenset({Role.PLANNER}))
+
+
+class WorkerThread:
+    """A worker beside the test, with a loop and a connection of its own."""
+
+    def __init__(self, url, results, **more):
+        self.url, self.results, self.more = url, results, more
+        self.worker, self.ready = None, threading.Event()
+        self.thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    async def _run(self):
+        store = Store(self.url)
+        self.worker = Worker(store, self.results, **self.more)
+        self.loop = asyncio.get_running_loop()
+        self.ready.set()
+        await self.worker.run()
+        await store.close()
+
+    def __enter__(self):
+        self.thread.start()
+        self.ready.wait()
+        return self
+
+    def __exit__(self, *_):
+        self.loop.call_soon_threadsafe(self.worker.stop)
+        self.thread.join(10)
 
 
 @pytest.fixture
-def page(quiet):
-    yield TestClient(create_app(quiet))
-    quiet.jobs.stop()
+def app(quiet):
+    return local_app(quiet)
 
 
-def asked(page, body):
-    answer = page.post("/api/v1/jobs", json=body)
+@pytest.fixture
+def page(app):
+    with here(app) as http:
+        yield http
+
+
+@pytest.fixture
+def at_work(app):
+    backing = app.state.backing
+    with WorkerThread(backing.store.url, backing.results) as beside:
+        yield beside
+
+
+def asked(page, body, **headers):
+    answer = page.post("/api/v1/jobs", json=body, headers=headers)
     assert answer.status_code == 202, answer.text
     assert answer.headers["location"] == f"/api/v1/jobs/{answer.json()['id']}"
     return answer.headers["location"]
@@ -40,6 +89,12 @@ def until(page, place, *states, seconds=60.0):
     return job
 
 
+def process_of(worker, page, place):
+    """The process that works on a job."""
+    until(page, place, "running")
+    return worker.worker.running[place.rpartition("/")[2]]
+
+
 def living(group):
     """The processes of a group that still do something; one that is dead and not yet collected does not."""
     found = []
@@ -51,7 +106,7 @@ def living(group):
     return found
 
 
-def test_jobs_come_to_their_results_in_the_order_asked(page):
+def test_jobs_come_to_their_results_in_the_order_asked(page, at_work):
     first, second = asked(page, FLOW), asked(page, DISPATCH)
     assert page.get(f"{second}/result").status_code == 409
     flow, dispatch = until(page, first, "done"), until(page, second, "done")
@@ -70,12 +125,14 @@ def test_jobs_come_to_their_results_in_the_order_asked(page):
     assert [j["kind"] for j in page.get("/api/v1/jobs").json()["items"]] == ["dispatch", "flow"]
     newest = page.get("/api/v1/jobs?limit=1").json()
     assert page.get(f"/api/v1/jobs?limit=1&before={newest['next']}").json()["items"][0]["kind"] == "flow"
-    told = page.get(f"{second}/events").text
-    assert told.count("event: job") == 1
-    assert '"state":"done"' in told.replace(" ", "")
+    told = page.get(f"{second}/events")
+    assert told.text.count("event: job") == 1
+    assert '"state":"done"' in told.text.replace(" ", "")
+    version = page.get(second).headers["etag"].strip('"')
+    assert page.get(f"{second}/events", headers={"Last-Event-ID": version}).text.count("event: job") == 0
 
 
-def test_a_job_is_cancelled_inside_its_search_and_the_next_one_runs(page, quiet):
+def test_a_job_is_cancelled_inside_its_search_and_the_next_one_runs(page, at_work):
     running, waiting, last = asked(page, DISPATCH), asked(page, DISPATCH), asked(page, FLOW)
     end = time.monotonic() + 60
     while "apart" not in page.get(running).json()["words"] and "found yet" not in page.get(running).json()["words"]:
@@ -84,29 +141,74 @@ def test_a_job_is_cancelled_inside_its_search_and_the_next_one_runs(page, quiet)
         time.sleep(0.01)
     assert page.delete(waiting).json()["state"] == "cancelled"
     assert page.delete(waiting).status_code == 200
-    group = quiet.jobs._running[1]._process.pid
+    group = process_of(at_work, page, running).pid
     began = time.monotonic()
     assert page.delete(running).json()["state"] == "cancelled"
-    assert time.monotonic() - began < 1.0
     while living(group):
         assert time.monotonic() - began < 1.0
+        time.sleep(0.01)
     until(page, last, "done")
     assert page.delete(last).status_code == 409
     assert page.get(waiting).json()["started_at"] is None
 
 
-def test_a_job_whose_process_is_killed_says_so(page, quiet):
+def test_a_job_whose_process_is_killed_says_so(page, at_work):
     place = asked(page, DISPATCH)
-    until(page, place, "running")
-    os.kill(quiet.jobs._running[1]._process.pid, signal.SIGKILL)
+    os.kill(process_of(at_work, page, place).pid, signal.SIGKILL)
     job = until(page, place, "died")
     assert "was ended by SIGKILL" in job["words"]
     assert page.get(f"{place}/result").status_code == 409
 
 
-def test_a_job_that_cannot_be_done_fails_with_words(page):
+def test_a_job_that_cannot_be_done_fails_with_words(page, at_work):
     place = asked(page, {"kind": "explain", "day": "2015-07-15", "at": "2016-01-01T00:00:00Z"})
     assert "outside the day" in until(page, place, "failed")["words"]
+
+
+def test_a_job_ends_at_its_limits(page, app):
+    backing = app.state.backing
+    with WorkerThread(backing.store.url, backing.results, resident_most_mb=30, warm=False):
+        assert "took more than 30 MB" in until(page, asked(page, DISPATCH), "failed")["words"]
+    with WorkerThread(backing.store.url, backing.results, warm=False):
+        assert "after 1 s, its limit" in until(page, asked(page, DISPATCH | {"limit_s": 1}), "failed")["words"]
+
+
+def test_what_is_urgent_does_not_wait_behind_a_study(page, at_work):
+    study, urgent = asked(page, DISPATCH), None
+    until(page, study, "running")
+    urgent = asked(page, DISPATCH | {"urgent": True})
+    until(page, urgent, "running", "done", seconds=5)
+    assert page.get(study).json()["state"] == "running"
+    page.delete(study)
+    page.delete(urgent)
+
+
+def test_a_request_that_is_sent_twice_is_one_job(page):
+    first = asked(page, FLOW, **{"Idempotency-Key": "a"})
+    again = page.post("/api/v1/jobs", json=FLOW, headers={"Idempotency-Key": "a"})
+    assert (again.status_code, again.headers["location"]) == (202, first)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert page.post("/api/v1/jobs", json=DISPATCH, headers={"Idempotency-Key": "a"}).status_code == 409
+    assert asked(page, FLOW, **{"Idempotency-Key": "b"}) != first
+    assert len(page.get("/api/v1/jobs").json()["items"]) == 2
+
+
+def test_a_worker_that_is_killed_loses_its_job_to_the_next_one(page, app, monkeypatch):
+    """The service's own worker is killed with -9 in the middle of a search: the job is done once, by the next one."""
+    backing = app.state.backing
+    crew = Crew(backing.store.url.database, backing.results)
+    crew.start()
+    try:
+        place = asked(page, DISPATCH)
+        until(page, place, "running")
+        os.kill(crew.pid, signal.SIGKILL)
+        job = until(page, place, "done", seconds=90)
+        folders = sorted(p.name for p in (backing.results / job["id"]).iterdir() if p.is_dir())
+        assert folders == ["1", "2"]
+        assert page.get(f"{place}/result").json()["steps"] == 96
+        assert not (backing.results / job["id"] / "1" / "result.json").exists()
+    finally:
+        crew.stop()
 
 
 CASE = {
@@ -135,6 +237,10 @@ OPTIONS = {
         ({"kind": "size", "options": OPTIONS}, {"currency", "stages", "options[more].expands"}),
         ({"kind": "explain", "day": "2015-07-15", "asset": "nobody"}, {"asset"}),
         ({"kind": "dispatch", "day": "x", "deadline_s": 0}, {"body.dispatch.day", "body.dispatch.deadline_s"}),
+        (
+            {"kind": "dispatch", "day": "2015-07-15", "events": ["noon"], "supply_temperature": "hot"},
+            {"event", "supply_temperature"},
+        ),
         ({"kind": "magic"}, {"body"}),
     ],
 )
@@ -147,14 +253,117 @@ def test_a_bad_request_lists_every_finding_and_keeps_nothing(page, body, places)
     assert page.get("/api/v1/jobs").json()["items"] == []
 
 
-def test_stopping_ends_every_job_and_unknown_ones_are_not_found(page, quiet):
-    place = asked(page, DISPATCH)
-    until(page, place, "running")
-    process = quiet.jobs._running[1]._process
-    quiet.jobs.stop()
-    assert process.wait(5) != 0
-    assert page.post("/api/v1/jobs", json=DISPATCH).status_code == 429
-    for path in ("", "/result"):
+def test_a_queue_has_an_end_and_unknown_jobs_are_not_found(page):
+    for _ in range(queue.QUEUE_MOST):
+        asked(page, FLOW)
+    full = page.post("/api/v1/jobs", json=FLOW)
+    assert (full.status_code, full.headers["retry-after"]) == (429, "10")
+    for path in ("", "/result", "/events"):
         assert page.get(f"/api/v1/jobs/none{path}").status_code == 404
+    assert page.get("/api/v1/jobs?before=none").status_code == 404
     assert page.delete("/api/v1/jobs/none").status_code == 404
     assert all(s.final == (s not in ("queued", "running")) for s in JobState)
+
+
+def queued(store_at, tmp_path, park, work):
+    """Run ``work(store, ask)`` on a store with a tenant; ``ask`` queues a dispatch."""
+
+    async def run():
+        store = Store(store_at)
+        await with_tenants(store, HOME)
+
+        async def ask(**more):
+            async with store.changing(HOME) as session:
+                request = DispatchJob(kind="dispatch", day="2015-07-15", **more)
+                return await queue.enqueue(session, store, tmp_path, ANN, request, park)
+
+        try:
+            await work(store, ask)
+        finally:
+            await store.close()
+
+    asyncio.run(run())
+
+
+def test_every_job_is_claimed_once(store_at, tmp_path, park):
+    async def work(store, ask):
+        asked = [(await ask()).id for _ in range(12)]
+        found = await asyncio.gather(*(queue.claim(store, f"w{n}") for n in range(16)))
+        assert sorted(j.id for j in found if j) == sorted(asked)
+        assert not await queue.waiting(store, urgent_only=False)
+
+    queued(store_at, tmp_path, park, work)
+
+
+def test_urgent_jobs_come_first_and_the_rest_in_order(store_at, tmp_path, park):
+    async def work(store, ask):
+        first, second, urgent = await ask(), await ask(), await ask(urgent=True)
+        assert (await queue.claim(store, "w", urgent_only=True)).id == urgent.id
+        assert await queue.claim(store, "w", urgent_only=True) is None
+        assert [(await queue.claim(store, "w")).id for _ in range(2)] == [first.id, second.id]
+        assert await queue.claim(store, "w") is None
+
+    queued(store_at, tmp_path, park, work)
+
+
+def test_a_worker_that_was_cut_off_is_not_heard_any_more(store_at, tmp_path, park):
+    async def work(store, ask):
+        await ask()
+        old = await queue.claim(store, "old")
+        assert await queue.told(store, old, 0.5, "half")
+        real = store.clock.now
+        store.clock.now = lambda: real() + 2 * queue.LEASE
+        assert await queue.waiting(store, urgent_only=True)  # whoever looks takes a lost job back
+        new = await queue.claim(store, "new")
+        assert (new.id, new.fence) == (old.id, old.fence + 1)
+        assert new.folder(tmp_path) != old.folder(tmp_path)
+        assert not await queue.told(store, old, 0.9, "nearly")
+        assert not await queue.ended(store, old, JobState.DONE, "late")
+        assert not await queue.still_mine(store, old)
+        assert await queue.ended(store, new, JobState.DONE, "the twin agrees")
+        assert not await queue.ended(store, new, JobState.FAILED, "twice")
+        job = await queue.one(store, HOME, old.id)
+        assert (job.state, job.words, job.share) == (JobState.DONE, "the twin agrees", 1.0)
+
+    queued(store_at, tmp_path, park, work)
+
+
+def test_a_job_that_kills_its_workers_is_given_up(store_at, tmp_path, park):
+    async def work(store, ask):
+        job = await ask()
+        await queue.released(store, await queue.claim(store, "ended in peace"))
+        real, passed = store.clock.now, timedelta()
+        store.clock.now = lambda: real() + passed
+        for _ in range(queue.ATTEMPTS):
+            assert (await queue.claim(store, "w")).id == job.id
+            passed += 2 * queue.LEASE
+        assert await queue.claim(store, "w") is None
+        assert (await queue.one(store, HOME, job.id)).state is JobState.DIED
+
+    queued(store_at, tmp_path, park, work)
+
+
+def test_only_the_newest_ended_jobs_are_kept(store_at, tmp_path, park, monkeypatch):
+    monkeypatch.setattr(queue, "KEPT", 2)
+
+    async def work(store, ask):
+        jobs = [await ask() for _ in range(4)]
+        for job in jobs[:3]:
+            await queue.cancel(store, ANN, job.id)
+        await queue.forget_old(store, tmp_path)
+        left = await queue.newest_first(store, HOME, None, 10)
+        assert [j.id for j in left] == [j.id for j in reversed(jobs[1:])]
+        assert not (tmp_path / jobs[0].id).exists()
+
+    queued(store_at, tmp_path, park, work)
+
+
+def test_other_tenants_see_no_jobs(store_at, tmp_path, park):
+    async def work(store, ask):
+        await with_tenants(store, "other")
+        job = await ask()
+        assert await queue.one(store, "other", job.id) is None
+        assert await queue.cancel(store, Principal("other", "eve", frozenset(Role)), job.id) is None
+        assert list(await queue.newest_first(store, "other", None, 10)) == []
+
+    queued(store_at, tmp_path, park, work)

@@ -12,7 +12,7 @@ from scenarios.events import SnapshotTaken
 from service.hearing import Hearing
 from service.memory import Memory
 from service.runtime import PlantKind, Runtime
-from tests.service.stores import here, local_app
+from tests.service.apps import here, local_app
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
 

@@ -15,6 +15,7 @@ class JobOut(BaseModel):
 
     id: str = Field(examples=["5f0c3a9be2d14f77"])
     kind: str = Field(examples=["dispatch"])
+    asked_by: str
     state: JobState = Field(description="done, failed, cancelled and died are final")
     share: Share = Field(description="share that is done, 0..1; null while nobody can know", examples=[0.4])
     words: str = Field(

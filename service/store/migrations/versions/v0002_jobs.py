@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.BigInteger),
         sa.Column("worker", sa.String(120), nullable=False),
         sa.Column("fence", sa.Integer, nullable=False),
+        sa.Column("losses", sa.Integer, nullable=False),
         sa.Column("tenant_id", sa.String(40), sa.ForeignKey("tenants.id"), nullable=False, index=True),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Index("ix_jobs_waiting", "state", "priority", "created_at"),
