@@ -199,11 +199,16 @@ def _verdicts(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Ar
     with np.errstate(divide="ignore"):
         detectable = np.where(root > CRITICAL, (FLAG + DETECTION_MARGIN) / root * sigma, np.inf)
     names = [s.name for s in model.sensors]
-    ties = [tuple(names[m] for m in group if m != row) for row, group in enumerate(groups)]
+    called = {group: tuple(names[m] for m in group) for group in set(groups)}
+    ties = [_others(called[group], group.index(row)) for row, group in enumerate(groups)]
     columns = (x.tolist() for x in (z, fit.modelled.value, shown, root, detectable))
     reports = tuple(map(SensorReport, model.sensors, statuses, *columns, ties))
     freedom = int(fit.used.sum()) - spread.rank
     return Estimate(fit, reports, _blind_states(model, spread), fit.chi2, freedom, chi2_limit(freedom))
+
+
+def _others(group: tuple[str, ...], own: int) -> tuple[str, ...]:
+    return group[:own] + group[own + 1 :]
 
 
 @cache
