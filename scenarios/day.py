@@ -32,7 +32,8 @@ from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.events import CommandsSent, Event, Fault, GuardActed, Listener, PlanMade, SnapshotTaken
 from scenarios.kpis import Kpis, kpis_of
-from scenarios.operate import LoopSettings, OperatingLoop, SnapshotSource, at_once, no_margin, unaccounted
+from scenarios.loop_settings import LoopSettings, at_once, no_margin
+from scenarios.operate import OperatingLoop, SnapshotSource, unaccounted
 from scenarios.problem import Checker, EndRule, Horizons, Planner
 from scenarios.rules import Rule, RulePlanner
 

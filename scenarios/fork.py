@@ -19,7 +19,8 @@ from models.state import Snapshot
 from scenarios.costs import Powers, operating_cost, stored_value
 from scenarios.day import JumpingClock
 from scenarios.events import Event, SnapshotTaken
-from scenarios.operate import LoopSettings, OperatingLoop, at_once
+from scenarios.loop_settings import LoopSettings, at_once
+from scenarios.operate import OperatingLoop
 from scenarios.problem import Horizons, Planner
 from twin.inprocess import TwinPlant
 from twin.log import Kind, RecordLog

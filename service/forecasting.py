@@ -22,7 +22,7 @@ from models.ports import Clock
 from models.site import Site
 from models.tariffs.time_of_use import calendar_month
 from scenarios.learning import forecaster_without_weather, own_forecaster
-from scenarios.operate import LoopSettings
+from scenarios.loop_settings import LoopSettings
 from service.memory import Memory
 from service.runtime import PlantKind, Runtime
 

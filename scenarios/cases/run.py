@@ -28,7 +28,8 @@ from scenarios.cases.setting import ErringForecaster, ImportLimit, Setting, Step
 from scenarios.day import AS_AT_START, JumpingClock
 from scenarios.events import Event, Fault, SnapshotTaken
 from scenarios.kpis import horizon_of
-from scenarios.operate import LoopSettings, OperatingLoop, at_once
+from scenarios.loop_settings import LoopSettings, at_once
+from scenarios.operate import OperatingLoop
 from scenarios.planners import Optimizer, planner_for
 from scenarios.problem import Horizons, Planner
 from scenarios.rules import RulePlanner

@@ -14,7 +14,8 @@ from models.tariffs.time_of_use import BillingPeriod
 from scenarios.cases.setting import Steps
 from scenarios.day import JumpingClock, local_day
 from scenarios.events import PlanMade, PlantTracked, ReplanAsked
-from scenarios.operate import LoopSettings, OperatingLoop, at_once
+from scenarios.loop_settings import LoopSettings, at_once
+from scenarios.operate import OperatingLoop
 from scenarios.problem import Horizons
 from scenarios.rules import Rule, RulePlanner
 from scenarios.sites import park_path
@@ -90,8 +91,8 @@ def test_a_price_that_moves_enough_is_planned_with_at_the_next_turn(factor, at_o
     if asked:
         assert "natural_gas by up to" in asked[0]
     old = PARK.contract("natural_gas").price_per_kwh
-    assert loop.planner.gas_prices[15] == old
-    assert loop.planner.gas_prices[30] == pytest.approx(factor * old)
+    assert loop.planning.planner.gas_prices[15] == old
+    assert loop.planning.planner.gas_prices[30] == pytest.approx(factor * old)
 
 
 def test_who_asks_for_a_plan_gets_it_once():

@@ -104,14 +104,14 @@ def test_what_is_forgotten_is_gone_and_the_rest_is_rebuilt_as_ever(recorded, tmp
     short = Path(shutil.copy(path, tmp_path / "log.sqlite"))
     log = SqliteLog(short)
     assert log.forget(START - timedelta(days=1)) == 0
-    monkeypatch.setattr("twin.log.FORGET_AT_MOST", 100)
+    monkeypatch.setattr("twin.log.FORGET_AT_MOST", 50)
     before = START + timedelta(minutes=77)
     dropped = log.forget(before), log.forget(before)
     log.commit()
     while log.forget(before):
         pass
     log.close()
-    assert dropped == (100, 100)
+    assert dropped == (50, 50)
     kept = SqliteLog(short, read_only=True)
     assert START + timedelta(minutes=55) < kept.span()[0] <= before
     moments = list(replay(kept, PARK, before, PERIOD.end))

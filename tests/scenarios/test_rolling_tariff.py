@@ -21,7 +21,8 @@ from models.tariffs.time_of_use import calendar_month, monthly
 from optimizers.dispatch import Dispatcher
 from scenarios.day import JumpingClock
 from scenarios.events import PlanMade, SnapshotTaken
-from scenarios.operate import LoopSettings, OperatingLoop, at_once
+from scenarios.loop_settings import LoopSettings, at_once
+from scenarios.operate import OperatingLoop
 from scenarios.planners import Optimizer
 from scenarios.problem import Horizons
 from tests.optimizers.problems import START, battery, consumer, grid, site_of
