@@ -23,6 +23,8 @@ class Revised:
     site: Site
     gains: dict[Port, float]
     friction_known: frozenset[str]
+    volume_known: frozenset[str]
+    """Networks whose friction, and whose pipe volume, was found."""
     revision: str
     """Names the calibrations in force; empty without any."""
 
@@ -35,8 +37,9 @@ def beside(site_file: Path) -> Path:
 def load_revised(site_file: Path, calibrations: Path | None = None) -> Revised:
     """Return a site with the calibrations in force worked in; ``calibrations`` in place of the file beside it."""
     site, found = load_site(site_file), in_force(read_revisions(calibrations or beside(site_file)))
-    known = frozenset(c.subject for c in found if c.kind == "friction")
-    return Revised(calibrated(site, found), gains_of(found), known, "-".join(sorted({c.revision[:6] for c in found})))
+    friction, volume = (frozenset(c.subject for c in found if c.kind == kind) for kind in ("friction", "pipe_volume"))
+    revision = "-".join(sorted({c.revision[:6] for c in found}))
+    return Revised(calibrated(site, found), gains_of(found), friction, volume, revision)
 
 
 def in_force(revisions: Iterable[Calibration]) -> tuple[Calibration, ...]:

@@ -39,7 +39,7 @@ def show_estimate(
     """
     require_writable(out, WRITERS)
     revised = load_revised(site_file)
-    estimator = LiveEstimator(revised.site, revised.gains, revised.friction_known)
+    estimator = LiveEstimator(revised.site, revised.gains, revised.friction_known, revised.volume_known)
     site = load_site(site_file)  # an emulated plant deviates from what the file states, not from what was learned
     found = emulated(site, estimator, at, seed) if readings is None else estimator.update(read_table(readings, at), at)
     table = sensors_table(found)

@@ -23,17 +23,17 @@ def site():
     return load_site(park_path())
 
 
-def run(site, steps, spoil=lambda readings: readings):
-    """Return the estimates of a plant read every five minutes, with readings passed through ``spoil``."""
-    plant = EmulatedPlant(site, 1, START)
-    clock = JumpingClock(START)
+def run(site, steps, spoil=lambda readings: readings, start=START, every_s=300):
+    """Return the estimates of a plant read every so often, with readings passed through ``spoil``."""
+    plant = EmulatedPlant(site, 1, start)
+    clock = JumpingClock(start)
     door = InProcessPlant(site, plant, clock)
     estimator = LiveEstimator(site)
     found = []
 
     async def live():
         for _ in range(steps):
-            await clock.sleep(300)
+            await clock.sleep(every_s)
             plant.advance(clock.now())
             found.append(estimator.update(spoil(await door.read()), clock.now()))
 
@@ -48,6 +48,13 @@ def test_honest_meters_of_a_plant_with_other_parameters_raise_no_alarm(site):
     removed = {s.sensor.name for e in estimates for s in e.estimate.sensors if s.status is SensorStatus.REMOVED}
     assert removed == set()
     assert estimates[-1].estimate.unobservable == ()
+
+
+def test_water_that_hardly_flows_on_a_summer_night_accuses_no_thermometer(site):
+    night = run(site, 18, start=datetime(2015, 7, 14, 17, tzinfo=UTC), every_s=900)
+    assert all(e.estimate.plausible for e in night)
+    faulty = SensorStatus.FLAGGED, SensorStatus.REMOVED
+    assert {s.sensor.name for e in night for s in e.estimate.sensors if s.status in faulty} == set()
 
 
 def test_a_lying_boiler_meter_is_removed_and_its_true_heat_estimated(site):
@@ -82,7 +89,7 @@ def test_beliefs_bend_and_are_never_called_faulty(site):
     for found in run(site, 4):
         beliefs = [s for s in found.estimate.sensors if s.sensor.origin is Origin.BELIEF]
         assert beliefs
-        assert all(s.status is not SensorStatus.REMOVED for s in beliefs)
+        assert all(s.status not in (SensorStatus.FLAGGED, SensorStatus.REMOVED) for s in beliefs)
 
 
 def test_stale_and_substituted_readings_take_no_part(site):

@@ -194,6 +194,9 @@ def _verdicts(model: RowModel, z: Array, fit: Fit, spread: Redundancy, sigma: Ar
         for row in group:
             groups[row] = tuple(sorted({*groups[row], *group}))
     flagged = {member for row in (*np.flatnonzero(score > FLAG).tolist(), *rivals) for member in groups[row]}
+    flagged -= set(
+        np.flatnonzero(_beliefs(model)).tolist()
+    )  # a nominal value bends, and is no sensor that could be faulty
     statuses = [_status(row, z, fit, float(root[row]), row in flagged) for row in range(len(z))]
     shown = np.where([s is SensorStatus.REMOVED for s in statuses], np.abs(fit.residual), score)
     with np.errstate(divide="ignore"):

@@ -25,12 +25,16 @@ LONGEST_STEP_S = 3600.0
 class LiveEstimator:
     """Keeps what an estimate needs from one instant to the next: the last state, and the water under way in each pipe network.
 
-    ``gains`` are what calibration found meters' readings are to be multiplied by; ``friction_known`` names the networks whose friction it
-    found, so that their pressure rows may be trusted.
+    ``gains`` are what calibration found meters' readings are to be multiplied by; ``friction_known`` and ``volume_known`` name the networks
+    whose friction and whose pipe volume it found, so that their pressures, and temperatures behind slow water, may be trusted.
     """
 
     def __init__(
-        self, site: Site, gains: Mapping[Port, float] | None = None, friction_known: Collection[str] = ()
+        self,
+        site: Site,
+        gains: Mapping[Port, float] | None = None,
+        friction_known: Collection[str] = (),
+        volume_known: Collection[str] = (),
     ) -> None:
         self.site = site
         self.measured = SiteMeasurements({}, {})
@@ -38,7 +42,8 @@ class LiveEstimator:
         self._gains = dict(gains or {})
         warmed = (Carrier.HEAT, site.networks.heat), (Carrier.COLD, site.networks.cold)
         self._pipes = {n.id: (carrier, n) for carrier, networks in warmed for n in networks}
-        self._plugs = {name: _plug(network) for name, (_, network) in self._pipes.items()}
+        self._volume_known = frozenset(volume_known)
+        self._plugs = self._still_water()
         self._estimator = SiteEstimator(site, friction_known)
         self._last: SiteEstimate | None = None
         self._at: datetime | None = None
@@ -53,10 +58,14 @@ class LiveEstimator:
         self._at = now
         return self._last
 
+    def _still_water(self) -> dict[str, PlugOffset]:
+        known = self._volume_known
+        return {n: PlugOffset(heat_rows(network), volume_known=n in known) for n, (_, network) in self._pipes.items()}
+
     def _offsets(self, measured: SiteMeasurements, now: datetime) -> dict[str, Offset]:
         """Move every pipe network's water on to ``now`` and return what it adds to measured temperatures."""
         if self._at is None or not 0 < (now - self._at).total_seconds() <= LONGEST_STEP_S:
-            self._plugs = {name: _plug(network) for name, (_, network) in self._pipes.items()}
+            self._plugs = self._still_water()
             return {}
         step_s = (now - self._at).total_seconds()
         found: dict[str, Offset] = {}
@@ -65,10 +74,6 @@ class LiveEstimator:
             supply = measured.network.get(f"{network.plant_junction}.supply_degc", network.supply_degc)
             found |= self._plugs[name].advance(taken, supply, {}, step_s)
         return found
-
-
-def _plug(network: PipeNetwork) -> PlugOffset:
-    return PlugOffset(heat_rows(network))
 
 
 def _taken(

@@ -16,9 +16,18 @@ from models.networks.plugflow import PlugState, advance_pipes, start_state
 from twin.estimate.heat import HeatRows
 from twin.estimate.problem import Array
 
-OFFSET_SHARE = 0.15
-CONSUMER_FLOOR_K = 0.2
-PLANT_FLOOR_K = 0.1
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far an offset may be off: a share of itself and a floor, at consumers and at the plant."""
+
+    share: float
+    consumer_k: float
+    plant_k: float
+
+
+TRUST = {True: Trust(0.15, 0.2, 0.1), False: Trust(0.3, 0.3, 0.15)}
+"""By whether the pipes' volume was calibrated: where water hardly flows, a wrong delay is hours of a wrong temperature."""
 MIXED_K = 0.5
 SMALLEST_KG_PER_S = 1e-4
 
@@ -39,11 +48,12 @@ class PlugOffset:
     """The parcel model beside the estimator, for one heat or cold network.
 
     ``rows`` gives the steady side: both models get the same flows, temperature differences and supply temperature, so that what is left
-    between them is the water under way and nothing else.
+    between them is the water under way and nothing else. ``volume_known`` says whether the pipes' volume was calibrated.
     """
 
-    def __init__(self, rows: HeatRows, state: PlugState | None = None) -> None:
+    def __init__(self, rows: HeatRows, state: PlugState | None = None, *, volume_known: bool = True) -> None:
         self.rows = rows
+        self._trust = TRUST[volume_known]
         self.network: PipeNetwork = rows.network
         self.state = state or start_state(self.network)
 
@@ -91,6 +101,6 @@ class PlugOffset:
         steady = self.rows.quantities(names, x).value
         returned = float(moving["return_degc"].sel(junction=plant).values[-1])
         off = np.append(arriving, supply_degc - returned) - steady
-        floors = [CONSUMER_FLOOR_K] * len(net.consumers) + [PLANT_FLOOR_K]
+        floors, share = [self._trust.consumer_k] * len(net.consumers) + [self._trust.plant_k], self._trust.share
         off = np.where(np.isfinite(off), off, 0.0).tolist()
-        return {n: Offset(o, floor + OFFSET_SHARE * abs(o)) for n, o, floor in zip(names, off, floors, strict=True)}
+        return {n: Offset(o, floor + share * abs(o)) for n, o, floor in zip(names, off, floors, strict=True)}
