@@ -63,6 +63,14 @@ def futures_table(futures: Futures, mean: ScenarioPlan, averse: ScenarioPlan, wo
     return table
 
 
+def _stochastic_words(mean: ScenarioPlan, worth: Foresight) -> str:
+    """Return what planning for all futures saves, or that it is less than the search has proven."""
+    open_gap = mean.objective - mean.bound
+    if abs(worth.stochastic_value) <= open_gap:
+        return f"planning for all futures saves less than can be told, which is {grouped(open_gap)}"
+    return f"planning for all futures saves {grouped(worth.stochastic_value)}"
+
+
 def worth_words(currency: str, mean: ScenarioPlan, averse: ScenarioPlan, worth: Foresight, risk: Risk) -> str:
     """Return what knowledge, scenarios and care are worth."""
     known = f"with perfect forecasts {grouped(worth.perfect)}: knowing is worth {grouped(worth.information_value)}"
@@ -71,7 +79,7 @@ def worth_words(currency: str, mean: ScenarioPlan, averse: ScenarioPlan, worth: 
     return "\n".join(
         (
             f"expected {grouped(mean.expected_cost)} {currency}, {known}",
-            f"{naive}: planning for all futures saves {grouped(worth.stochastic_value)}",
+            f"{naive}: {_stochastic_words(mean, worth)}",
             f"{careful}; it expects {grouped(averse.expected_cost)}",
         )
     )

@@ -77,7 +77,11 @@ def pareto_site(site_file: Path, options_file: Path, *, points: int, out: Path |
     if out is not None:
         write_as(FRONT_WRITERS, table, out)
     console.print(
-        _screen(table, f"{options.document.title}: present cost over {options.outlook.years} years against emissions")
+        _screen(
+            table,
+            f"{options.document.title}: present cost over {options.outlook.years} years against emissions",
+            options.before.currency,
+        )
     )
     if len(table) == 1:
         console.print("the cheapest plan is also the cleanest")
@@ -190,12 +194,17 @@ def front_table(options: Options, found: tuple[Sizing, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _screen(table: pd.DataFrame, title: str) -> Table:
-    shown = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
-    for name in table.columns:
-        shown.add_column(str(name), justify="right")
+def _screen(table: pd.DataFrame, title: str, money: str) -> Table:
+    """Return a front for eighty columns: money in thousands."""
+    shown = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    scale = [1e-3 if str(name).endswith(f", {money}") else 1.0 for name in table.columns]
+    for name, factor in zip(table.columns, scale, strict=True):
+        head = str(name).replace(f", {money}", f", 1000 {money}") if factor < 1.0 else str(name)
+        shown.add_column(
+            head.replace("_", " "), justify="right", min_width=max(len(w) for w in head.split("_")[0].split())
+        )
     for row in table.itertuples(index=False):
-        shown.add_row(*(grouped(float(v)) for v in row))
+        shown.add_row(*(grouped(factor * float(v)) for v, factor in zip(row, scale, strict=True)))
     return shown
 
 
