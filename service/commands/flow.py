@@ -8,6 +8,7 @@ import xarray as xr
 from rich.table import Table
 
 from models.actuals import Actuals
+from models.carriers import Carrier
 from models.dispatch import DispatchProblem
 from models.forecast.naive import PerfectForecaster
 from models.horizon import QUARTER, Horizon
@@ -77,8 +78,9 @@ def balance_table(site: Site, snapshot: Snapshot, title: str) -> Table:
     view = flow_now(site, history, history.matrix(snapshot.power_kw))
     books = energy_balance(site, snapshot)
     table = Table(title=title, title_justify="left", header_style="bold")
-    for name in ("carrier", "supplied", "from stores", "used", "to stores", "out", "losses", "open"):
-        table.add_column(name, justify="left" if name == "carrier" else "right")
+    table.add_column("carrier", no_wrap=True, min_width=len(Carrier.ELECTRICITY))
+    for name in ("supplied", "from stores", "used", "to stores", "out", "losses", "open"):
+        table.add_column(name, justify="right")
     for b in view.balances:
         amounts = (b.supplied, b.discharged, b.used, b.charged, b.exported)
         own = books.sel(carrier=b.carrier.value)
