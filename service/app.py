@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api import problems
 from service.api.alarms.endpoints import router as alarms
+from service.api.health.endpoints import open_router as health
+from service.api.health.endpoints import router as figures
 from service.api.jobs.endpoints import router as jobs
 from service.api.monitoring.endpoints import router as monitoring
 from service.api.operations.endpoints import router as operations
@@ -23,6 +25,8 @@ from service.api.schedules.endpoints import router as schedules
 from service.backing import Backing
 from service.console.endpoints import router as console
 from service.console.login import router as login
+from service.limits import Bounded
+from service.observed import Observed, Requests
 from service.runtime import Runtime
 from service.schedules.keeping import Keeping
 from service.version import VERSION
@@ -67,9 +71,12 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
     )
     app.state.runtime, app.state.backing = runtime, backing
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Bounded)
     app.add_middleware(SafeHeaders)
+    app.state.requests = Requests()
+    app.add_middleware(Observed, requests=app.state.requests)
     problems.install(app)
-    for router in (doors, session, people, monitoring, schedules):
+    for router in (doors, session, people, health, figures, monitoring, schedules):
         app.include_router(router)
     app.include_router(operations)
     app.include_router(alarms)

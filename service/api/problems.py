@@ -9,10 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from models.errors import DataError, JouletwinError
 from models.findings import Finding
+from service.store.engine import is_disk_full
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -89,6 +91,13 @@ def install(app: FastAPI) -> None:
         findings: Sequence[Finding] = fault.findings if isinstance(fault, DataError) else ()
         found = [ProblemFinding(place=f.place, message=f.message) for f in findings]
         return problem_response(request, 422 if found else 409, str(fault), found)
+
+    @app.exception_handler(DBAPIError)
+    async def on_store(request: Request, fault: DBAPIError) -> JSONResponse:
+        if is_disk_full(fault):
+            return problem_response(request, 507, "The store has no room left; nothing was changed. Free some space.")
+        words = "The store cannot be reached or is busy; nothing was changed. Ask again in a few seconds."
+        return problem_response(request, 503, words, headers={"Retry-After": "5"})
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, fault: Exception) -> JSONResponse:

@@ -18,6 +18,7 @@ from models.station import Balance, Station, resolve
 from service.memory import Memory
 from service.places import PARK
 from service.runtime import PlantKind, Runtime
+from tests.service.people import QUICK
 from tests.service.stores import ENGINES, Engines
 
 NOON = datetime(2015, 7, 15, 4, 0, tzinfo=UTC)
@@ -209,6 +210,12 @@ def engine(request):
 def store_at(engine, engines):
     """Where a fresh store is, on either engine."""
     return engines[engine].fresh()
+
+
+@pytest.fixture
+def quick_hashes(monkeypatch):
+    """Passwords that are hashed in no time."""
+    monkeypatch.setattr("service.auth.secrets.HASHER", QUICK)
 
 
 @pytest.fixture

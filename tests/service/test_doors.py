@@ -5,7 +5,6 @@ from datetime import timedelta
 
 import pytest
 
-from service.auth import secrets
 from service.auth.doors import LOCKED, ensure_tenant, setup_secret
 from service.auth.limits import Limit
 from service.auth.roles import MAY, Deed, Role
@@ -13,12 +12,9 @@ from service.auth.secrets import STEP_S, totp
 from service.opening import require_loopback
 from service.store.engine import Store
 from tests.service.apps import here
-from tests.service.people import FOREIGN, PASSWORD, QUICK, bearer, guarded_app
+from tests.service.people import FOREIGN, PASSWORD, bearer, guarded_app
 
-
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch):
-    monkeypatch.setattr(secrets, "HASHER", QUICK)
+pytestmark = pytest.mark.usefixtures("quick_hashes")
 
 
 @pytest.fixture

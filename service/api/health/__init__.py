@@ -1,0 +1,1 @@
+"""Health for machines: alive, ready, and figures for Prometheus."""
