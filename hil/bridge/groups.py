@@ -189,7 +189,7 @@ class Groups:
             if total > limit:
                 words = f"{step.point.group} of {device.id} would add up to {total:g}, {limit:g} is the most"
                 return Refusal("refused_limit", f"{words}; nothing was sent")
-        return self._keeper.hindrance(device, step.point, step.command.value, in_group=True)
+        return self._keeper.hindrances.against(device, step.point, step.command.value, in_group=True)
 
     def _open(self, device: PolledDevice, steps: Sequence[Step]) -> None:
         """Record the group and its commands before the first frame; the group goes by its first command's id."""
@@ -210,7 +210,7 @@ class Groups:
         """Make one member stand; False when the group has to be taken back."""
         if step.target is None:
             return False
-        if self._keeper.over_sum(device, step.point, step.command.value):
+        if self._keeper.hindrances.over_sum(device, step.point, step.command.value):
             return False
         self._keeper.put(step.target)
         step.verdict = await self._driver.bring_about(step.target, device)
@@ -226,7 +226,7 @@ class Groups:
         members = {m.command: m for g in self._journal.open_groups() if g.id == name for m in g.members}
         backs = {s.command.id: self._restore(device, members[s.command.id]) for s in touched}
         for back in backs.values():
-            if self._keeper.over_sum(device, back.point, back.command.value):
+            if self._keeper.hindrances.over_sum(device, back.point, back.command.value):
                 continue
             verdict = await self._driver.bring_about(back, device)
             if verdict.outcome is Outcome.APPLIED:

@@ -4,20 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from math import inf
 
 from hil.bridge.driver import Driver, applied
 from hil.bridge.events import CommandState, Listener
-from hil.bridge.gate import Refusal, refuse_interlock, refuse_late, refuse_step, refuse_sum
+from hil.bridge.gate import Refusal, refuse_late
+from hil.bridge.hindrances import Hindrances
 from hil.bridge.leases import Leases
 from hil.bridge.polled import PolledDevice
 from hil.bridge.target import Flight, State, Target
 from hil.bridge.verdict import Sent, Verdict
 from hil.codec import decode_one, encode
 from hil.journal import Journal, JournalError
-from hil.maps.types import Point
 from models.ports import Clock, Command, Outcome, Receipt
 
 REASSERTIONS = 3
@@ -50,6 +49,7 @@ class Keeper:
         """False keeps everything off the wire."""
         self._devices, self._driver, self._clock = devices, driver, clock
         self._journal, self._leases, self._tell = journal, leases, listener
+        self.hindrances = Hindrances(self.targets, driver, clock, journal)
         self._owed: deque[Callable[[], None]] = deque()
         """Records of what has happened that the journal could not take yet."""
 
@@ -183,7 +183,7 @@ class Keeper:
             self.enter(target, State.REJECTED, f"{words}, again and again; somebody else controls it. Released")
             self._drop(target)
             return
-        if self.hindrance(device, target.point, target.command.value):
+        if self.hindrances.against(device, target.point, target.command.value):
             target.written = self._clock.monotonic()
             return  # a later poll tries again
         self.enter(target, State.DIVERGED, f"{words}; writing it again")
@@ -199,7 +199,7 @@ class Keeper:
     def _no_more_writes(self, target: Target, device: PolledDevice) -> bool:
         """Return whether a standing value may not be written once more now; then it is not due again before its time."""
         late = refuse_late(target.command, self._clock.now(), self._driver.frame_life_clock_s)
-        refused = late or self.hindrance(device, target.point, target.command.value)
+        refused = late or self.hindrances.against(device, target.point, target.command.value)
         if refused:
             target.written = self._clock.monotonic()
         return bool(refused)
@@ -248,56 +248,6 @@ class Keeper:
             f"{newer.issued_by} has commanded {command.quantity} of {command.device} at {newer.issued_at:%H:%M:%S} UTC,"
         )
         return Refusal("refused_overtaken", f"{words} after this was issued; a stale plan is not carried out")
-
-    def hindrance(self, device: PolledDevice, point: Point, value: float, *, in_group: bool = False) -> Refusal | None:
-        """Return why a value may not be written to a point now: budget, rate, interlock, group or ramp.
-
-        ``in_group`` leaves the sum of the group to the caller, who changes more than this point.
-        """
-        found = self.over_budget(device, point) or self._too_soon(device, point, value)
-        found = found or refuse_interlock(device, point, value)
-        found = found or (None if in_group else self.over_sum(device, point, value))
-        landing = self._landing(device, point)
-        return found or refuse_step(device, point, value, self._clock.monotonic(), landing)
-
-    def over_sum(self, device: PolledDevice, point: Point, value: float) -> Refusal | None:
-        """Return why a value may not be written beside what the rest of its group shows or may come to show."""
-
-        def highest(other: Point) -> float | None:
-            shown = device.value(other.quantity)
-            return None if shown is None else max([shown, *self._landing(device, other)])
-
-        return refuse_sum(device, point, value, highest)
-
-    def _landing(self, device: PolledDevice, point: Point) -> list[float]:
-        """Return the values of a point that are still on their way."""
-        target = self.targets.get((device.id, point.quantity))
-        now = asyncio.get_running_loop().time()
-        flights = [] if target is None else target.flights
-        words = [f.words for f in flights if f.words and now - f.sent < self._driver.frame_life_s]
-        return [decode_one(point, w) for w in words]
-
-    def _too_soon(self, device: PolledDevice, point: Point, value: float) -> Refusal | None:
-        """Return why a point has to rest after its last write, which may have been another process's."""
-        if point.write_interval_s is None or value == 0.0:
-            return None
-        since = self._clock.now() - timedelta(seconds=point.write_interval_s)
-        if not self._journal.writes_since(device.id, point.address, since):
-            return None
-        words = (
-            f"{device.id} takes {point.quantity} once in {point.write_interval_s:g} s, and was written within that time"
-        )
-        return Refusal("refused_rate", f"{words}; wait and try again")
-
-    def over_budget(self, device: PolledDevice, point: Point) -> Refusal | None:
-        """Return why a point may not be written again today, None while its memory allows it."""
-        if point.write_budget_per_day is None:
-            return None
-        since = self._clock.now() - timedelta(days=1)
-        if self._journal.writes_since(device.id, point.address, since) < point.write_budget_per_day:
-            return None
-        words = f"{device.id} allows {point.write_budget_per_day} writes of {point.quantity} a day, and they are spent"
-        return Refusal("refused_budget", words)
 
     def enter(self, target: Target, state: State, words: str) -> None:
         """Move a command to a state, and say so."""

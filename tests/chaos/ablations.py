@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hil.journal
-from hil.bridge import driver, groups, keeper, link, writer
+from hil.bridge import driver, groups, hindrances, keeper, link, writer
 from hil.bridge.driver import Driver
 from hil.bridge.fence import Fence
 from hil.bridge.groups import Groups
@@ -290,7 +290,7 @@ def no_fence_round_devices(patch):
 
 def no_order(patch):
     patch.setattr(groups, "safe_order", lambda steps, back=False: list(steps))
-    patch.setattr(keeper, "refuse_sum", lambda *_: None)
+    patch.setattr(hindrances, "refuse_sum", lambda *_: None)
 
 
 def no_roll_back(patch):
@@ -337,11 +337,11 @@ def no_new_epoch(patch):
 
 
 def no_ramp(patch):
-    patch.setattr(keeper, "refuse_step", lambda *_: None)
+    patch.setattr(hindrances, "refuse_step", lambda *_: None)
 
 
 def no_interlock(patch):
-    patch.setattr(keeper, "refuse_interlock", lambda *_: None)
+    patch.setattr(hindrances, "refuse_interlock", lambda *_: None)
 
 
 def no_refresh(patch):
