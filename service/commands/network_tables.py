@@ -111,23 +111,23 @@ def extreme(array: xr.DataArray, *, highest: bool) -> tuple[float, str]:
 def outage_table(network: ElectricNetwork, found: xr.Dataset, title: str) -> Table:
     """Return one row per outage: lowest voltage, heaviest branch, who is left without supply."""
     table = Table(title=title, title_justify="left", header_style="bold")
-    for name in ("outage", "", "lowest voltage, pu", "at", "highest loading, %", "at", "without supply, kW", "buses"):
-        table.add_column(name, justify="right" if name.endswith(("pu", "%", "kW")) else "left")
+    for name in ("outage", "lowest, pu", "highest load, %", "dark, kW"):
+        table.add_column(name, justify="right" if "," in name else "left", no_wrap=True)
+    table.add_column("without supply", overflow="fold")
     now = found.isel(time=0)
     order = np.lexsort((-now.loading_max_share.to_numpy(), -now.unsupplied_kw.to_numpy()))
     for k in order.tolist():
         one = now.isel(outage=k)
         vm = one.vm_pu.to_numpy()
+        lowest = str(one.bus.to_numpy()[int(np.nanargmin(vm))])
         dead = [str(b) for b in one.bus.to_numpy()[np.isnan(vm)]]
+        named = ", ".join(dead[:2]) + (f" and {len(dead) - 2} more" if len(dead) > 2 else "")
         table.add_row(
             str(one.outage.item()),
-            WORDS[Status(int(one.status.item()))],
-            grouped(float(one.vm_min_pu.item()), 4),
-            str(one.bus.to_numpy()[int(np.nanargmin(vm))]),
-            grouped(100 * float(one.loading_max_share.item()), 1),
-            str(one.worst_branch.item()),
+            f"{lowest} {grouped(float(one.vm_min_pu.item()), 4)}",
+            f"{one.worst_branch.item()} {grouped(100 * float(one.loading_max_share.item()), 1)}",
             grouped(float(one.unsupplied_kw.item())),
-            ", ".join(dead[:4]) + (f" and {len(dead) - 4} more" if len(dead) > 4 else ""),
+            WORDS[Status.NOT_CONVERGED] if int(one.status.item()) == Status.NOT_CONVERGED else named,
             style="yellow" if hurts(network, one) else "",
         )
     return table
