@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from service.instants import instant
+
 scenario = typer.Typer(
     name="scenario",
     help="What-if cases: changes to a site in a file, run on the same loop as the live park, compared with its base.",
@@ -86,11 +88,18 @@ def run(
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="where the results go")] = None,
     step: StepOption = None,
     alone: Annotated[bool, typer.Option("--alone", help="the case only, not its base")] = False,
+    log: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="begin where the site stood at the last turn of this log")
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="INSTANT", help="with --log: the last turn up to then, and the demand measured after"),
+    ] = None,
 ) -> None:
     """Run a case and its base, and print what changed and why; exit 1 when the networks object."""
     from service.commands.scenario import run_one
 
-    raise typer.Exit(run_one(case, out, step=step, alone=alone))
+    raise typer.Exit(run_one(case, out, step=step, alone=alone, log=log, at=instant(at, "--at")))
 
 
 @scenario.command()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from rich.table import Table
 
 from models.errors import SetupError, SiteError
 from models.findings import error, errors_in
+from models.site.file import load_site
+from scenarios.cases.beginning import beginning_of
 from scenarios.cases.case import Case, try_changes
 from scenarios.cases.compare import Comparison, compare, tornado
 from scenarios.cases.file import case_schema, library, load_case, read_case
@@ -28,8 +31,12 @@ from scenarios.cases.sweep import (
     run_sweep_on_dask,
 )
 from scenarios.cases.verdict import Verdict, judged, junit, load_baseline, markdown, save_baseline
+from scenarios.recording import billing_of, period_finder
 from service.commands.files import require_writable, write_as
 from service.commands.screen import console, findings_table, progress_console
+from twin.log import SqliteLog
+
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
 SHOWN = (
     "total_cost",
@@ -101,9 +108,11 @@ def check_case(path: Path) -> int:
     return 0
 
 
-def run_one(path: Path, out: Path | None, *, step: str | None, alone: bool) -> int:
+def run_one(
+    path: Path, out: Path | None, *, step: str | None, alone: bool, log: Path | None = None, at: datetime | None = None
+) -> int:
     """Run a case, and its base unless ``alone``, and print what changed; return 1 when the networks object."""
-    case = stepped(load_case(path), step)
+    case = begun(stepped(load_case(path), step), log, at)
     folder = out or Path(case.name)
     record, comparison = run_beside_base(case, folder, run_with_bar, alone=alone)
     console.print(figures_table(record) if comparison is None else comparison_table(comparison))
@@ -122,6 +131,19 @@ def run_beside_base(
     for each, place in zip(runs, places, strict=True):
         run(each).save(place)
     return load_record(places[-1]), None if alone else compare(places[0], places[1:])
+
+
+def begun(case: Case, log: Path | None, at: datetime | None) -> Case:
+    """Return a case that begins where a log says the site stood; the case itself where no log is given."""
+    if log is None:
+        if at is not None:
+            raise SetupError("--at is for a case that begins from a log; name the log with --log FILE")
+        return case
+    site, opened = load_site(case.site_file), SqliteLog(log, read_only=True)
+    billing = period_finder(site, billing_of(opened, at or LATEST))
+    beginning = beginning_of(opened, site, billing, at=at, step_s=case.run.step_s, days=case.days)
+    console.print(f"[dim]begins from the turn of {beginning.at:%Y-%m-%d %H:%M} UTC on record[/]")
+    return replace(case, beginning=beginning)
 
 
 def stepped(case: Case, step: str | None) -> Case:

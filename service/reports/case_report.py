@@ -11,6 +11,7 @@ from scenarios.cases.compare import Comparison, Difference, compare
 from scenarios.cases.results import KPIS, Result, load_result, words_of
 from service.pictures.cases import KINDS, cost_change, durations, schedule_change, stores, supply
 from service.reports.document import Document, Grid, Lines, Row, Section, drawing, write_document
+from service.reports.sizing_sections import sizing_sections
 
 STORES = ("battery", "hot_tank", "cold_store")
 CHINESE: Mapping[str, str] = {
@@ -60,13 +61,20 @@ class CaseReport:
         happened, found = self.run.events, [f"{f.severity.value}: {f.place}: {f.message}" for f in self.run.findings]
         sections = [
             Section(w("What changed, and why"), Lines(tuple(self.sentences()))),
-            *(Section(w(title), picture) for title, picture in self.pictures()),
+            *self._middle(),
             Section(w("All figures"), self.figures()),
             Section(w("What happened beside the plan"), Lines(tuple(happened) or (w("Nothing."),))),
             Section(w("Findings"), Lines(tuple(found) or (w("Nothing."),))),
             Section(w("From what it was made"), Lines(tuple(self.origins()))),
         ]
         return Document(self.run.title, self.run.notice, self.language, tuple(sections))
+
+    def _middle(self) -> Iterator[Section]:
+        """Yield what a run of this kind shows between words and figures."""
+        if "built" in self.run.arrays:
+            yield from sizing_sections(self.run)
+        else:
+            yield from (Section(self.words(title), picture) for title, picture in self.pictures())
 
     def words(self, text: str) -> str:
         """Return a text in the report's language."""
