@@ -99,14 +99,16 @@ async def ours(ports: list[int], seconds: float) -> Polled:
         return float("inf")
 
     clock, found = RealClock(), float_map(POINTS)
-    pollers = []
+    pollers, made = list[Poller](), list[float]()
     for k, port in enumerate(ports):
+        made.append(clock.monotonic())
         polled = Noting(Device(id=f"d{k}", asset="a", map="floats", port=port, poll_s=1.0), found)
         pollers.append(Poller(Link("127.0.0.1", port, "socket", clock), [polled], clock, nobody, nothing))
         await pollers[-1].link.open()
-    base = clock.monotonic()
+    # the first due time lies ahead of the last connection, or what connecting takes would count as lateness
+    begin = clock.monotonic() + 0.2
     for k, poller in enumerate(pollers):
-        poller.stagger(clock.monotonic() - base + 0.2 + k / len(pollers))
+        poller.stagger(begin + k / len(pollers) - made[k])
     spent = await _while(seconds, [poller.run() for poller in pollers])
     for poller in pollers:
         poller.link.close()
@@ -254,6 +256,18 @@ def virtual_speed(site: "Site", seconds: float) -> tuple[float, int]:
     return run_virtual(main, EPOCH)
 
 
+def bare_virtual_speed(count: int, seconds: float) -> float:
+    """Return how many times faster than real (by CPU time) a bare pymodbus client polls so many devices of fifty floats in virtual time."""
+    from hil.virtual_time import run_virtual
+
+    async def main(clock: "Clock") -> Polled:
+        found = await polled_by(bare, count, seconds)
+        await clock.sleep(0.1)
+        return found
+
+    return seconds / run_virtual(main, EPOCH).cpu_s
+
+
 def meters(count: int) -> "Site":
     """Return a site of so many multi-energy meters, polled once a second."""
     from models.carriers import Carrier
@@ -283,9 +297,14 @@ def meters(count: int) -> "Site":
 def accelerated(bench: Bench) -> Iterator[Row]:
     """Poll 10 and 100 devices once a second over loopback TCP in virtual time."""
     for count, target in ((10, 500.0), (100, 50.0)):
-        speed, stalled = virtual_speed(meters(count), bench.size if count == 10 else bench.size / 4)
+        seconds = bench.size if count == 10 else bench.size / 4
+        speed, stalled = virtual_speed(meters(count), seconds)
         yield bench.figure(
-            speed, "x real time", target=value_at_least(target), phase=f"accelerated time, {count} devices at 1 Hz"
+            speed,
+            "x real time",
+            reference=bare_virtual_speed(count, seconds),
+            target=value_at_least(target),
+            phase=f"accelerated time, {count} devices at 1 Hz, beside a bare pymodbus client",
         )
         yield bench.figure(stalled, "stalls", target=value_at_most(0), phase=f"waits given up, {count} devices")
 
