@@ -135,7 +135,8 @@ class GridBlock:
             lower=lambda t: -1.0 * before[t], upper=lambda t: -1.0 * before[t], plus=lambda t: left[t] - due[t],
         )  # fmt: skip
         price, worth = f.scalar(f"{name}.{term}_per_kwh"), f.scalar(f"{name}.{term}_left_per_kwh")
-        f.cost("energy", name, lambda t: price[t] * due[t] - worth[t] * left[t], at=At.FIRST)
+        owed = f.scalar(f"{name}.{term}_owed")  # what the month owed, or had left, before the plan is none of its cost
+        f.cost("energy", name, lambda t: price[t] * due[t] - worth[t] * left[t] - owed[t], at=At.FIRST)
 
     def values(self, facts: Facts) -> Values:
         """Return limits by availability, prices per kW and step, and what the tariff counts over the month."""
@@ -178,10 +179,11 @@ class GridBlock:
         name, known = self.unit.id, {n.name: n for n in terms.netted}
         found: Values = {}
         for term in self.shape.netted:
-            here = known.get(term)
+            here, before = known.get(term), facts.problem.billed.net_kwh.get(term, 0.0)
             found |= {
                 f"{name}.{term}_h": here.counts * facts.step_h if here else np.zeros(len(facts.step_h)),
-                f"{name}.{term}_before_kwh": facts.problem.billed.net_kwh.get(term, 0.0),
+                f"{name}.{term}_before_kwh": before,
+                f"{name}.{term}_owed": here.cost(before) - here.left_per_kwh * max(-before, 0.0) if here else 0.0,
                 f"{name}.{term}_per_kwh": here.price_per_kwh if here else 0.0,
                 f"{name}.{term}_left_per_kwh": here.left_per_kwh if here else 0.0,
             }

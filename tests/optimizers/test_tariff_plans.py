@@ -69,9 +69,8 @@ def test_what_is_sent_out_is_set_against_what_is_bought(dispatcher, seed, before
     plan = dispatcher.dispatch(problem_of(site, horizon, series, billed=billed))
     terms = optimizer_terms(site.tariff("power"), horizon)
     net = series["mill_electricity_kw"] - 200 * series["sun_pu"]
-    best = sum(
-        n.price_per_kwh * max(billed.net_kwh.get(n.name, 0.0) + float(n.counts @ net), 0.0) for n in terms.netted
-    )
+    known = [(n, billed.net_kwh.get(n.name, 0.0)) for n in terms.netted]
+    best = sum(n.cost(had + float(n.counts @ net)) - n.cost(had) for n, had in known)
     assert plan.total_cost == pytest.approx(best, abs=1e-6)
 
 
