@@ -33,12 +33,13 @@ test: check browser ## check, then every test: make test ARGS="tests/hil -k code
 	@$(BIN)/jouletwin warm
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.ready-dev ## formatting, lint, types and import rules; seconds
+check: $(VENV)/.ready-dev ## formatting, lint, types, open doors and import rules; seconds
 	@$(BIN)/ruff format --check --quiet . || { echo "some files are not formatted; correct them with: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive $(PRODUCT)
 	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
-	@echo "check: formatting, lint, types and import rules are clean"
+	@echo "check: formatting, lint, types, open doors and import rules are clean"
 
 format: $(VENV)/.ready-dev ## format and sort imports
 	@$(BIN)/ruff check --quiet --select I --fix . && $(BIN)/ruff format --quiet .

@@ -380,13 +380,17 @@ def serve(
     four_eyes: Annotated[
         bool | None, typer.Option(help="nobody applies a schedule that nobody else has approved; kept in the store")
     ] = None,
+    worker: Annotated[bool, typer.Option(help="work on jobs too; without, others do (jouletwin worker)")] = True,
+    log_lines: Annotated[
+        bool, typer.Option("--log-lines", help="one line of JSON per request on the error stream")
+    ] = False,
 ) -> None:
     """Operate the site's devices in real time, with interface and page; the first start prints a link to come in."""
     from hil.bridge import Mode
     from service.commands.serve import serve as run
     from service.opening import Doors
 
-    doors = Doors(store, results, local=local, four_eyes=four_eyes)
+    doors = Doors(store, results, local=local, four_eyes=four_eyes, worker=worker, log_lines=log_lines)
     run(
         site,
         host=host,

@@ -9,6 +9,7 @@ from models.errors import SetupError
 from service.auth.doors import ensure_tenant, setup_secret
 from service.backing import Backing
 from service.jobs.crew import Crew
+from service.observed import log_lines
 from service.store.engine import Store, store_url
 from service.store.migrate import upgrade
 
@@ -21,14 +22,18 @@ class Doors:
     results: Path
     local: bool = False
     four_eyes: bool | None = None
+    worker: bool = True
+    log_lines: bool = False
 
     def crew(self) -> Crew:
-        """Return the worker beside the service, not yet started."""
-        return Crew(str(self.store), self.results)
+        """Return the worker beside the service, not yet started; none where others work."""
+        return Crew(str(self.store), self.results, members=int(self.worker))
 
 
 def opened(doors: Doors) -> tuple[Backing, str | None]:
     """Return the store of a service, brought up to date, and the one-time secret for the first person where there is nobody yet."""
+    if doors.log_lines:
+        log_lines()
     url = store_url(doors.store)
 
     async def prepare() -> str | None:

@@ -20,7 +20,7 @@ NOWHERE = SimpleNamespace(title="", notice="")
 """Whose site runs here is for those who have come in."""
 
 
-def page(language: Language, wrong: list[str], secret: str = "", status: int = 200) -> HTMLResponse:
+def page(language: Language, wrong: list[str], secret: str | None = None, status: int = 200) -> HTMLResponse:
     """Return the form, with what was wrong with the last try."""
     told = {"w": words(language), "language": language, "site": NOWHERE, "secret": secret, "wrong": wrong}
     return HTMLResponse(TEMPLATES.get_template("login.html").render(told), status)

@@ -12,9 +12,10 @@ END_S = 5.0
 
 
 class Crew:
-    """Keeps one worker at work on a store."""
+    """Keeps one worker at work on a store, or none (``members`` 0)."""
 
-    def __init__(self, address: str, results: Path) -> None:
+    def __init__(self, address: str, results: Path, *, members: int = 1) -> None:
+        self._members = members
         self._command = [sys.executable, "-m", "service.cli", "worker", "--results", str(results)]
         self._command.append("--until-stdin-closes")
         self._settings = os.environ | {"JOULETWIN_STORE": address}  # everybody on the machine reads a command line
@@ -28,8 +29,9 @@ class Crew:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Begin to keep a worker."""
-        self._thread.start()
+        """Begin to keep a worker, where there is to be one."""
+        if self._members:
+            self._thread.start()
 
     def stop(self) -> None:
         """End the worker; what it works on goes back into the queue."""
