@@ -17,6 +17,7 @@ from models.site.check import check_site
 from models.site.file import read_site
 from models.site.profiles import read_profiles
 from models.tariffs.time_of_use import BillingPeriod
+from scenarios.cases.beginning import Beginning
 from scenarios.cases.change import Change, ChangeError
 from scenarios.cases.circumstances import (
     Arrivals,
@@ -32,6 +33,7 @@ from scenarios.cases.circumstances import (
 )
 from scenarios.cases.equipment import AddAsset, EvUptake, LoadGrowth, MoveAsset, NewCustomer, RemoveAsset, Resize
 from scenarios.cases.setting import Setting
+from scenarios.cases.sizing import SizingTask, read_task
 from scenarios.cases.terms import NetworkTemperature, PriceChange, Reinforce, TariffSwitch
 
 AnyChange = Annotated[
@@ -65,12 +67,13 @@ STEP_S = {"minute": 60.0, "quarter_hour": 900.0, "hour": 3600.0}
 class RunOptions:
     """How a case is run.
 
-    ``operate`` plans again at every step and acts on what comes, ``optimise`` acts on one plan that knew everything beforehand. With
+    ``operate`` plans again at every step and acts on what comes, ``optimise`` acts on one plan that knew everything beforehand, ``size``
+    asks what to build over the profiles' year. With
     ``proof`` of ``each_plan`` the twin lets a plan through before it is acted on, as on the live park; with ``each_step`` plans are made on
     balances and the networks judge every step that came of them, which is what a year asks for.
     """
 
-    mode: Literal["operate", "optimise"] = "operate"
+    mode: Literal["operate", "optimise", "size"] = "operate"
     step: Literal["minute", "quarter_hour", "hour"] = "quarter_hour"
     forecast: Literal["perfect", "naive"] = "perfect"
     seed: int = 1
@@ -144,11 +147,17 @@ class Case:
     """What the parameters are in this case."""
     document: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """The file's content with what it extends, parameters still open."""
+    sizing: SizingTask | None = None
+    """What a case of mode ``size`` decides."""
+    beginning: Beginning | None = None
+    """Where the site really stood when the run begins; at rest at local midnight when left out."""
     extends: "Case | None" = None
     """The case that this one adds its changes to."""
 
     def period(self, time_zone: str) -> BillingPeriod:
-        """Return the run's stretch of time, from local midnight on; its peak is billed as a period of its own."""
+        """Return the run's stretch of time, from local midnight or where it begins; its peak is billed as a period of its own."""
+        if self.beginning is not None:
+            return BillingPeriod(self.beginning.at, self.beginning.at + timedelta(days=self.days))
         start = datetime.combine(self.start, time(), ZoneInfo(time_zone))
         return BillingPeriod(require_utc(start), require_utc(start) + timedelta(days=self.days))
 
@@ -185,6 +194,10 @@ def try_changes(case: Case) -> tuple[Setting | None, list[Finding]]:
             setting = change.applied(setting)
         except ChangeError as problem:
             found.append(error(place_of(k, change), f"{problem}"))
+    if case.sizing is not None and not found:
+        found += [
+            replace(f, place=f"sizing.options: {f.place}") for f in errors_in(read_task(case.sizing, setting.site)[1])
+        ]
     return setting, found + _consequences(setting, found)
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 
 from models.errors import DataError
 from models.findings import Finding, error
-from scenarios.cases.results import KPIS, load_record, unit_of, words_of
+from scenarios.cases.results import HEADLINES, KPIS, load_record, unit_of, words_of
 
 SAME_SHARE = 1e-9
 COST_PARTS = tuple(n for n in KPIS if n.startswith("cost_"))
@@ -87,7 +87,9 @@ class Comparison:
         if all(d.same for d in found.values()):
             yield SENTENCES[language]["nothing"]
             return
-        yield from _of_cost(found["total_cost"], [found[p] for p in COST_PARTS if p in found], language)
+        headline = next((found[n] for n in HEADLINES if n in found), None)
+        if headline is not None:
+            yield from _of_cost(headline, [found[p] for p in COST_PARTS if p in found], language)
         yield from _of_figures(found, language)
         yield from (f"{place}: {message}" for severity, place, message in run["findings"] if severity == "error")
 
@@ -95,24 +97,29 @@ class Comparison:
 SENTENCES: Mapping[str, Mapping[str, str]] = {
     "en": {
         "nothing": "Nothing changed: every figure equals the base's.",
-        "same": "The total cost is the same.",
-        "rises": "The total cost rises by {amount}.",
-        "falls": "The total cost falls by {amount}.",
+        "same": "{title} is the same.",
+        "rises": "{title} rises by {amount}.",
+        "falls": "{title} falls by {amount}.",
         "more": "{title} costs more: {before} → {now}.",
         "less": "{title} costs less: {before} → {now}.",
         "moved": "{title}: {before} → {now}.",
     },
     "zh": {
         "nothing": "没有变化:所有指标与基准相同。",
-        "same": "总成本不变。",
-        "rises": "总成本上升 {amount}。",
-        "falls": "总成本下降 {amount}。",
+        "same": "{title}不变。",
+        "rises": "{title}上升 {amount}。",
+        "falls": "{title}下降 {amount}。",
         "more": "{title}增加:{before} → {now}。",
         "less": "{title}减少:{before} → {now}。",
         "moved": "{title}:{before} → {now}。",
     },
 }
 TOLD = (
+    "npv",
+    "investment",
+    "irr_share",
+    "payback_years",
+    "co2_kg_per_year",
     "co2_kg",
     "peak_kw",
     "import_kwh",
@@ -130,13 +137,13 @@ TOLD = (
 
 
 def _of_cost(total: Difference, parts: Sequence[Difference], language: str) -> Iterator[str]:
-    words = SENTENCES[language]
+    words, title = SENTENCES[language], KPIS[total.kpi].title_in(language)
     if total.same:
-        yield words["same"]
+        yield words["same"].format(title=title)
         return
     share = f" ({abs(total.share):.1%})" if np.isfinite(total.share) else ""
-    amount = f"{words_of('total_cost', abs(total.change), total.currency)}{share}"
-    yield words["rises" if total.change > 0 else "falls"].format(amount=amount)
+    amount = f"{words_of(total.kpi, abs(total.change), total.currency)}{share}"
+    yield words["rises" if total.change > 0 else "falls"].format(title=title, amount=amount)
     large = (p for p in parts if abs(p.change) >= PART_OF_CHANGE * abs(total.change))
     for part in sorted(large, key=lambda p: -abs(p.change)):
         yield _told(part, "more" if part.change > 0 else "less", language)

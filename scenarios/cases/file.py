@@ -17,11 +17,13 @@ from models.site.documents import finding_of, read_yaml, repeated_keys
 from models.units import Id
 from scenarios.cases.case import AnyChange, Case, Expectation, Parameter, RunOptions
 from scenarios.cases.results import KPIS
+from scenarios.cases.sizing import SizingTask
 from scenarios.sites import park_path, works_path
 
 FORMAT = "jouletwin-case/1"
 LIBRARY = Path(__file__).parent.parent / "library"
 OPEN = re.compile(r"^\$\{([a-z][a-z0-9_]*)\}$")
+SHIPPED_OPTIONS = {"park": park_path().with_name("options.yaml")}
 SHIPPED_SITES = {"park": park_path, "works": works_path}
 DEEPEST = 8
 
@@ -42,6 +44,7 @@ class CaseDocument(BaseModel):
     start: date = Field(description="local date on which the run begins")
     days: Annotated[float, Gt(0), Le(366)] = 1.0
     run: RunOptions = RunOptions()
+    sizing: SizingTask | None = Field(None, description="what a case of mode size decides")
     parameters: dict[Id, Parameter] = {}
     changes: tuple[AnyChange, ...] = ()
     expect: tuple[Expectation, ...] = ()
@@ -93,6 +96,8 @@ def _document(path: Path, depth: int) -> tuple[dict[str, Any] | None, yaml.Node 
         return None, None, [*unreadable, error("the case", f"shipped cases are: {known}")]
     if not isinstance(content, dict):
         return None, None, [error(str(path), f"holds no mapping; begin with 'format: {FORMAT}'")]
+    if isinstance(content.get("sizing"), dict) and "options" in content["sizing"]:
+        content["sizing"]["options"] = _options_path(str(content["sizing"]["options"]), path.parent)
     if content.get("extends") is None:
         return {**content, "site": _site_path(str(content.get("site", "park")), path.parent)}, root, repeated_keys(root)
     if depth >= DEEPEST:
@@ -106,6 +111,10 @@ def _document(path: Path, depth: int) -> tuple[dict[str, Any] | None, yaml.Node 
 
 def _site_path(name: str, folder: Path) -> str:
     return str(SHIPPED_SITES[name]() if name in SHIPPED_SITES else (folder / name).resolve())
+
+
+def _options_path(name: str, folder: Path) -> str:
+    return str(SHIPPED_OPTIONS.get(name) or (folder / name).resolve())
 
 
 def _on_top(parent: Mapping[str, Any], child: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +139,7 @@ def parse_case(
         problems = fault.errors(include_url=False)
         return None, findings + [finding_of(p, filled, root, CaseDocument) for p in problems]
     findings += _of_parameters(read, document)
+    findings += _of_mode(read)
     findings += (_unknown_kpi(k, e.kpi) for k, e in enumerate(read.expect) if e.kpi not in KPIS)
     case = Case(
         name=read.name,
@@ -139,6 +149,7 @@ def parse_case(
         start=read.start,
         days=read.days,
         run=read.run,
+        sizing=read.sizing,
         changes=read.changes,
         expect=read.expect,
         parameters=read.parameters,
@@ -188,6 +199,13 @@ def _of_parameters(read: CaseDocument, document: Mapping[str, Any]) -> Iterator[
             yield error(
                 f"parameters[{name}]", f"nothing uses it; write ${{{name}}} where its value belongs, or leave it out"
             )
+
+
+def _of_mode(read: CaseDocument) -> Iterator[Finding]:
+    if read.run.mode == "size" and read.sizing is None:
+        yield error("sizing", "is missing; a case of mode size says with 'options' what may be built")
+    if read.run.mode != "size" and read.sizing is not None:
+        yield error("sizing", f"is for cases of mode size, this one says {read.run.mode}; keep one of them")
 
 
 def _unknown_kpi(number: int, name: str) -> Finding:

@@ -35,6 +35,8 @@ class Kpi:
 
 COST = "{currency}"
 """Unit of money until the site says which."""
+HEADLINES = ("total_cost", "present_cost")
+"""What a run is judged by first: what it cost, or what building and running costs over the years."""
 KPIS: Mapping[str, Kpi] = {
     "total_cost": Kpi("Total cost", "总成本", COST, "lower"),
     "cost_energy": Kpi("Electricity bought", "购电费", COST, "lower"),
@@ -68,6 +70,15 @@ KPIS: Mapping[str, Kpi] = {
     "engine_hours": Kpi("Engine full-load hours", "机组满发小时", "h", ""),
     "battery_cycles": Kpi("Battery full cycles", "电池等效循环", "", "", 2),
     "outage_h": Kpi("Hours out of service, all units", "停运小时", "h", "lower", 1),
+    "present_cost": Kpi("Present cost over the years", "全周期现值成本", COST, "lower"),
+    "investment": Kpi("Present cost of equipment", "设备投资现值", COST, ""),
+    "npv": Kpi("Net present value against nothing built", "净现值(相对不建设)", COST, "higher"),
+    "annuity": Kpi("Net present value as a yearly sum", "等额年值", f"{COST}/a", "higher"),
+    "irr_share": Kpi("Internal rate of return", "内部收益率", "%", "higher", 1),
+    "payback_years": Kpi("Pay-back time", "投资回收期", "a", "lower", 1),
+    "co2_kg_per_year": Kpi("CO2 emitted in a mean year", "年均二氧化碳排放", "kg/a", "lower"),
+    "co2_saved_kg_per_year": Kpi("CO2 saved in a mean year", "年均减排量", "kg/a", "higher"),
+    "unserved_kwh_per_year": Kpi("Unserved energy in a mean year", "年均失负荷电量", "kWh/a", "lower"),
     "plans_failed": Kpi("Turns without a new plan", "未生成新计划次数", "", "lower"),
 }
 

@@ -25,6 +25,7 @@ from scenarios.cases.case import Case, RunOptions, setting_of
 from scenarios.cases.figures import available_kwh, figures
 from scenarios.cases.results import Result
 from scenarios.cases.setting import ErringForecaster, ImportLimit, Setting, Steps, World
+from scenarios.cases.sizing import run_sizing
 from scenarios.day import AS_AT_START, JumpingClock
 from scenarios.events import Event, Fault, SnapshotTaken
 from scenarios.kpis import horizon_of
@@ -63,8 +64,11 @@ def run_case(case: Case, *, progress: Progress = silent) -> Result:
     SiteError
         With every finding when a change cannot be made to the site.
     """
+    setting = setting_of(case)
+    if case.sizing is not None:
+        return run_sizing(case.sizing, setting.site, lambda **made: _result(case, setting.site, **made), progress)
     began = time.perf_counter()
-    course = CaseCourse(case, setting_of(case), progress)
+    course = CaseCourse(case, setting, progress)
     course.operate()
     arrays, networks, findings = course.judged()
     kpis = course.figures(arrays, networks)
@@ -73,8 +77,14 @@ def run_case(case: Case, *, progress: Progress = silent) -> Result:
         "outage_h": sum(((o.end - o.start) / HOUR for o in course.outages), 0.0),
         "plans_failed": float(len(course.diary.faults)),
     }
-    provenance = provenance_of(case, course.setting.site) | {"seconds": round(time.perf_counter() - began, 3)}
-    site = course.setting.site
+    made = _result(case, setting.site, kpis, findings, arrays, time.perf_counter() - began)
+    return replace(made, networks=networks, events=course.events())
+
+
+def _result(
+    case: Case, site: Site, kpis: Mapping[str, float], findings: tuple[Finding, ...], arrays: xr.Dataset, seconds: float
+) -> Result:
+    """Return the record of a run on a changed site."""
     return Result(
         case=case.name,
         title=case.title,
@@ -82,13 +92,12 @@ def run_case(case: Case, *, progress: Progress = silent) -> Result:
         kpis=kpis,
         findings=findings,
         arrays=arrays,
-        networks=networks,
-        provenance=provenance,
+        networks={},
+        provenance=provenance_of(case, site) | {"seconds": round(seconds, 3)},
         kinds={a.id: a.kind for a in site.assets},
         time_zone=site.location.time_zone,
         notice=site.notice,
         values=case.values,
-        events=course.events(),
     )
 
 
@@ -131,9 +140,11 @@ class CaseCourse:
         whole_months = self.period.end - self.period.start > MONTH
         self.billing: PeriodFinder = monthly(site.location.time_zone) if whole_months else self._one_period
         actuals = Actuals(site, case.run.seed, calm=not case.run.lively)
-        self.world = World(actuals, setting.shifts)
+        beginning = case.beginning
+        outside = actuals if beginning is None else beginning.world(actuals, case.days)
+        self.world = World(outside, setting.shifts)
         self.known = tuple(window.outage(asset, self.period.start) for asset, window in setting.outages)
-        initial = start_snapshot(site, self.period.start)
+        initial = (beginning.snapshot if beginning else start_snapshot)(site, self.period.start)
         self.clock = JumpingClock(self.period.start)
         self.plant = TwinPlant(
             site,
@@ -368,9 +379,11 @@ def provenance_of(case: Case, site: Site) -> dict[str, object]:
     return {
         "site": site.name,
         "site_sha256": [hashlib.sha256(f.read_bytes()).hexdigest() for f in files],
-        "case_sha256": hashlib.sha256(repr((case.changes, case.run, case.start, case.days)).encode()).hexdigest(),
+        "case_sha256": hashlib.sha256(
+            repr((case.changes, case.run, case.start, case.days, case.sizing)).encode()
+        ).hexdigest(),
         "seed": case.run.seed,
-        "start": case.start.isoformat(),
+        "start": case.beginning.at.isoformat() if case.beginning else case.start.isoformat(),
         "days": case.days,
         "run": {"mode": case.run.mode, "step": case.run.step, "forecast": case.run.forecast},
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from models.actuals import Actuals
 from models.dispatch import ReductionEvent
 from models.forecast import Forecast
 from models.forecast.naive import Forecaster
 from models.horizon import HOUR, Horizon, to_index
 from models.site import Site
+from scenarios.cases.beginning import Outside
 from twin.simulate import Outage, Reliability
 
 Array = npt.NDArray[np.float64]
@@ -107,7 +107,7 @@ class Setting:
 class World:
     """The series of a run as they really are: the site's actuals with the case's shifts laid over them."""
 
-    def __init__(self, actuals: Actuals, shifts: Iterable[SeriesShift]) -> None:
+    def __init__(self, actuals: Outside, shifts: Iterable[SeriesShift]) -> None:
         self.actuals = actuals
         factor = dict.fromkeys(actuals.names, 1.0)
         offset = dict.fromkeys(actuals.names, 0.0)

@@ -17,11 +17,16 @@ import pytest
 from hil.emulators.inprocess import InProcessPlant
 from hil.emulators.plant import EmulatedPlant
 from models.actuals import Actuals
+from models.carriers import Carrier
 from models.errors import SetupError
 from models.forecast.naive import NaiveForecaster
 from models.ports import Quality
 from models.site.file import load_site
-from models.tariffs.time_of_use import BillingPeriod
+from models.tariffs.time_of_use import BillingPeriod, monthly
+from scenarios.cases.beginning import beginning_of
+from scenarios.cases.case import setting_of
+from scenarios.cases.file import load_case
+from scenarios.cases.run import run_case
 from scenarios.day import Diary, JumpingClock, following, local_day, operate
 from scenarios.events import SnapshotTaken
 from scenarios.recording import Recorder
@@ -31,7 +36,7 @@ from twin.alarms import AlarmAct, AlarmBook, Priority
 from twin.log import EPOCH, Kind, SqliteLog
 from twin.packing import digest, unpack_alarm, unpack_plan, unpack_receipts
 from twin.replay import memory_at_end, replay
-from twin.state import start_snapshot
+from twin.state import start_snapshot, stored_of
 from twin.sync import Synchroniser
 from twin.watch import Watch
 
@@ -117,6 +122,39 @@ def test_what_is_forgotten_is_gone_and_the_rest_is_rebuilt_as_ever(recorded, tmp
     moments = list(replay(kept, PARK, before, PERIOD.end))
     assert [digest(m.snapshot) for m in moments] == seen[77:]
     assert memory_at_end(kept, PARK) == memory_at_end(SqliteLog(path, read_only=True), PARK)
+
+
+def test_a_what_if_begins_where_the_log_says_the_site_stood(recorded):
+    log = SqliteLog(recorded[0], read_only=True)
+    at = START + timedelta(minutes=40)
+    beginning = beginning_of(log, PARK, monthly(PARK.location.time_zone), at=at, days=1 / 48)
+    last = list(replay(log, PARK, START, at + timedelta(seconds=1)))[-1].snapshot
+    assert beginning.at == START + timedelta(minutes=30)
+    assert beginning.stored_kwh == stored_of(last)
+    snapshot = beginning.snapshot(PARK, beginning.at)
+    assert stored_of(snapshot) == pytest.approx(stored_of(last))
+    assert {u: s.running for u, s in snapshot.units.items()} == {u: s.running for u, s in last.units.items()}
+
+    case = replace(load_case("battery_1mwh").base, days=1 / 48, beginning=beginning)
+    run = run_case(case)
+    seen = [values for t, values in beginning.measured if t < START + timedelta(minutes=45)]
+    food = next(a for a in PARK.assets if a.id == "food")
+    series, scale = next((d.profile, d.scale) for d in food.demands if d.carrier == Carrier.ELECTRICITY)
+    drawn_kw = float(run.arrays["power_kw"].sel(asset="food", carrier="electricity").isel(time=0))
+    assert -drawn_kw == pytest.approx(scale * sum(v[series] for v in seen) / len(seen), rel=1e-6)
+    assert run.arrays.sizes["time"] == 2
+
+
+def test_a_what_if_from_a_smaller_store_begins_full_at_most(recorded):
+    beginning = beginning_of(SqliteLog(recorded[0], read_only=True), PARK, monthly(PARK.location.time_zone))
+    case = replace(load_case("battery_1mwh"), beginning=beginning)
+    small = setting_of(case).site
+    held = stored_of(beginning.snapshot(small, beginning.at))["battery"]
+    assert held == pytest.approx(min(beginning.stored_kwh["battery"], small.asset("battery").stored_max_kwh))
+    with pytest.raises(SetupError, match="no turn is on record"):
+        beginning_of(
+            SqliteLog(recorded[0], read_only=True), PARK, monthly(PARK.location.time_zone), at=START - timedelta(days=3)
+        )
 
 
 def test_a_log_reaches_as_far_back_as_it_shall(recorded, tmp_path):
