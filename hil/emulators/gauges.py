@@ -154,8 +154,15 @@ def _pipes(plant: EmulatedPlant, asset: AnyAsset, quantity: str) -> Gauge | None
         "supply_degc": lambda: water()[0],
         "return_degc": lambda: water()[1],
         "pressure_kpa": lambda: network.return_pressure_kpa,
+        "dp_kpa": _dp(plant, network, asset.ports()[port[1]]),
     }
     return sources.get(quantity)
+
+
+def _dp(plant: EmulatedPlant, network: PipeNetwork, node: str) -> Gauge:
+    """Return how to read the pressure difference at a node; the plant's where the node is no junction."""
+    pipes = next(p for p in plant.pipes if p.network.id == network.id)
+    return lambda: pipes.dp_kpa(node if node in pipes.row else network.plant_junction)
 
 
 def _water(plant: EmulatedPlant, network: PipeNetwork, node: str) -> Callable[[], tuple[float, float]]:

@@ -32,12 +32,13 @@ def pipe_loss_kw(network: PipeNetwork) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """A network over the quarter hours of one UTC day; temperatures have dims (junction, quarter)."""
+    """A network over the quarter hours of one UTC day; temperatures and pressure differences have dims (junction, quarter)."""
 
     start: datetime
     loss_kw: Array
     supply_degc: Array
     return_degc: Array
+    dp_kpa: Array
 
 
 class Pipes:
@@ -58,7 +59,7 @@ class Pipes:
         ]
         self._day: _Day | None = None
         self._shown: tuple[datetime, int] | None = None
-        self._degc: list[tuple[float, float]] = []
+        self._water: list[tuple[float, float, float]] = []
         self.loss_kw = 0.0
         """What the network loses in the quarter hour it was last moved to."""
 
@@ -71,13 +72,16 @@ class Pipes:
         if (start, quarter) != self._shown:
             self._shown = start, quarter
             self.loss_kw = float(self._day.loss_kw[quarter])
-            self._degc = list(
-                zip(self._day.supply_degc[:, quarter].tolist(), self._day.return_degc[:, quarter].tolist(), strict=True)
-            )
+            tables = (self._day.supply_degc, self._day.return_degc, self._day.dp_kpa)
+            self._water = list(zip(*(t[:, quarter].tolist() for t in tables), strict=True))
 
     def degc(self, junction: str) -> tuple[float, float]:
         """Return supply and return temperature at a junction; KeyError for a stranger."""
-        return self._degc[self.row[junction]]
+        return self._water[self.row[junction]][:2]
+
+    def dp_kpa(self, junction: str) -> float:
+        """Return the pressure difference between supply and return at a junction; KeyError for a stranger."""
+        return self._water[self.row[junction]][2]
 
     def _solve(self, start: datetime) -> _Day:
         network = self.network
@@ -86,17 +90,18 @@ class Pipes:
         shape = len(network.junctions), quarters
         if found is None:
             fine = np.zeros(quarters, dtype=bool)
-            loss, supply, back = np.zeros(quarters), np.zeros(shape), np.zeros(shape)
+            loss, supply, back, dp = np.zeros(quarters), *np.zeros((3, *shape))
         else:
             fine = found["status"].to_numpy() == Status.OK
             ids = list(self.row)
             loss = found["loss_kw"].to_numpy()
-            supply, back = (found[n].sel(junction=ids).to_numpy() for n in ("supply_degc", "return_degc"))
+            supply, back, dp = (found[n].sel(junction=ids).to_numpy() for n in ("supply_degc", "return_degc", "dp_kpa"))
         return _Day(
             start,
             np.where(fine, np.clip(loss, 0.0, None), pipe_loss_kw(network)),
             np.where(fine, supply, network.supply_degc),
             np.where(fine, back, network.return_degc),
+            np.where(fine, dp, network.pump_lift_kpa),
         )
 
     def _flow(self, start: datetime) -> xr.Dataset:
