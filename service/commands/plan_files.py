@@ -79,7 +79,7 @@ def _further_columns(plan: Plan) -> dict[str, object]:
         for contract in plan.reserve_kw["contract"].values:
             held = plan.reserve_kw.sel(contract=contract).transpose("asset", "time")
             names = zip(held["asset"].values, held.values, strict=True)
-            found |= {f"{asset}.{contract}_reserve_kw": kw for asset, kw in names if kw.any()}
+            found |= {f"{asset}.{contract}_held_kw": kw for asset, kw in names if kw.any()}
     if plan.reactive_kvar is not None:
         for asset in plan.reactive_kvar["asset"].values:
             found[f"{asset}.reactive_kvar"] = plan.reactive_kvar.sel(asset=asset).values

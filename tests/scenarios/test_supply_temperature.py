@@ -19,6 +19,7 @@ from optimizers.dispatch import Dispatcher
 from optimizers.supply import SupplyProblem, SupplyRange
 from scenarios.planners import Optimizer
 from scenarios.supply import Schedule, plan_with_supply, supply_schedule
+from service.commands.plan_files import plan_table
 from tests.optimizers.problems import START, consumer, gas, grid, problem_of, site_of
 from twin.judge_networks import arrival_degc
 from twin.supply import SupplyCheck, SupplyWatch
@@ -114,6 +115,7 @@ def test_the_plan_carries_its_schedule_and_the_twin_finds_the_same(morning, disp
     problem, found = morning
     plan = Optimizer(dispatcher).plan(found.best.problem)
     np.testing.assert_allclose(plan.supply_degc.sel(network="warm"), found.best.schedule.values[:, 0])
+    np.testing.assert_allclose(plan_table(plan)["warm.supply_degc"], found.best.schedule.values[:, 0])
     check = Verifier(problem.site)(plan, problem.initial, problem.forecast)
     assert check.ok
     np.testing.assert_allclose(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from models.actuals import Actuals
@@ -13,6 +14,7 @@ from models.tariffs.time_of_use import calendar_month
 from optimizers.dispatch import Dispatcher
 from scenarios.problem import EndRule, demand_terms, demand_windows
 from scenarios.sites import works_path
+from service.commands.plan_files import plan_dataset, plan_table
 from twin.state import start_snapshot
 from twin.verify import Verifier
 
@@ -52,4 +54,9 @@ def test_every_lever_of_the_works_moves_and_the_twin_agrees(works, problem, tmp_
     turbine = plan.power_kw.sel(asset="turbine")
     assert float(turbine.sel(carrier="heat").max()) > 0
     assert plan.running.sel(asset="turbine").max() == 1
+    columns = plan_table(plan)
+    np.testing.assert_allclose(
+        columns["battery.regulation_held_kw"], plan.reserve_kw.sel(contract="regulation", asset="battery")
+    )
+    assert "reserve_kw" in plan_dataset(plan, check)
     assert set(plan.cost) >= {"energy", "demand", "gas", "start", "maintenance", "wear", "reserve", "shed"}

@@ -75,6 +75,10 @@ class PlanOut(PlanSummary):
         description="demand that the plan cannot meet, where there is any"
     )
     price_per_kwh: dict[str, list[Number]] = Field(description="marginal cost by carrier")
+    reserve_kw: dict[str, dict[str, list[Number]]] = Field({}, description="held ready, by contract and asset")
+    supply_degc: dict[str, list[Number]] = Field(
+        {}, description="sent out by heat networks' plants, where it is planned"
+    )
 
     @classmethod
     def of(cls, made: MadePlan) -> "PlanOut":
@@ -93,6 +97,10 @@ class PlanOut(PlanSummary):
             },
             "price_per_kwh": by_one(plan.price_per_kwh.transpose("carrier", "time")),
         }
+        if plan.reserve_kw is not None:
+            arrays["reserve_kw"] = by_two(plan.reserve_kw.transpose("contract", "asset", "time"))
+        if plan.supply_degc is not None:
+            arrays["supply_degc"] = by_one(plan.supply_degc.transpose("network", "time"))
         return cls.model_validate(summary_of(made) | arrays)
 
 
@@ -190,14 +198,11 @@ def by_one(array: xr.DataArray) -> dict[str, list[float]]:
 
 
 def by_two(array: xr.DataArray) -> dict[str, dict[str, list[float]]]:
-    """Return a labelled (asset, carrier, time) array as lists, ports without any power left out."""
+    """Return a labelled (asset, carrier, time) or (contract, asset, time) array as lists, ports without any power left out."""
     found: dict[str, dict[str, list[float]]] = {}
-    for asset, block in zip(array["asset"].values, np.asarray(array.values, dtype=float), strict=True):
-        rows = {
-            str(c): row.tolist()
-            for c, row in zip(array["carrier"].values, block, strict=True)
-            if np.nan_to_num(row).any()
-        }
+    outer, inner = (array[dim].values for dim in array.dims[:2])
+    for asset, block in zip(outer, np.asarray(array.values, dtype=float), strict=True):
+        rows = {str(c): row.tolist() for c, row in zip(inner, block, strict=True) if np.nan_to_num(row).any()}
         if rows:
             found[str(asset)] = rows
     return found
