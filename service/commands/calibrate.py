@@ -61,14 +61,18 @@ def tabled(path: Path) -> History:
 
 
 def learned_table(calibrations: Sequence[Calibration], *, full: bool) -> Table:
-    """Return what was learned: one row per parameter that the readings say something about (``full``: every one)."""
+    """Return what was learned by job: one row per parameter that the readings say something about (``full``: every one)."""
     table = Table(title="Learned", title_justify="left", header_style="bold")
-    for name in ("job", "of", "parameter", "factor", "± (1 sd)", "learned, %", ""):
-        table.add_column(name, justify="right" if name in ("factor", "± (1 sd)", "learned, %") else "left")
+    for name in ("parameter", "factor", "± (1 sd)", "learned, %", ""):
+        table.add_column(name, justify="left" if name in ("parameter", "") else "right", no_wrap=True)
     for found in calibrations:
         shown = [p for p in found.learned if full or p.informed_share >= LEARNED_LEAST or p.suspicious]
+        if shown:
+            job = found.kind.replace("_", " ")
+            table.add_section()
+            table.add_row(f"{job}: {found.subject}" if found.subject else job, style="bold")
         for parameter in shown:
-            table.add_row(found.kind.replace("_", " "), found.subject, *_cells(parameter))
+            table.add_row(*_cells(parameter))
     return table
 
 
