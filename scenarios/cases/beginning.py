@@ -110,11 +110,13 @@ def beginning_of(
     span = log.span()
     if span is None:
         raise SetupError("the log is empty; nothing has been operated yet")
+    held = f"the log holds {span[0].isoformat()} to {span[1].isoformat()}"
     end = min(at or span[1], span[1])
+    if end < span[0]:
+        raise SetupError(f"no turn is on record at {end.isoformat()}; {held}")
     moments = tuple(replay(log, site, max(end - LOOK_BACK, span[0]), end + timedelta(microseconds=1), billing_period))
     if not moments:
-        words = f"no turn is on record in the hour before {end.isoformat()}"
-        raise SetupError(f"{words}; the log holds {span[0].isoformat()} to {span[1].isoformat()}")
+        raise SetupError(f"no turn is on record in the hour before {end.isoformat()}; {held}")
     last = moments[-1].snapshot
     start = last.at - timedelta(seconds=last.at.timestamp() % step_s)
     records = log.read(start, start + timedelta(days=days), (Kind.MEASURED,))

@@ -34,7 +34,7 @@ from scenarios.rules import Rule
 from scenarios.sites import park_path
 from twin.alarms import AlarmAct, AlarmBook, Priority
 from twin.log import EPOCH, Kind, SqliteLog
-from twin.packing import digest, unpack_alarm, unpack_plan, unpack_receipts
+from twin.packing import digest, pack, unpack_alarm, unpack_plan, unpack_receipts
 from twin.replay import memory_at_end, replay
 from twin.state import start_snapshot, stored_of
 from twin.sync import Synchroniser
@@ -124,8 +124,14 @@ def test_what_is_forgotten_is_gone_and_the_rest_is_rebuilt_as_ever(recorded, tmp
     assert memory_at_end(kept, PARK) == memory_at_end(SqliteLog(path, read_only=True), PARK)
 
 
-def test_a_what_if_begins_where_the_log_says_the_site_stood(recorded):
-    log = SqliteLog(recorded[0], read_only=True)
+def test_a_what_if_begins_where_the_log_says_the_site_stood(recorded, tmp_path):
+    written = SqliteLog(Path(shutil.copy(recorded[0], tmp_path / "log.sqlite")))
+    food = next(a for a in PARK.assets if a.id == "food")
+    series, scale = next((d.profile, d.scale) for d in food.demands if d.carrier == Carrier.ELECTRICITY)
+    for minute in range(60):
+        written.append(START + timedelta(minutes=minute), Kind.MEASURED, pack({series: 1.0 + minute / 60.0}))
+    written.close()
+    log = SqliteLog(tmp_path / "log.sqlite", read_only=True)
     at = START + timedelta(minutes=40)
     beginning = beginning_of(log, PARK, monthly(PARK.location.time_zone), at=at, days=1 / 48)
     last = list(replay(log, PARK, START, at + timedelta(seconds=1)))[-1].snapshot
@@ -138,8 +144,7 @@ def test_a_what_if_begins_where_the_log_says_the_site_stood(recorded):
     case = replace(load_case("battery_1mwh").base, days=1 / 48, beginning=beginning)
     run = run_case(case)
     seen = [values for t, values in beginning.measured if t < START + timedelta(minutes=45)]
-    food = next(a for a in PARK.assets if a.id == "food")
-    series, scale = next((d.profile, d.scale) for d in food.demands if d.carrier == Carrier.ELECTRICITY)
+    assert len(seen) == 15
     drawn_kw = float(run.arrays["power_kw"].sel(asset="food", carrier="electricity").isel(time=0))
     assert -drawn_kw == pytest.approx(scale * sum(v[series] for v in seen) / len(seen), rel=1e-6)
     assert run.arrays.sizes["time"] == 2
