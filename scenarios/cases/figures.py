@@ -13,7 +13,7 @@ from models.horizon import Horizon, to_index
 from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod, PeriodFinder
 from scenarios.cases.setting import Setting
-from scenarios.costs import RUNNING_KW, Powers, demand_price_per_kw, events_cost, peak_import_kw
+from scenarios.costs import RUNNING_KW, Powers, demand_cost, events_cost
 from scenarios.kpis import horizon_of, kpis_of
 
 Array = npt.NDArray[np.float64]
@@ -48,7 +48,7 @@ def figures(
     """
     site = setting.site
     kpis, powers = kpis_of(site, arrays, stored_before_kwh, period), Powers(horizon_of(arrays), arrays["power_kw"])
-    cost = dict(kpis.cost) | {"demand": demand_cost(site, arrays, period, billing)}
+    cost = dict(kpis.cost) | {"demand": demand_by_period(site, arrays, period, billing)}
     events = [c.event(period.start) for c in setting.calls]
     cost["demand_response"] = events_cost(site, powers, events)
     cost["co2"] = kpis.co2_kg * setting.co2_price_per_kg
@@ -76,14 +76,13 @@ def figures(
     }
 
 
-def demand_cost(site: Site, arrays: xr.Dataset, period: BillingPeriod, billing: PeriodFinder) -> float:
-    """Return the demand charge of a run: each billing period's peak at its price, a part of a month pro rata."""
+def demand_by_period(site: Site, arrays: xr.Dataset, period: BillingPeriod, billing: PeriodFinder) -> float:
+    """Return the demand charge of a run: each billing period's peaks at their prices, a part of a month pro rata."""
     total, at = 0.0, period.start
     while at < period.end:
         until = min(billing(at).end, period.end)
         part = arrays["power_kw"].sel(time=_inside(arrays, at, until))
-        peak_kw = peak_import_kw(site, Powers(horizon_of(part.to_dataset()), part))
-        total += peak_kw * demand_price_per_kw(site, BillingPeriod(at, until))
+        total += demand_cost(site, Powers(horizon_of(part.to_dataset()), part), BillingPeriod(at, until))
         at = until
     return total
 
