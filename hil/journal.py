@@ -150,6 +150,14 @@ class Journal:
             self._db.execute("INSERT INTO commands VALUES (?,?,?,?,?,?,?,?,?,?)", row + rest)
             return epoch
 
+    def prolong(self, command: Command) -> None:
+        """Record the deadline of a command that was accepted before with an earlier one."""
+        with self._writing():
+            self._db.execute(
+                "UPDATE commands SET deadline = ? WHERE id = ? AND deadline < ?",
+                (_text(command.deadline), command.id, _text(command.deadline)),
+            )
+
     def renew(self, command_id: str) -> int:
         """Give a resumed command a new epoch, so that nothing sent meanwhile counts as newer."""
         with self._writing():

@@ -25,6 +25,7 @@ PATIENCE_S = 3.0
 SETTLE_S = 0.3
 """How long a device may take from its echo until the register shows the value."""
 BUSY_CODES = (5, 6)
+NOT_UNDERSTOOD = (1, 2, 3)
 Words = tuple[int, ...]
 
 
@@ -77,7 +78,7 @@ class Driver:
                 if refuse_late(target.command, self._clock.now(), self.frame_life_clock_s):
                     break
                 sent, problem = await self.send(target, device, frame)
-                if sent is Sent.REFUSED:
+                if sent in (Sent.REFUSED, Sent.FAILED):
                     return not_done("refused_device", f"{device.id} refuses {point.quantity}: {problem}")
             else:
                 words = f"{device.id} does not take {point.quantity} {value:g}"
@@ -100,7 +101,7 @@ class Driver:
                 return unread(device.id)
             if seen == target.frame.words:
                 return applied(target, seen)
-            if sent in (Sent.ECHOED, Sent.REFUSED):
+            if sent in (Sent.ECHOED, Sent.REFUSED, Sent.FAILED):
                 return await self._denied(target, device, sent, problem)
             if sent is Sent.BUSY:
                 await asyncio.sleep(0.1 * (attempt + 1))
@@ -117,7 +118,7 @@ class Driver:
         self.stats.differences += 1
         value = decode_one(target.point, seen)
         asked = f"{target.command.quantity} of {device.id} reads {value:g} after writing {target.command.value:g}"
-        if sent is Sent.REFUSED:
+        if sent is not Sent.ECHOED:
             return not_done("refused_device", f"{problem}; {asked}", value)
         return not_done("differs", f"{asked}. The device may limit it or be in local mode", value)
 
@@ -143,7 +144,7 @@ class Driver:
         try:
             await self._links[device.id].write(frame)
         except RefusedError as problem:
-            return (Sent.BUSY if problem.code in BUSY_CODES else Sent.REFUSED), str(problem)
+            return refusal_of(problem.code), str(problem)
         except NotSentError as problem:
             return Sent.NOT_SENT, str(problem)
         except PlantError as problem:
@@ -229,6 +230,13 @@ class Driver:
         latest = max((f.sent + self.frame_life_s for f in target.flights), default=now)
         if latest > now:
             await asyncio.sleep(latest - now)
+
+
+def refusal_of(code: int) -> Sent:
+    """Return what an exception says of the request that it answers."""
+    if code in BUSY_CODES:
+        return Sent.BUSY
+    return Sent.REFUSED if code in NOT_UNDERSTOOD else Sent.FAILED
 
 
 def applied(target: Target, seen: Words) -> Verdict:

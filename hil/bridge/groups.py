@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from math import inf
 
@@ -11,8 +12,9 @@ from hil.bridge.driver import Driver, Words
 from hil.bridge.gate import Refusal
 from hil.bridge.keeper import Keeper
 from hil.bridge.polled import PolledDevice
-from hil.bridge.target import State, Target
+from hil.bridge.target import BRIDGE, State, Target
 from hil.bridge.verdict import Verdict
+from hil.clocks import transport_scale
 from hil.codec import decode_one
 from hil.journal import GroupMember, Journal, JournalError, OpenGroup
 from hil.maps.types import Point
@@ -23,6 +25,8 @@ TEND_S = 0.3
 """Transport seconds for which a poll waits for what follows it."""
 GROUP_S = 8.0
 """A group that is not whole after so many transport seconds is taken back."""
+RESTORE_S = 15.0
+"""For so many transport seconds at least a half-written group is being taken back, whenever that begins."""
 INSISTENCE = 5
 """How often a point that does not take its old value back is tried again."""
 BACK = "/back"
@@ -239,17 +243,21 @@ class Groups:
         return tuple(self._given_up(s, backs.get(s.command.id)) for s in steps)
 
     def _restore(self, device: PolledDevice, member: GroupMember) -> Target:
-        """Return the target that puts a point back, in force from now on."""
+        """Return the target that puts a point back, in force from now on.
+
+        It may take its time beyond the group's own deadline: half a group must not stay because nobody wants the whole one any more.
+        """
         now = self._clock.now()
-        back = Command(
-            f"{member.command}{BACK}", device.id, member.quantity, member.before, now, "bridge", member.until
-        )
+        until = max(member.until, now + timedelta(seconds=RESTORE_S * transport_scale(self._clock)))
+        back = Command(f"{member.command}{BACK}", device.id, member.quantity, member.before, now, BRIDGE, until)
         epoch = self._journal.accept(back, now)
+        self._journal.prolong(back)
         point = device.map.point(member.quantity)
         target = self._keeper.targets.get((device.id, member.quantity))
         if target is None or target.command.id != back.id:
             target = Target(back, point, epoch, self._driver.frame(device, point, member.before))
             self._keeper.put(target)
+        target.command = back
         self._keeper.enter(target, State.UNKNOWN, "a group has failed; the value before is restored")
         return target
 

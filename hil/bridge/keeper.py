@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from math import inf
 
@@ -13,13 +14,16 @@ from hil.bridge.gate import Refusal, refuse_late
 from hil.bridge.hindrances import Hindrances
 from hil.bridge.leases import Leases
 from hil.bridge.polled import PolledDevice
-from hil.bridge.target import Flight, State, Target
+from hil.bridge.target import BRIDGE, Flight, State, Target
 from hil.bridge.verdict import Sent, Verdict
+from hil.clocks import transport_scale
 from hil.codec import decode_one, encode
 from hil.journal import Journal, JournalError
 from models.ports import Clock, Command, Outcome, Receipt
 
 REASSERTIONS = 3
+TAKEN_UP_S = 8.0
+"""A member of a group with fewer transport seconds left is not taken up again after a lease."""
 AGAIN_S = 0.2
 """Shortest pause until a refresh that could not be sent is tried again."""
 REASSERT_WINDOW_S = 600.0
@@ -63,7 +67,9 @@ class Keeper:
         older = self.targets.pop(target.key, None)  # who is put last is tended last
         if older is not None:
             target.flights = older.flights
-            if older.command.issued_by != target.command.issued_by and self._leased_away(older):
+            # what a group that failed has left behind is over; only who has to give way to somebody else comes back
+            gives_way = target.command.issued_by not in (older.command.issued_by, BRIDGE)
+            if gives_way and self._leased_away(older):
                 self.suspended[older.key] = older
                 self.enter(older, State.SUSPENDED, f"{target.command.issued_by} holds a lease")
             else:
@@ -229,7 +235,9 @@ class Keeper:
         for target in [t for t in self.suspended.values() if t.command.device == device.id]:
             if self._leased_away(target):
                 continue
-            if self._clock.now() >= target.command.deadline:
+            # a group that is taken up at the last moment would be left half-way
+            needs_s = TAKEN_UP_S * transport_scale(self._clock) if target.point.group is not None else 0.0
+            if self._clock.now() + timedelta(seconds=needs_s) >= target.command.deadline:
                 del self.suspended[target.key]
                 self.enter(target, State.EXPIRED, "deadline")
                 continue

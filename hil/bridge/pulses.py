@@ -38,7 +38,7 @@ class Pulses:
             return not_done("unreachable", f"{problem}; nothing was sent")
         if sent is Sent.REFUSED:
             return not_done("refused_device", problem)
-        why = "was acknowledged" if sent is Sent.ECHOED else "may have landed"
+        why = {Sent.ECHOED: "was acknowledged", Sent.FAILED: "went wrong on the device"}.get(sent, "may have landed")
         words = f"{target.command.quantity} of {device.id} {why}; the device counts no pulses, so look at it yourself"
         return Verdict(State.UNKNOWN, Outcome.MAYBE, "unknown", words)
 
@@ -62,7 +62,7 @@ class Pulses:
                 words = f"{counter.quantity} of {device.id} went from {before:g} to {after:g}"
                 return Verdict(State.COMPLETED, Outcome.APPLIED, "applied", words)
             target.doubtful = False  # the counter has proven that nothing of it landed
-            if sent is Sent.REFUSED:
+            if sent in (Sent.REFUSED, Sent.FAILED):
                 return not_done("refused_device", problem)
         if target.doubtful or sent is Sent.ECHOED:
             words = f"{counter.quantity} of {device.id} could not be read after the pulse; look before it is sent again"

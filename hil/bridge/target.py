@@ -7,6 +7,9 @@ from hil.frames import WriteFrame
 from hil.maps.types import Point
 from models.ports import Command
 
+BRIDGE = "bridge"
+"""Who issues what restores a group."""
+
 
 class State(StrEnum):
     """Where a command is on its way; see the journal's events."""

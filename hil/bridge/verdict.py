@@ -13,6 +13,9 @@ class Sent(StrEnum):
     ECHOED = "echoed"
     BUSY = "busy"
     REFUSED = "refused"
+    """The device, or the gateway before it, did not understand the request: nothing of it was done."""
+    FAILED = "failed"
+    """Something went wrong while it was being done."""
     UNKNOWN = "unknown"
     NOT_SENT = "not sent"
 

@@ -236,7 +236,7 @@ def commander(evidence):
 
     def act(group, bridge, clock, born, death):
         for lease in plan.leases:
-            if lease not in evidence.leases and born <= lease[0] + lease[1]:
+            if not granted(evidence, lease) and born <= lease[0] + lease[1]:
                 group.create_task(at(max(lease[0], born), take, bridge, evidence, lease))
         for k, one in enumerate(plan.acts):
             if born <= one.second < death:
@@ -246,11 +246,18 @@ def commander(evidence):
 
 
 def take(bridge, evidence, planned):
-    """Take a lease as planned; it outlives the bridge."""
+    """Take a lease as planned, or for what is left of it where the bridge could not give it before; it outlives the bridge."""
     second, length, holder, device = planned
     lease = Lease(holder, 5, EPOCH + timedelta(seconds=second + length), frozenset([f"e{device}"]))
     if bridge.lease(lease) is None:
-        evidence.leases.append(planned)
+        now = asyncio.get_running_loop().time()
+        evidence.leases.append((now, second + length - now, holder, device))
+
+
+def granted(evidence, planned):
+    """Return whether a planned lease, which goes by its end, has been given."""
+    second, length, holder, device = planned
+    return any(abs(s + d - second - length) < 1e-6 and (h, e) == (holder, device) for s, d, h, e in evidence.leases)
 
 
 async def at_its_second(bridge, clock, evidence, k, act):
