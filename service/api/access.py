@@ -119,7 +119,7 @@ def guarded(deed: Deed, prefix: str, tag: str, *statuses: int) -> APIRouter:
         prefix=prefix,
         tags=[tag],
         dependencies=[Depends(May(deed))],
-        responses=described(401, 403, 422, 429, *statuses),
+        responses=described(400, 401, 403, 422, 429, *statuses),
     )
 
 

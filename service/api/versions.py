@@ -12,7 +12,7 @@ def _wanted(if_match: Annotated[str | None, Header(description="ETag of the vers
         raise HTTPException(428, MUST_SAY)
     text = if_match.strip().removeprefix("W/").strip('"')
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise HTTPException(412, f"{if_match[:40]} is no version of this; {MUST_SAY}")
+        raise HTTPException(422, f"{if_match[:40]!r} is no ETag of ours. {MUST_SAY}")
     return int(text)
 
 

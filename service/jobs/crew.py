@@ -9,13 +9,14 @@ from pathlib import Path
 AGAIN_S = 1.0
 """How long a worker that died is waited for before the next one starts."""
 END_S = 5.0
+SAID = "worker.log"
 
 
 class Crew:
     """Keeps one worker at work on a store, or none (``members`` 0)."""
 
     def __init__(self, address: str, results: Path, *, members: int = 1) -> None:
-        self._members = members
+        self._members, self._results = members, results
         self._command = [sys.executable, "-m", "service.cli", "worker", "--results", str(results)]
         self._command.append("--until-stdin-closes")
         self._settings = os.environ | {"JOULETWIN_STORE": address}  # everybody on the machine reads a command line
@@ -41,9 +42,18 @@ class Crew:
 
     def _keep(self) -> None:
         while not self._ending.is_set():
-            self._process = subprocess.Popen(  # noqa: S603 # our own command
-                self._command, stdin=subprocess.PIPE, env=self._settings, start_new_session=True
-            )
+            self._results.mkdir(parents=True, exist_ok=True)
+            with (self._results / SAID).open(
+                "ab"
+            ) as said:  # not ours: who waits for our last word would wait for the worker's
+                self._process = subprocess.Popen(  # noqa: S603 # our own command
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=said,
+                    stderr=said,
+                    env=self._settings,
+                    start_new_session=True,
+                )
             while self._process.poll() is None and not self._ending.wait(0.2):
                 pass
             self._end(self._process)

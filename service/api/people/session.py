@@ -14,7 +14,7 @@ from service.store.audit import record
 from service.store.people import LoginSession, User
 
 router = guarded(Deed.BE, "/api/v1/session", "session")
-doors = APIRouter(prefix="/api/v1", tags=["session"], responses=described(401, 403, 422, 429))
+doors = APIRouter(prefix="/api/v1", tags=["session"], responses=described(400, 401, 403, 422, 429))
 """Open to everybody: how else would one come in."""
 
 
