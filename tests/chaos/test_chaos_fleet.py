@@ -82,3 +82,50 @@ def test_the_guard_of_the_sum_counts_what_may_still_land():
     assert refuse_sum(device, first, 2000.0, lambda p: 1500.0).code == "refused_limit"
     assert refuse_sum(device, first, 900.0, lambda p: 2900.0) is None
     assert refuse_sum(device, first, 2000.0, lambda p: None).code == "refused_stale"
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        FleetPlan(
+            seed=1001893,
+            fc16=True,
+            kills=((17.27, 3.19),),
+            acts=(Act(16.92, 0, "group", (251, 499, 1473, 153, 84, 81), 6.0),),
+            troubles=(Trouble(0, deaf=(34, 35, 36), start_s=13.13, end_s=18.15),),
+        ),
+        FleetPlan(
+            seed=1002139,
+            fc16=True,
+            power_cuts=((3.8295825142541493, 1.8902959131878962),),
+            acts=(
+                Act(19.5529383284022, 0, "group", (559, 69, 110, 975, 870, 252), 20.0, "operator"),
+                Act(9.452112586401721, 0, "group", (224, 305, 1348, 397, 211, 364), 20.0),
+            ),
+            leases=((19.286328038627243, 6.9413426371465645, "operator", 0),),
+        ),
+        FleetPlan(
+            seed=1003935,
+            fc16=True,
+            acts=(Act(21.850186088603756, 0, "group", (108, 74, 348, 694, 361, 785), 90.0),),
+            troubles=(Trouble(0, deaf=(32,), start_s=16.511472637047632, end_s=22.75322025552505),),
+            leases=((22.893014270411424, 4.015144486130145, "operator", 0),),
+        ),
+        FleetPlan(
+            seed=1006481,
+            devices=2,
+            framer="rtu",
+            fc16=True,
+            acts=(Act(21.775459881428777, 1, "reset", (1,), 20.0),),
+            troubles=(Trouble(1, Fault(Kind.EXCEPTION, 21.27, 24.71, 0.6, code=4)),),
+        ),
+    ],
+    ids=[
+        "a group is taken back after its deadline",
+        "a group is not taken up again at the last moment",
+        "a lease does not bring back what a failed group left behind",
+        "a pulse that went wrong on the device is in doubt",
+    ],
+)
+def test_what_ten_thousand_episodes_have_found(plan, tmp_path):
+    assert violations(run(plan, tmp_path)) == []
