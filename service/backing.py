@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from service.auth.doors import HOME
+from service.auth.known import Recent
 from service.auth.limits import Limit
 from service.auth.secrets import Passwords
 from service.store.engine import Store
@@ -30,6 +31,7 @@ class Backing:
     tenant_id: str = HOME
     """Whose site runs here."""
     passwords: Passwords = field(default_factory=Passwords)
+    recent: Recent = field(default_factory=Recent)
     requests: Limit = field(default_factory=_requests)
     """How often one person or program may ask."""
     logins: Limit = field(default_factory=_logins)

@@ -1,6 +1,6 @@
 """Who asks, and whether they may: what every route carries."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from ipaddress import ip_address
 from math import ceil
 from typing import Annotated, Any
@@ -12,7 +12,9 @@ from service.api.problems import described
 from service.auth.doors import by_key, by_session
 from service.auth.limits import Limit
 from service.auth.roles import Deed, Principal, Role
+from service.auth.secrets import hash_of
 from service.backing import Backing
+from service.store.engine import Store
 
 COOKIE = "jouletwin"
 SAFE = ("GET", "HEAD", "OPTIONS")
@@ -61,14 +63,27 @@ async def identified(request: Request) -> Principal | None:
 async def _found(request: Request, backing: Backing) -> Principal | None:
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     if scheme:
-        return await by_key(backing.store, secret.strip()) if scheme.lower() == "bearer" else None
+        return await _holder(backing, secret.strip(), by_key) if scheme.lower() == "bearer" else None
     if not from_here(request):
         return None
     if cookie := request.cookies.get(COOKIE):
-        return await by_session(backing.store, cookie)
+        return await _holder(backing, cookie, by_session)
     if backing.local and from_this_machine(request):
         return Principal(backing.tenant_id, LOCAL_NAME, frozenset(Role))
     return None
+
+
+async def _holder(
+    backing: Backing, secret: str, find: Callable[[Store, str], Awaitable[Principal | None]]
+) -> Principal | None:
+    """Return whose secret it is, from a moment ago or from the store."""
+    digest = hash_of(secret)
+    who = backing.recent.get(digest, backing.store.clock.now())
+    if who is None:
+        who = await find(backing.store, secret)
+        if who is not None:
+            backing.recent.put(digest, who)
+    return who
 
 
 def from_here(request: Request) -> bool:

@@ -44,7 +44,7 @@ async def by_key(store: Store, secret: str) -> Principal | None:
         key = await session.scalar(select(ApiKey).where(ApiKey.secret_hash == hash_of(secret)))
     if key is None or key.revoked_at is not None or _over(key.expires_at, store.clock.now()):
         return None
-    return Principal(key.tenant_id, f"key {key.name}", roles_of(key.roles))
+    return Principal(key.tenant_id, f"key {key.name}", roles_of(key.roles), expires_at=key.expires_at)
 
 
 async def by_session(store: Store, secret: str) -> Principal | None:
@@ -57,7 +57,7 @@ async def by_session(store: Store, secret: str) -> Principal | None:
     login, user = found
     if login.revoked_at is not None or _over(login.expires_at, store.clock.now()) or user.disabled:
         return None
-    return Principal(user.tenant_id, user.name, roles_of(user.roles), login.secret_hash)
+    return Principal(user.tenant_id, user.name, roles_of(user.roles), login.secret_hash, login.expires_at)
 
 
 def _over(end: datetime | None, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -55,6 +56,8 @@ class Principal:
     roles: frozenset[Role]
     session_hash: str = ""
     """Of a person who is logged in at the page."""
+    expires_at: datetime | None = None
+    """When the key or the session ends."""
 
     def may(self, deed: Deed) -> bool:
         """Return whether one of the roles allows it."""

@@ -69,6 +69,7 @@ async def do_logout(request: Request, backing: Backed) -> Response:
     who = await identified(request)
     if who is not None:
         await log_out(backing.store, who)
+        backing.recent.forget()
     gone = RedirectResponse("/login", 303)
     gone.delete_cookie(COOKIE)
     return gone

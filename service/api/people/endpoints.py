@@ -86,6 +86,7 @@ async def edit_user(
             await change_user(session, store.clock.now(), who, user, changes, told)
     except LastAdminError as fault:
         raise HTTPException(409, f"{fault}.") from None
+    backing.recent.forget()
     tagged(response, user.version)
     return UserOut.of(user)
 
@@ -133,6 +134,7 @@ async def add_key(backing: Backed, who: Known, wanted: Annotated[NewKey, Body()]
 async def end_key(backing: Backed, who: Known, key_id: Id) -> KeyOut:
     """Revoke a key; from this answer on it opens nothing. Revoking twice is no error."""
     key = await revoke_key(backing.store, who, key_id)
+    backing.recent.forget()
     if key is None:
         raise HTTPException(404, f"There is no key {key_id}; /api/v1/keys lists them.")
     return KeyOut.of(key)

@@ -79,6 +79,7 @@ async def me(who: Known) -> WhoOut:
 async def leave(response: Response, backing: Backed, who: Known) -> WhoOut:
     """Log out; a key stays what it is."""
     await log_out(backing.store, who)
+    backing.recent.forget()
     response.delete_cookie(COOKIE)
     return WhoOut.of(who)
 

