@@ -48,8 +48,8 @@ def days(dispatcher) -> dict[str, Day]:
     for name in DAYS:
         problem, network = congested(name)
         check = GridCheck(problem.site, network)
-        planner = SecuredProblem(problem, check.ports, check.revision, dispatcher)
-        result = secure(planner, check, tolerances=Tolerances(rounds=10))
+        planner = SecuredProblem(problem, check.ports, check.revision, dispatcher, deadline_s=300.0)
+        result = secure(planner, check, tolerances=Tolerances(rounds=10, deadline_s=300.0))
         bound, plan = planner.lower_bound(), planner.plan()
         planner.solve()
         found[name] = Day(problem, check, plan, result, bound, planner.objective)
