@@ -4,6 +4,7 @@ The demand charge counts 15-min means, so the guard asks every minute what the r
 site imports more, first the battery gives, then running engines, then the cold and hot tanks take over from chillers and electric heat.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +12,19 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from models.carriers import Carrier
-from models.components import Asset, Battery, Chp, ColdStore, ElectricBoiler, ElectricChiller, HeatPump, HotTank, Store
+from models.components import (
+    Asset,
+    Battery,
+    Chp,
+    ColdStore,
+    ElectricBoiler,
+    ElectricChiller,
+    HeatPump,
+    HotTank,
+    Pv,
+    Store,
+    Wind,
+)
 from models.horizon import HOUR, QUARTER, quarter_start
 from models.site import Site
 from models.state import ImportSoFar
@@ -28,6 +41,8 @@ CATCH_UP = timedelta(minutes=5)
 """The last minutes of a quarter-hour, kept for catching up what was let through before."""
 CATCH_UP_SHARE = 0.5
 """Part of all relief that may be counted on for catching up."""
+LOOKS = 20
+"""The guard remembers so many looks at what nobody commands: it may move by as much again before the next one."""
 
 
 def allowed_kw(so_far: ImportSoFar, at: datetime, cap_kw: float) -> float:
@@ -60,6 +75,7 @@ class Guard:
         self.site = site
         self.margin_share = margin_share
         self._moved_kw: dict[str, float] = {}
+        self._looks: deque[tuple[datetime, float]] = deque(maxlen=LOOKS)
 
     def adjusted(
         self,
@@ -76,7 +92,7 @@ class Guard:
         minutes, it waits: most fluctuations pass by themselves.
         """
         reliefs = list(self._reliefs(planned_kw, seen))
-        free_kw = allowed_kw * (1.0 - self.margin_share)
+        free_kw = allowed_kw * (1.0 - self.margin_share) - self._unrest_kw(planned_kw, seen, import_kw, rest)
         over_kw = import_kw + self._relieved_kw(reliefs, planned_kw, seen) - free_kw
         found = dict(planned_kw)
         later_kw = CATCH_UP_SHARE * sum(r.most_kw for r in reliefs)
@@ -93,6 +109,20 @@ class Guard:
             found[relief.asset] += relief.per_kw * used
             over_kw -= used
         return found
+
+    def _unrest_kw(self, planned_kw: Mapping[str, float], seen: Measured, import_kw: float, rest: timedelta) -> float:
+        """Return by how much the rest of the quarter-hour may come out higher than now: what loads, sun and wind do between two looks.
+
+        A change after the last look is met by nobody; earlier ones can be caught up, so they count by their share of the rest.
+        """
+        commanded = (a for a in planned_kw if not isinstance(self.site.asset(a), Pv | Wind))
+        self._looks.append((seen.at, import_kw + sum(seen.power_kw(a, E) for a in commanded)))
+        times, loads = zip(*self._looks, strict=True)
+        if len(loads) < 3 or rest <= timedelta(0):
+            return 0.0
+        look = (times[-1] - times[0]) / (len(times) - 1)
+        usual_kw = float(np.sqrt(np.mean(np.diff(loads) ** 2)))
+        return float(usual_kw * min(look / rest, 1.0))
 
     def _relieved_kw(self, reliefs: Iterable[Relief], planned_kw: Mapping[str, float], seen: Measured) -> float:
         """Return how much of the relief asked for last time is at work now."""
