@@ -82,7 +82,8 @@ def test_a_command_is_followed_at_the_engines_ramp(site: Site):
     receipt = tell(plant, clock, "chp_device", 800.0)
     assert (receipt.outcome, receipt.code, receipt.read_back) == (Outcome.APPLIED, "applied", 800.0)
     clock.at += timedelta(minutes=3)
-    assert shown(plant)["chp", "electricity_kw"] == pytest.approx(500.0)  # lowest load, then 100 kW a minute; a step shows where it arrives
+    # lowest load, then 100 kW a minute; a step shows where it arrives
+    assert shown(plant)["chp", "electricity_kw"] == pytest.approx(500.0)
     clock.at += timedelta(minutes=10)
     found = shown(plant)
     assert found["chp", "electricity_kw"] == 800.0
