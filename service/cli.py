@@ -12,6 +12,23 @@ from service.faults import PlainFaults
 from service.instants import instant
 from service.keeping import Address, Results, audit
 from service.keeping import store as keep_store
+from service.networks import calibrate, estimate, flow, linepack, n1
+from service.options import (
+    LOG,
+    NOON,
+    STATES,
+    SUMMER_DAY,
+    At,
+    Day,
+    Expected,
+    Json,
+    Port,
+    Seconds,
+    Seed,
+    SiteFile,
+    Speed,
+    required,
+)
 from service.places import PARK, RESULTS, STORE
 from service.planning import explain, pareto, risk, size
 from service.scenarios import scenario
@@ -30,36 +47,6 @@ app.add_typer(device)
 app.add_typer(scenario)
 app.add_typer(keep_store)
 app.add_typer(audit)
-app.command()(chaos)
-app.command()(size)
-app.command()(pareto)
-app.command()(risk)
-app.command()(explain)
-
-SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML); the demo park when left out")]
-Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]
-Seed = Annotated[int, typer.Option(min=0, help="same seed, same plant and weather")]
-Speed = Annotated[float, typer.Option(min=0.01, max=2000, help="site seconds per real second")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="port of the page, 0 for a free one")]
-Seconds = Annotated[float | None, typer.Option(min=0.1, metavar="S", help="end by itself after so many real seconds")]
-At = Annotated[str, typer.Option("--at", metavar="TIME", help="instant, with zone")]
-Expected = Annotated[
-    Literal["naive", "own"],
-    typer.Option(
-        help="what the loop expects: the same time before, or what the site has learned (trains for a minute)"
-    ),
-]
-Json = Annotated[
-    Path | None, typer.Option("--json", metavar="OUT", help="with --once: also write the result to this file")
-]
-
-LOG = Path(".jouletwin/log.sqlite")
-SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
-
-WINTER_DAY = datetime(2015, 1, 14)  # noqa: DTZ001 # as above
-
-NOON = "2015-07-15T12:00+08:00"
-STATES = ".zarr, .nc, .parquet, .csv or .json by its ending"
 
 
 @app.command()
@@ -114,129 +101,8 @@ def dispatch(
     raise typer.Exit(plan_day(site, asked, out))
 
 
-@app.command()
-def linepack(
-    site: SiteFile = PARK,
-    day: Day = SUMMER_DAY,
-    seed: Seed = 1,
-    deadline: Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take")] = 60.0,
-) -> None:
-    """Ask the gas in the pipes what it could carry of one day, and where it is worth it, when to buy; exit 1 when demand stays short."""
-    from service.commands.linepack import linepack_day
-
-    raise typer.Exit(linepack_day(site, day.date(), seed=seed, deadline_s=deadline))
-
-
-@app.command()
-def flow(
-    site: SiteFile = PARK,
-    at: At = NOON,
-    seed: Seed = 1,
-    full: Annotated[bool, typer.Option("--full", help="every bus, branch and junction")] = False,
-    year: Annotated[
-        int | None, typer.Option(min=1970, max=2200, metavar="YEAR", help="every hour of this local year instead")
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"write the states: {STATES}")] = None,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="draw them: single line and profiles, .png or .svg")
-    ] = None,
-    linear: Annotated[
-        bool, typer.Option("--linear", help="of a grid: how far the linear model of planning studies is off")
-    ] = False,
-) -> None:
-    """Solve all networks at one instant: AC power flow, heat, cold and gas, with the balance of every carrier.
-
-    With --year: every hour of a year as the common operator would run the site; exit 1 when one has no solution.
-    In place of a site: a grid, as pandapower .json, MATPOWER .m, or simbench:CODE with the year of its profiles.
-    """
-    from service.commands.flow import show_flow, show_year
-    from service.commands.grids import is_grid, show_grid, show_grid_year
-
-    if is_grid(site) and year is not None:
-        raise typer.Exit(show_grid_year(site, year, out=out))
-    if is_grid(site):
-        raise typer.Exit(show_grid(site, required(at), full=full, linear=linear, out=out, plot=plot))
-    if linear:
-        raise typer.BadParameter("is for a grid: .json, .m or simbench:CODE", param_hint="--linear")
-    if year is not None:
-        raise typer.Exit(show_year(site, year, seed=seed, out=out))
-    show_flow(site, required(at), seed=seed, full=full, out=out, plot=plot)
-
-
-@app.command()
-def n1(
-    site: SiteFile = PARK,
-    at: At = NOON,
-    seed: Seed = 1,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"write the table: {STATES}")] = None,
-) -> None:
-    """Take out every line and transformer in turn: voltages, loadings, and who is left without supply.
-
-    In place of a site: a grid, as for flow.
-    """
-    from service.commands.grids import is_grid, show_grid_outages
-    from service.commands.n1 import show_outages
-
-    if is_grid(site):
-        show_grid_outages(site, required(at), out=out)
-        return
-    show_outages(site, required(at), seed=seed, out=out)
-
-
-@app.command()
-def estimate(
-    site: SiteFile = PARK,
-    readings: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="CSV: device, quantity, value, and quality if known; else an emulated plant"),
-    ] = None,
-    at: At = NOON,
-    seed: Seed = 1,
-    full: Annotated[bool, typer.Option("--full", help="every sensor, not only those that do not fit")] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="write every sensor: .csv or .json by its ending")
-    ] = None,
-) -> None:
-    """Find the state of all carriers that explains the meters, and the meters that lie; exit 1 when no state does."""
-    from service.commands.estimate import show_estimate
-
-    raise typer.Exit(show_estimate(site, readings, required(at), seed=seed, out=out, full=full))
-
-
-@app.command()
-def calibrate(
-    site: SiteFile = PARK,
-    readings: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="CSV: time, device, quantity, value, and quality if known; else an emulated plant"
-        ),
-    ] = None,
-    day: Annotated[
-        datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="first day of the emulated plant, local")
-    ] = WINTER_DAY,
-    days: Annotated[int, typer.Option(min=1, max=31, help="how many days of the emulated plant")] = 2,
-    seed: Seed = 1,
-    full: Annotated[
-        bool, typer.Option("--full", help="every parameter, even those the readings say nothing about")
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE",
-            help="where to keep it; beside the site file, where others look, when left out",
-        ),
-    ] = None,
-) -> None:
-    """Learn friction, delays, heat losses, meter gains, COP and efficiencies from readings, each with its uncertainty.
-
-    What was learned is added to the file beside the site; estimate and serve use the newest of each kind.
-    """
-    from service.commands.calibrate import show_calibration
-
-    raise typer.Exit(show_calibration(site, readings, day.date(), days, seed=seed, out=out, full=full))
+for command in (flow, n1, estimate, calibrate, linepack, size, pareto, risk, explain):
+    app.command()(command)
 
 
 @app.command()
@@ -479,11 +345,7 @@ def demo(
     run_demo(DemoSettings(site, day.date(), speed, port, seed, seconds, outages, Expects(forecast)))
 
 
-def required(text: str) -> datetime:
-    """Return the instant that ``--at`` names; it always has a value."""
-    found = instant(text, "--at")
-    assert found is not None  # noqa: S101 # the option has a default
-    return found
+app.command()(chaos)
 
 
 def main() -> None:
