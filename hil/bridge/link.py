@@ -13,7 +13,7 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
-from hil.bridge.answers import read_quickly
+from hil.bridge.answers import CountedRtu, count_answers, read_quickly
 from hil.certificates import why_refused
 from hil.frames import WriteFrame
 from hil.maps.types import Table
@@ -119,6 +119,8 @@ class Link:
         self._asking = False
         self._turn = Turn()
         self._client: AsyncModbusTcpClient | None = None
+        self._counted: CountedRtu | None = None
+        """What counts the answers where they do not say which question is theirs."""
         self._back_off_s = 0.0
         self._retry_at = 0.0
         self._jitter = random.Random(name or f"{host}:{port}")
@@ -190,6 +192,7 @@ class Link:
             trace_connect=self._on_trace,
         )
         read_quickly(client)
+        self._counted = count_answers(client) if self.framer == "rtu" else None
         self._client = client
         self._why = ""
         if self._secure is not None:
@@ -246,8 +249,10 @@ class Link:
             raise
         finally:
             self._asking = False
-        if self.framer == "rtu" and self._client is not None and self._client.ctx.recv_buffer:
-            self._misfit("more than one answer came, and RTU frames do not say which belongs to the question")
+        if self._counted is not None:
+            if self._counted.heard > 1:
+                self._misfit("more than one answer came, and RTU frames do not say which belongs to the question")
+            self._counted.heard = 0
         if answer.function_code & 0x7F != function:
             self._misfit(f"asked function {function}, answered {answer.function_code}")
         self._back_off_s, self._why = 0.0, ""

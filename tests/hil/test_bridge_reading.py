@@ -3,13 +3,21 @@ import math
 from datetime import UTC, datetime
 
 import pytest
+from pymodbus.pdu import DecodePDU
 
 from hil.bridge import Bridge, DeviceBack, DeviceFrozen, DeviceLost, PointDisabled, WrongDevice
+from hil.bridge.answers import CountedRtu
+from hil.bridge.link import Link
 from hil.bridge.polled import PolledDevice
+from hil.checksum import crc16
 from hil.clocks import RealClock
-from hil.maps.types import DataType, Point, RegisterMap
+from hil.maps.types import DataType, Point, RegisterMap, Table
+from models.errors import AnswerError
 from models.ports import Quality
 from models.site import Device
+
+WHOLE = b"\x01\x03\x02\x00\x07" + crc16(b"\x01\x03\x02\x00\x07")
+"""An answer of one register, as RTU frames carry it."""
 
 
 def run(scenario):
@@ -156,6 +164,46 @@ def test_late_answers_over_rtu_never_shift_the_values_of_later_reads(bench):
     seen, misses = run(scenario())
     assert misses >= 1
     assert all(pair == (80.0, 500.0) or all(math.isnan(x) for x in pair) for pair in seen)
+
+
+@pytest.mark.parametrize("second", [b"\x83\x06", b"\x03\x02\x00\x07"], ids=["an exception", "the new answer"])
+def test_an_old_answer_in_front_of_the_new_one_is_not_taken_over_rtu(second, bench):
+    async def scenario():
+        scripted, _ = await bench.add("chp", framer="rtu")
+        plain = scripted._wrapped
+        link = Link("127.0.0.1", bench.ports["chp"], "rtu", RealClock(), timeout_s=0.5)
+        await link.read(1, Table.HOLDING, 10, 1)
+        scripted._wrapped = lambda transaction, unit, body: plain(0, unit, body) + plain(0, unit, second)
+        with pytest.raises(AnswerError, match="more than one answer"):
+            await link.read(1, Table.HOLDING, 10, 1)
+        assert not link.connected
+        scripted._wrapped = plain
+        await asyncio.sleep(0.25)
+        assert await link.read(1, Table.HOLDING, 10, 1) == [0]
+        link.close()
+        await scripted.stop()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("pieces", "heard"),
+    [
+        ([WHOLE], 1),
+        ([WHOLE[:4], WHOLE], 1),
+        ([WHOLE, WHOLE], 2),
+        ([WHOLE + WHOLE], 2),
+        ([WHOLE + WHOLE[:3]], 2),
+        ([b"\x00\xff" + WHOLE], 0),
+        ([WHOLE[:-1] + b"\x00"], 0),
+    ],
+    ids=["one", "one in two pieces", "two", "two in one piece", "one and a half", "noise in front", "damaged"],
+)
+def test_rtu_answers_are_counted_as_they_come(pieces, heard):
+    framer = CountedRtu(DecodePDU(False))
+    for piece in pieces:
+        framer.handleFrame(piece, 1, 0)
+    assert framer.heard == heard
 
 
 def test_a_heartbeat_that_stands_still_makes_the_values_stale(bench):
