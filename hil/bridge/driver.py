@@ -1,7 +1,7 @@
 """Driving one value into one device: a record before every frame, and nothing believed that was not read back."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -170,36 +170,38 @@ class Driver:
 
     async def _read_alive(self, target: Target, device: PolledDevice) -> Words | None:
         """Return the register from a read in which the heartbeat has moved, so that no gateway's memory stands for the device."""
-        beat = device.map.heartbeat
-        if beat is None or beat.table is not target.point.table:
+        if _beat_beside(device, (target.point,)) is None:
             return await self._read_back(target, device)
-        pair = await self._pair(device, beat, target.point)
-        if pair is None or pair[1] == target.frame.words:
-            return None if pair is None else pair[1]
-        return pair[1] if pair[0] == pair[1] else None  # one damaged answer must not deny a write
+        pair = await self._pair(device, (target.point,))
+        if pair is None:
+            return None
+        before, after = (read[target.point.quantity] for read in pair)
+        return after if after in (before, target.frame.words) else None  # one damaged answer must not deny a write
 
-    async def alive(self, device: PolledDevice, point: Point) -> Words | None:
-        """Return a point from two equal reads, between which the heartbeat has moved where there is one."""
-        beat = device.map.heartbeat
-        if beat is None or beat.table is not point.table:
-            first, second = await self.words(device, point), await self.words(device, point)
-            return second if first == second else None
-        pair = await self._pair(device, beat, point)
-        return pair[1] if pair is not None and pair[0] == pair[1] else None
+    async def alive(self, device: PolledDevice, points: Sequence[Point]) -> Mapping[str, Words] | None:
+        """Return points from two equal reads, between which the heartbeat has moved where there is one; None when they differ.
 
-    async def _pair(self, device: PolledDevice, beat: Point, point: Point) -> tuple[Words, Words] | None:
-        """Return a point before and after a beat, None when the device cannot be read or does not beat."""
+        All of them are asked for together, and beside the heartbeat as far as the map lets one request reach.
+        """
+        pair = await self._pair(device, points)
+        return pair[1] if pair is not None and all(pair[0][p.quantity] == pair[1][p.quantity] for p in points) else None
+
+    async def _pair(self, device: PolledDevice, points: Sequence[Point]) -> tuple[Mapping[str, Words], ...] | None:
+        """Return points before and after a beat, None when the device cannot be read or does not beat."""
+        beat = _beat_beside(device, points)
+        asked = points if beat is None else (beat, *points)
         try:
-            first = await self._both(device, beat, point)
-            await self._clock.sleep(BEAT_S)
-            second = await self._both(device, beat, point)
+            first = await self._together(device, asked)
+            if beat is not None:
+                await self._clock.sleep(BEAT_S)
+            second = await self._together(device, asked)
         except PlantError:
             return None
-        return (first[1], second[1]) if first[0] != second[0] else None
+        return None if beat is not None and first[beat.quantity] == second[beat.quantity] else (first, second)
 
-    async def _both(self, device: PolledDevice, beat: Point, point: Point) -> tuple[Words, Words]:
-        """Return the registers of heartbeat and point, by one request where the map allows it."""
-        blocks = plan_blocks(replace(device.map, gap_limit=124), (beat, point))
+    async def _together(self, device: PolledDevice, points: Sequence[Point]) -> Mapping[str, Words]:
+        """Return the registers of points, by one request where the map allows it."""
+        blocks = plan_blocks(replace(device.map, gap_limit=124), [replace(p, poll="fast") for p in points])
         found: dict[str, Words] = {}
         for block in blocks:
             registers = await self._links[device.id].read(
@@ -207,7 +209,7 @@ class Driver:
             )
             for p in block.points:
                 found[p.quantity] = tuple(registers[p.address - block.start : p.end - block.start])
-        return found[beat.quantity], found[point.quantity]
+        return found
 
     async def words(self, device: PolledDevice, point: Point) -> Words | None:
         """Return a point's registers as they read now; None when they cannot be read."""
@@ -244,6 +246,12 @@ def applied(target: Target, seen: Words) -> Verdict:
     value = decode_one(target.point, seen)
     words = f"{target.command.quantity} of {target.command.device} reads {value:g}"
     return Verdict(State.CONFIRMED, Outcome.APPLIED, "applied", words, value)
+
+
+def _beat_beside(device: PolledDevice, points: Sequence[Point]) -> Point | None:
+    """Return the heartbeat that can be read together with points, None where there is none."""
+    beat = device.map.heartbeat
+    return beat if beat is not None and all(p.table is beat.table for p in points) else None
 
 
 def companions(device: PolledDevice, quantity: str) -> tuple[tuple[Point, float], ...]:

@@ -146,10 +146,9 @@ class Groups:
 
     async def carry_out(self, device: PolledDevice, commands: Sequence[Command]) -> tuple[Receipt, ...] | Refusal:
         """Write a group whose commands have passed the gate; the device's lock is held by the caller."""
-        try:
-            steps = [await self._step(device, c) for c in commands]
-        except PlantError as problem:
-            return Refusal("unreachable", f"{problem}; nothing was sent")
+        steps = await self._steps(device, commands)
+        if isinstance(steps, Refusal):
+            return steps
         refusal = next((r for s in steps if (r := self._forbidden(device, s, steps))), None)
         if refusal is not None:
             return refusal
@@ -173,18 +172,28 @@ class Groups:
         self._close(name, "applied")
         return tuple(self._settled(s) for s in steps)
 
-    async def _step(self, device: PolledDevice, command: Command) -> Step:
-        """Return a member with what stands on its point, read twice so that no damaged answer becomes the way back."""
-        point = device.map.point(command.quantity)
-        first = await self._driver.standing(device, point)
-        second = await self._driver.standing(device, point)
-        if first is None or first != second:
-            raise PlantError(f"{command.quantity} of {device.id} cannot be read reliably")
-        device.note_write(point.quantity, decode_one(point, first), self._clock.monotonic(), self._clock.now())
-        return Step(command, point, first)
+    async def _steps(self, device: PolledDevice, commands: Sequence[Command]) -> Sequence[Step] | Refusal:
+        """Return the members with what stands on their points, read so that neither a damaged answer nor a gateway's memory counts.
+
+        The whole group is read, because what its other points show counts for the sum.
+        """
+        members = [device.map.point(c.quantity) for c in commands]
+        name = members[0].group or ""
+        points = device.map.group(name)
+        found = await self._driver.alive(device, points)
+        if found is None:
+            words = f"{name} of {device.id} did not read alike twice while the device lived"
+            return Refusal("unreachable", f"{words}; nothing was sent")
+        for point in points:
+            value = decode_one(point, found[point.quantity])
+            device.note_write(point.quantity, value, self._clock.monotonic(), self._clock.now())
+        return [Step(c, p, found[p.quantity]) for c, p in zip(commands, members, strict=True)]
 
     def _forbidden(self, device: PolledDevice, step: Step, steps: Sequence[Step]) -> Refusal | None:
-        """Return what speaks against a member: its own point's rules, or where the group would end."""
+        """Return what speaks against a member by now: a lease, its own point's rules, or where the group would end."""
+        leased = self._keeper.leased_away(step.command)
+        if leased is not None:
+            return leased
         limit = device.map.group_max.get(step.point.group or "")
         if limit is not None:
             wanted = {s.point.quantity: s.command.value for s in steps}
@@ -212,7 +221,7 @@ class Groups:
 
     async def _advance(self, device: PolledDevice, step: Step) -> bool:
         """Make one member stand; False when the group has to be taken back."""
-        if step.target is None:
+        if step.target is None or self._keeper.leased_away(step.command):
             return False
         if self._keeper.hindrances.over_sum(device, step.point, step.command.value):
             return False

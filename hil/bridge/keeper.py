@@ -69,7 +69,7 @@ class Keeper:
             target.flights = older.flights
             # what a group that failed has left behind is over; only who has to give way to somebody else comes back
             gives_way = target.command.issued_by not in (older.command.issued_by, BRIDGE)
-            if gives_way and self._leased_away(older):
+            if gives_way and self.leased_away(older.command):
                 self.suspended[older.key] = older
                 self.enter(older, State.SUSPENDED, f"{target.command.issued_by} holds a lease")
             else:
@@ -130,7 +130,7 @@ class Keeper:
         Only a value that stands is written again, as it is; whatever else it needs waits for the device to be free.
         """
         for target in mine:
-            current = self.targets.get(target.key) is target and not self._leased_away(target)
+            current = self.targets.get(target.key) is target and not self.leased_away(target.command)
             if not current or target.refresh_due() > self._clock.monotonic():
                 continue
             if self._no_more_writes(target, device):
@@ -141,7 +141,7 @@ class Keeper:
                 target.state = State.CONFIRMED if sent is Sent.ECHOED else State.UNKNOWN
 
     async def _look_after(self, target: Target, device: PolledDevice) -> None:
-        if self.targets.get(target.key) is not target or self._leased_away(target):
+        if self.targets.get(target.key) is not target or self.leased_away(target.command):
             return
         if target.state is State.UNKNOWN:
             await self._resolve(target, device)
@@ -226,14 +226,14 @@ class Keeper:
             target.applied = past is not None and past.outcome is Outcome.APPLIED
             self.targets[target.key] = target
 
-    def _leased_away(self, target: Target) -> bool:
-        lease = self._leases.holder(target.command.device, self._clock.now())
-        return lease is not None and lease.holder != target.command.issued_by
+    def leased_away(self, command: Command) -> Refusal | None:
+        """Return why a command's device is not its commander's now."""
+        return self._leases.refuse(command.issued_by, command.device, self._clock.now())
 
     def _wake_suspended(self, device: PolledDevice) -> None:
         """Give suspended commands back their points, under a new epoch, once no lease keeps them off."""
         for target in [t for t in self.suspended.values() if t.command.device == device.id]:
-            if self._leased_away(target):
+            if self.leased_away(target.command):
                 continue
             # a group that is taken up at the last moment would be left half-way
             needs_s = TAKEN_UP_S * transport_scale(self._clock) if target.point.group is not None else 0.0

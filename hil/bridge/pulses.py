@@ -82,8 +82,8 @@ class Pulses:
         """Return the counter from two equal reads between which the heartbeat has moved."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + PATIENCE_S
-        while (words := await self._driver.alive(device, counter)) is None:
+        while (seen := await self._driver.alive(device, (counter,))) is None:
             if loop.time() > give_up:
                 return None
             await asyncio.sleep(COUNT_S)
-        return decode_one(counter, words)
+        return decode_one(counter, seen[counter.quantity])

@@ -32,7 +32,7 @@ from tests.chaos.fleet import LIMITS, Act, FleetPlan, Trouble
 from tests.chaos.life import FRAME_LIFE_S
 from tests.chaos.shrink import readable, shrink
 
-LOW, HIGH = (100, 900, 200, 800, 300, 700), (850, 150, 750, 250, 650, 350)
+LOW, HIGH, STEP = (100, 900, 200, 800, 300, 700), (850, 150, 750, 250, 650, 350), (1557, 318, 155, 362, 106, 99)
 
 
 # plans: one per rule, the seed moves what happens in time
@@ -121,8 +121,22 @@ def deaf_member(seed):
 
 
 def killed_midway(seed):
-    slow = Trouble(0, Fault(Kind.DELAY_REPLY, 7.9, 14.0, 1.0, delay_s=0.3, functions=(6,)))
-    return replace(deaf_member(seed), troubles=(slow,), kills=((8.7 + 0.3 * (seed % 6), 1.0),))
+    slow = Trouble(0, Fault(Kind.DELAY_REPLY, 7.9, 15.0, 1.0, delay_s=0.3, functions=(6,)))
+    return replace(deaf_member(seed), troubles=(slow,), kills=((9.9 + 0.3 * (seed % 6), 1.0),))
+
+
+def begun_on_a_memory(seed):
+    """A gateway begins to answer from its memory just before a group is begun."""
+    at = 12.0 + seed % 20
+    memory = Trouble(0, Fault(Kind.REPLAY, at - 1.0, at + 4.0, 1.0))
+    return FleetPlan(seed=seed, troubles=(memory,), acts=(Act(3.0, 0, "group", LOW, 6.0), Act(at, 0, "group", STEP)))
+
+
+def leased_midway(seed):
+    """Somebody takes a lease while a group is being begun or written."""
+    slow = Trouble(0, Fault(Kind.DELAY_REPLY, 7.9, 14.0, 1.0, delay_s=0.2, functions=(6,)))
+    lease = (8.3 + 0.15 * (seed % 16), 12.0, "operator", 0)
+    return FleetPlan(seed=seed, troubles=(slow,), acts=two_groups(0).acts, leases=(lease,))
 
 
 def late_pulse(seed):
@@ -321,6 +335,14 @@ def no_counter(patch):
     patch.setattr(Pulses, "_counted", trusting)
 
 
+def no_beat_at_the_start(patch):
+    patch.setattr(driver, "_beat_beside", lambda *_: None)
+
+
+def no_second_look_at_leases(patch):
+    patch.setattr(Keeper, "leased_away", lambda *_: None)
+
+
 def no_leases(patch):
     patch.setattr(Leases, "refuse", lambda *_: None)
 
@@ -416,7 +438,9 @@ RULES = (
     rule("interlock", no_interlock, in_local_mode, "U5"),
     rule("ramp", no_ramp, steep, "U6"),
     rule("safe order in groups", no_order, two_groups, "U7"),
+    rule("living start of groups", no_beat_at_the_start, begun_on_a_memory, "U7"),
     rule("leases", no_leases, leased, "U8"),
+    rule("leases taken meanwhile", no_second_look_at_leases, leased_midway, "U8"),
     rule("leases outlive a kill", forgetful_leases, killed_while_leased, "U8"),
     rule("read-back", no_read_back, ignoring, "L2", "H1"),
     rule("outcome in doubt", no_doubt, lost_replies, "L3"),

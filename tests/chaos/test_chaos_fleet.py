@@ -11,6 +11,7 @@ from hil.faultproxy import Fault, Kind
 from hil.maps.load import parse_map
 from models.ports import Quality, Reading
 from models.site import Device
+from tests.chaos.ablations import HIGH, LOW
 from tests.chaos.fleet import LIMIT, LIMITS, MAP, Act, FleetPlan, Trouble, draw, run
 from tests.chaos.fleet_oracle import violations
 from tests.chaos.shrink import readable
@@ -119,13 +120,38 @@ def test_the_guard_of_the_sum_counts_what_may_still_land():
             acts=(Act(21.775459881428777, 1, "reset", (1,), 20.0),),
             troubles=(Trouble(1, Fault(Kind.EXCEPTION, 21.27, 24.71, 0.6, code=4)),),
         ),
+        FleetPlan(
+            seed=2001183,
+            acts=(
+                Act(4.150690740363874, 0, "group", (382, 65, 188, 426, 668, 660), 20.0, "operator"),
+                Act(28.62214639625403, 0, "group", (1557, 318, 155, 362, 106, 99), 6.0),
+            ),
+            troubles=(Trouble(0, Fault(Kind.REPLAY, 26.90289243940984, 30.52100711967335)),),
+        ),
+        FleetPlan(
+            seed=1000149,
+            framer="rtu",
+            troubles=(
+                Trouble(0, Fault(Kind.GLUE, 23.952259257062888, 29.199027757918106)),
+                Trouble(0, Fault(Kind.EXCEPTION, 21.877103712557776, 28.137137258852174, 0.3, code=10)),
+            ),
+        ),
+        FleetPlan(
+            seed=1,
+            acts=(Act(3.0, 0, "group", LOW), Act(8.0, 0, "group", HIGH)),
+            troubles=(Trouble(0, Fault(Kind.DELAY_REPLY, 7.9, 14.0, 1.0, delay_s=0.2, functions=(6,))),),
+            leases=((9.5, 12.0, "operator", 0),),
+        ),
     ],
     ids=[
         "a group is taken back after its deadline",
         "a group is not taken up again at the last moment",
         "a lease does not bring back what a failed group left behind",
         "a pulse that went wrong on the device is in doubt",
+        "a group does not begin on a gateway's memory",
+        "an old answer in front of an exception is not the new one",
+        "a group gives way to a lease that is taken while it is written",
     ],
 )
-def test_what_ten_thousand_episodes_have_found(plan, tmp_path):
+def test_what_many_episodes_have_found(plan, tmp_path):
     assert violations(run(plan, tmp_path)) == []

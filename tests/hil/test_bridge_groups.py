@@ -23,6 +23,7 @@ FULL = (500,) * 6
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(driver, "PATIENCE_S", 0.6)
+    monkeypatch.setattr(driver, "BEAT_S", 0.1)
 
 
 def group(values, name="g", quantities=None, by="planner"):
@@ -34,13 +35,13 @@ def group(values, name="g", quantities=None, by="planner"):
     ]
 
 
-def scene(bench, folder, work, before=(0,) * 6, **options):
+def scene(bench, folder, work, before=(0,) * 6, poll_s=0.1, **options):
     """Run ``work(bridge, scripted)`` against a device whose six limits stand at ``before``."""
     path = folder / "sixfold.yaml"
     path.write_text(TEXT)
 
     async def scenario():
-        scripted, _ = await bench.add("chp", map_name=str(path))
+        scripted, _ = await bench.add("chp", poll_s=poll_s, map_name=str(path))
         scripted.tables[3].update(dict(zip(LIMITS, before, strict=True)))
         async with Bridge(bench.site, RealClock(), timeout_s=0.2, frame_life_s=0.4, **options) as bridge:
             done = await work(bridge, scripted)
@@ -129,6 +130,29 @@ def test_one_command_cannot_break_the_sum_of_its_group(bench, tmp_path):
 
     receipt, scripted, _ = scene(bench, tmp_path, work, before=FULL)
     assert receipt.code == "refused_limit"
+    assert scripted.writes == []
+
+
+def test_a_group_does_not_begin_on_values_beside_a_heartbeat_that_stands(bench, tmp_path):
+    async def work(bridge, scripted):
+        scripted.heart = None
+        return await bridge.write_group(group((400, 300, 600, 500, 500, 500)))
+
+    receipts, scripted, groups = scene(bench, tmp_path, work, before=FULL)
+    assert {(r.outcome, r.code) for r in receipts} == {(Outcome.NO, "unreachable")}
+    assert "while the device lived" in receipts[0].message
+    assert (scripted.writes, groups) == ([], [])
+
+
+def test_a_part_of_a_group_is_reckoned_with_what_the_rest_shows_now(bench, tmp_path):
+    """Somebody else has raised the other limits since the last poll."""
+
+    async def work(bridge, scripted):
+        scripted.tables[3].update(dict.fromkeys(LIMITS[2:], 700))
+        return await bridge.write_group(group((400, 300)))
+
+    receipts, scripted, _ = scene(bench, tmp_path, work, before=(100,) * 6, poll_s=30.0)
+    assert {r.code for r in receipts} == {"refused_limit"}
     assert scripted.writes == []
 
 
