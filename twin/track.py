@@ -30,6 +30,8 @@ STORED_SHARE = 0.1
 """A store that is further from its plan than this share of its size makes the plan stale."""
 IMPORT_SHARE = 0.1
 """More import than planned by this share of the connection is worth a new plan before the quarter-hour is over."""
+AS_EXPECTED = ("applied", "unchanged", "refused_lease")
+"""Codes of commands that nobody has to look after: a device that somebody else has leased is not meant to follow the plan."""
 AGAIN = timedelta(minutes=15)
 """The same reason is not given twice within so long."""
 LIMITS = (Pv, Wind, EvFleet)
@@ -174,9 +176,9 @@ class Tracker:
         yield from self._import_apart(snapshot)
 
     def _command_lost(self, track: Track) -> Iterator[Finding]:
-        """Yield a command that the device does not hold."""
+        """Yield a command that the device does not hold and should."""
         receipt = self._receipts.get(track.asset)
-        if receipt is None or receipt.code in ("applied", "unchanged"):
+        if receipt is None or receipt.code in AS_EXPECTED:
             return
         shown = (
             "nothing could be read back"

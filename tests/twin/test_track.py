@@ -74,6 +74,15 @@ def test_a_device_that_clamps(site: Site, plan, tracker: Tracker):
     assert "battery: 500 kW was asked and the device shows 300 kW" in found.reason
 
 
+def test_a_device_that_somebody_else_has_leased_is_not_expected_to_follow(site: Site, plan, tracker: Tracker):
+    tracker.receipts([receipt("chp", 500.0), receipt("chp", 400.0, "refused_lease")])
+    assert tracker.observe(with_power(as_planned(site, plan), "chp", "electricity", 0.0)) is None
+    assert tracker.apart == ()
+    tracker.receipts([receipt("chp", 500.0)])
+    later = with_power(as_planned(site, plan, 25), "chp", "electricity", 0.0)
+    assert [f.place for f in tracker.observe(later).findings] == ["chp"]
+
+
 def test_a_reason_is_given_once_a_quarter_hour_also_against_a_new_plan(site: Site, plan, tracker: Tracker):
     tracker.receipts([receipt("battery", 500.0, "unreachable")])
     assert tracker.observe(as_planned(site, plan, 16)) is not None
