@@ -280,7 +280,7 @@ class Groups:
         """Record the outcome of a member of a group that was taken back."""
         restored = back is None or back.state is State.CONFIRMED
         outcome = Outcome.NO if restored else Outcome.MAYBE
-        why = step.verdict.words if step.verdict is not None and not step.applied else "another member failed"
+        why = step.verdict.words if step.verdict is not None and not step.applied else "the group did not become whole"
         way = f"{step.was:g} stands again" if restored else f"{step.was:g} is restored as soon as the device answers"
         receipt = Receipt(
             step.command,
