@@ -12,6 +12,7 @@ from service.memory import Memory
 from service.operation import settings_for
 from service.runtime import PlantKind, Runtime
 from tests.service.apps import here, local_app
+from tests.service.conftest import NOON, StandingClock, play
 
 
 class Desk:
@@ -37,8 +38,10 @@ class Desk:
 
 
 @pytest.fixture
-def advised(running):
-    runtime = replace(running, mode=Mode.ADVISE)
+def advised(park):
+    memory = Memory(park)  # its own: what is confirmed here is nothing that other tests have seen
+    rehearsal = play(memory, NOON - timedelta(hours=1), 1)
+    runtime = Runtime(memory, StandingClock(rehearsal.at), PlantKind.EMULATED, 144.0, mode=Mode.ADVISE)
     runtime.desk = Desk(runtime)
     waits = Receipt(
         runtime.desk.commands["c7"], Outcome.NO, "waiting", "waits for an operator's confirmation", runtime.clock.now()

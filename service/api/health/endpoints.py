@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from service.api.access import Backed, Known, backing_of, guarded
 from service.api.fields import Running
 from service.api.monitoring.schemas import HealthOut
-from service.api.problems import described
+from service.api.problems import ProblemFinding, described, problem_response
 from service.auth.roles import Deed
 from service.observed import BOUNDS_S, Requests
 from service.runtime import Runtime
@@ -31,11 +31,11 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether the service does its work, part by part."""
+    """The service does its work, part by part; what does not is told in a problem document."""
 
-    status: str = Field(description="ready, or not ready")
-    store: str = Field(description="ok, or away")
-    loop: str = Field(description="starting, ok or stale")
+    status: str = "ready"
+    store: str = Field(description="ok")
+    loop: str = Field(description="ok")
 
 
 @open_router.get("/live")
@@ -44,7 +44,7 @@ async def live() -> Alive:
     return Alive()
 
 
-@open_router.get("/ready", response_model=Ready, responses={503: {"model": Ready}, **described(422)})
+@open_router.get("/ready", response_model=Ready, responses=described(422, 503))
 async def ready(request: Request) -> Response:
     """Tell whether the store can be reached and the loop turns; 503 when not."""
     try:
@@ -54,9 +54,12 @@ async def ready(request: Request) -> Response:
     except (DBAPIError, OSError):
         store = "away"
     loop = HealthOut.of(request.app.state.runtime, VERSION).status
-    fine = store == "ok" and loop == "ok"
-    told = Ready(status="ready" if fine else "not ready", store=store, loop=loop)
-    return JSONResponse(told.model_dump(), 200 if fine else 503)
+    parts = {"store": store, "loop": loop}
+    if set(parts.values()) == {"ok"}:
+        return JSONResponse(Ready(**parts).model_dump())
+    wrong = [ProblemFinding(place=part, message=state) for part, state in parts.items() if state != "ok"]
+    words = ", ".join(f"{f.place} is {f.message}" for f in wrong)
+    return problem_response(request, 503, f"not ready: {words}; ask again in a few seconds", wrong)
 
 
 def _requests(request: Request) -> Requests:
