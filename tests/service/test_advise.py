@@ -1,6 +1,5 @@
 """In the mode advise commands wait for an operator, on the page and over the interface."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
