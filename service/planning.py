@@ -1,19 +1,17 @@
 """Commands for planners: sizes, cost against emissions, and why a day looks as it does."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from service.options import SUMMER_DAY, Day
 from service.places import PARK
 
 SiteFile = Annotated[Path, typer.Argument(metavar="SITE", help="site file (YAML)")]
 OptionsFile = Annotated[
     Path, typer.Argument(metavar="OPTIONS", help="options file (YAML): what may be built, and its cost")
 ]
-SUMMER_DAY = datetime(2015, 7, 15)  # noqa: DTZ001 # a local date, as the option gives it
-Day = Annotated[datetime, typer.Option("--day", formats=["%Y-%m-%d"], help="local day of the site's profile year")]
 Deadline = Annotated[float, typer.Option(min=1, metavar="S", help="how long the solver may take for one plan")]
 
 

@@ -1,5 +1,8 @@
 """Endpoints of coming in and going out: set-up, login, logout, one's own password and code."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
@@ -47,14 +50,21 @@ def knocked(request: Request, backing: Backed) -> None:
     hold_back(backing.logins, request.client.host if request.client else "")
 
 
+@contextmanager
+def told_at_the_door() -> Iterator[None]:
+    """Answer 401 with the reason to whoever is not let in."""
+    try:
+        yield
+    except NotLetInError as fault:
+        raise HTTPException(401, f"{str(fault).capitalize()}.") from None
+
+
 @doors.post("/session", status_code=201)
 async def enter(request: Request, response: Response, backing: Backed, login: Login) -> WhoOut:
     """Log in; the answer sets a cookie that lasts twelve hours. Programs use a key instead."""
     knocked(request, backing)
-    try:
+    with told_at_the_door():
         entry = await log_in(backing.store, backing.passwords, login.name, login.password, login.code)
-    except NotLetInError as fault:
-        raise HTTPException(401, f"{str(fault).capitalize()}.") from None
     return let_in(request, response, entry)
 
 
@@ -62,10 +72,8 @@ async def enter(request: Request, response: Response, backing: Backed, login: Lo
 async def first(request: Request, response: Response, backing: Backed, wanted: SetUp) -> WhoOut:
     """Make the first person, with the secret that the service printed at its first start."""
     knocked(request, backing)
-    try:
+    with told_at_the_door():
         entry = await set_up(backing.store, backing.passwords, wanted.secret, wanted.name, wanted.password)
-    except NotLetInError as fault:
-        raise HTTPException(401, f"{str(fault).capitalize()}.") from None
     return let_in(request, response, entry)
 
 
