@@ -20,7 +20,8 @@ from models.carriers import Carrier
 from models.components import Consumer, FlexibleLoad, Pv, Wind
 from models.errors import SiteError
 from models.findings import error
-from models.horizon import Horizon, require_utc, to_index
+from models.horizon import Horizon, from_index, require_utc, to_index
+from models.labelled import labelled, named, time_axis
 from models.site import Site
 from models.site.profiles import load_profiles
 
@@ -30,7 +31,7 @@ MINUTE = timedelta(minutes=1)
 DAY_MIN = 1440
 WARM_UP_MIN = 120
 """How much of the day before is run through the filter, so that midnight is no seam."""
-DAYS_KEPT = 16
+DAYS_KEPT = 40
 YEAR_DAYS = 365
 CLEAR_SKY_DAYS = 10
 """The brightest same hour within so many days stands for a cloudless one."""
@@ -116,6 +117,7 @@ class Actuals:
         self._step_min = _step_min(site, table)
         self._values = np.ascontiguousarray(table.to_numpy(dtype=float).T)
         self._epoch = pd.Timestamp(table.index[0]) if len(table) else pd.Timestamp("2015-01-01")
+        self._began = from_index(self._epoch)
         self._days = len(table) * self._step_min // DAY_MIN
         self._clear = {n: self._clear_sky(n) for n in self.names if self._kinds[n].clouds}
         self._kept: OrderedDict[int, Array] = OrderedDict()
@@ -145,7 +147,7 @@ class Actuals:
         first = [self._minute_number(e) - self._minute_number(horizon.start) for e in horizon.edges]
         sums = np.add.reduceat(self._minutes(horizon.start, horizon.end), first[:-1], axis=1)
         means = sums / np.diff(first)
-        return xr.DataArray(means, {"series": list(self.names), "time": horizon.times}, ("series", "time"), "actual")
+        return labelled(means, named("series", self.names), time_axis(horizon), name="actual")
 
     def at(self, instant: datetime) -> dict[str, float]:
         """Return every series in the minute around ``instant``."""
@@ -161,13 +163,13 @@ class Actuals:
         return dict(zip(self.names, table.mean(axis=1).tolist(), strict=True))
 
     def _epoch_minute(self, instant: datetime) -> int:
-        return int((to_index(instant) - self._epoch) // MINUTE)
+        return (instant - self._began) // MINUTE
 
     def _minute_number(self, instant: datetime) -> int:
-        number, rest = divmod(to_index(instant) - self._epoch, MINUTE)
+        number, rest = divmod(instant - self._began, MINUTE)
         if rest:
             raise ValueError(f"{require_utc(instant).isoformat()} is not on a whole minute")
-        return int(number)
+        return number
 
     def _minutes(self, start: datetime, end: datetime) -> Array:
         """Return all series between two whole minutes; shape (series, minute)."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -75,7 +76,12 @@ class Horizon:
     @property
     def times(self) -> pd.DatetimeIndex:
         """Start of every step as naive-UTC ``datetime64[ns]``, the form xarray's ``time`` coordinates use."""
-        return pd.DatetimeIndex([e.replace(tzinfo=None) for e in self.edges[:-1]]).as_unit("ns")
+        return _starts(self.edges)
+
+
+@lru_cache(maxsize=256)  # everything about one plan asks for the same axis
+def _starts(edges: tuple[datetime, ...]) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex([e.replace(tzinfo=None) for e in edges[:-1]]).as_unit("ns")
 
 
 def to_index(instant: datetime) -> pd.Timestamp:

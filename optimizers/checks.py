@@ -11,6 +11,7 @@ from models.components import Chp, Engine, EvFleet, FlexibleLoad, Store
 from models.dispatch import DispatchProblem
 from models.errors import ProblemError
 from models.findings import Finding, error, errors_in, warning
+from models.labelled import rows_of
 from optimizers.check_terms import check_terms
 
 Floats = npt.NDArray[np.float64]
@@ -53,11 +54,14 @@ def _check_forecast(problem: DispatchProblem) -> Iterator[Finding]:
     if forecast.horizon.edges != horizon.edges:
         yield error("forecast", f"covers {forecast.horizon.start} to {forecast.horizon.end} in {len(forecast.horizon)} steps; the plan needs "
                     f"{horizon.start} to {horizon.end} in {len(horizon)}. Bring it onto the plan's steps.")  # fmt: skip
-    values = forecast.values.transpose("series", "time")
-    known = dict(zip(values["series"].values.tolist(), values.values, strict=True))
+    known = rows_of(forecast.values, "series")
+    table = forecast.values.to_numpy()
+    sound = ((table >= -ROUNDING) & (table < np.inf)).all(axis=forecast.values.dims.index("time"))
+    fine = {name for name, holds in zip(known, sound.tolist(), strict=True) if holds}  # most are, at a glance
     for name in problem.site.series():
         if name not in known:
             yield error(name, "the forecast lacks this series; add it or give the asset another profile")
+        if name not in known or name in fine:
             continue
         gaps = np.flatnonzero(~np.isfinite(known[name]))
         if len(gaps):
@@ -96,8 +100,8 @@ def _check_arrays(problem: DispatchProblem) -> Iterator[Finding]:
 def _lost(problem: DispatchProblem, losses_kw: xr.DataArray) -> Floats:
     """Return what networks lose without those that may give back stored heat, as they do when their supply temperature moves."""
     stores_heat = problem.supply_degc is not None
-    kept = [c for c in losses_kw["carrier"].values.tolist() if not (stores_heat and c == Carrier.HEAT.value)]
-    return np.asarray(losses_kw.sel(carrier=kept).to_numpy(), dtype=float)
+    rows = rows_of(losses_kw, "carrier").items()
+    return np.array([row for c, row in rows if not (stores_heat and c == Carrier.HEAT.value)], dtype=float)
 
 
 def _check_store(problem: DispatchProblem, store: Store) -> Iterator[Finding]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import xarray as xr
 
 from models.carriers import Carrier
@@ -15,6 +14,7 @@ from models.components import Meter
 from models.dispatch import Plan, SolverReport
 from models.findings import Finding, error
 from models.horizon import Horizon
+from models.labelled import Axis, labelled, named, time_axis
 from optimizers import units
 from optimizers.blocks.book import Alike, Block, Book, Facts, Feed, Values
 from optimizers.blocks.converters import CurvedChiller
@@ -57,7 +57,8 @@ class Outcome:
 
     def number(self, series: Series) -> Floats:
         """Return a parameter over the steps of the horizon."""
-        return np.broadcast_to(np.asarray(self.parameters[series.name], float), len(self.facts.step_h))
+        value = np.asarray(self.parameters[series.name], float)
+        return value if value.ndim else np.full(len(self.facts.step_h), value)
 
 
 def plan_of(outcome: Outcome, report: SolverReport, findings: Sequence[Finding]) -> Plan:
@@ -74,8 +75,8 @@ def plan_of(outcome: Outcome, report: SolverReport, findings: Sequence[Finding])
         made_at=problem.initial.at,
         horizon=problem.horizon,
         power_kw=_ports(power, names, outcome),
-        stored_kwh=_table(_stored(outcome), outcome.facts.times),
-        running=_table(running, outcome.facts.times),
+        stored_kwh=_table(_stored(outcome), problem.horizon),
+        running=_table(running, problem.horizon),
         unserved_kw=_ports(unserved, sorted({a for a, _ in unserved}), outcome),
         cost=_cost_parts(outcome),
         price_per_kwh=_prices(outcome),
@@ -147,14 +148,15 @@ def _stored(outcome: Outcome) -> dict[str, Floats]:
 def _ports(found: dict[tuple[str, Carrier], Floats], names: Sequence[str], outcome: Outcome) -> xr.DataArray:
     """Return values by (asset, carrier) as one array, 0 where an asset has no port."""
     values = np.zeros((len(names), len(outcome.carriers), len(outcome.facts.step_h)))
+    row = {name: k for k, name in enumerate(names)}
+    column = {carrier: k for k, carrier in enumerate(outcome.carriers)}
     for (asset, carrier), numbers in found.items():
-        values[names.index(asset), outcome.carriers.index(carrier)] = numbers
-    coords = {
-        "asset": list(names),
-        "carrier": [c.value for c in outcome.carriers],
-        "time": outcome.facts.times,
-    }
-    return xr.DataArray(values + 0.0, coords, ("asset", "carrier", "time"))
+        values[row[asset], column[carrier]] = numbers
+    return labelled(values + 0.0, named("asset", names), _carriers(outcome), time_axis(outcome.facts.problem.horizon))
+
+
+def _carriers(outcome: Outcome) -> Axis:
+    return named("carrier", [c.value for c in outcome.carriers])
 
 
 def _reserve(outcome: Outcome, running: dict[str, Floats]) -> xr.DataArray | None:
@@ -177,9 +179,9 @@ def _reserve(outcome: Outcome, running: dict[str, Floats]) -> xr.DataArray | Non
     return xr.DataArray(found + 0.0, coords, ("contract", "asset", "time"))
 
 
-def _table(found: dict[str, Floats], times: pd.DatetimeIndex) -> xr.DataArray:
-    values = np.array(list(found.values())).reshape(len(found), len(times))
-    return xr.DataArray(values, {"asset": list(found), "time": times}, ("asset", "time"))
+def _table(found: dict[str, Floats], horizon: Horizon) -> xr.DataArray:
+    values = np.array(list(found.values())).reshape(len(found), len(horizon))
+    return labelled(values, named("asset", list(found)), time_axis(horizon))
 
 
 def _cost_parts(outcome: Outcome) -> dict[str, float]:
@@ -196,8 +198,7 @@ def _prices(outcome: Outcome) -> xr.DataArray:
     """Return the marginal cost of one more kWh per carrier and step; NaN when there are no duals."""
     dual = outcome.row_dual if outcome.row_dual is not None else np.full(outcome.model.row_count, np.nan)
     rows = [dual[outcome.model.row(c.value, "balance").span] / outcome.facts.step_h for c in outcome.carriers]
-    coords = {"carrier": [c.value for c in outcome.carriers], "time": outcome.facts.times}
-    return xr.DataArray(np.array(rows), coords, ("carrier", "time"))
+    return labelled(np.array(rows), _carriers(outcome), time_axis(outcome.facts.problem.horizon))
 
 
 def _missing(outcome: Outcome, unserved: dict[tuple[str, Carrier], Floats]) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from models.components import (
     Wind,
 )
 from models.dispatch import DispatchProblem
+from models.labelled import rows_of
 from models.site import GasContract, Site
 from optimizers.blocks import converters, engines
 from optimizers.blocks.book import Block, Book, Facts, Values
@@ -159,8 +160,7 @@ def structure_content(site: Site, structure: Structure) -> dict[str, Any]:
 def facts_of(problem: DispatchProblem) -> Facts:
     """Return the problem's numbers as plain arrays."""
     step_h = problem.horizon.step_h
-    values = problem.forecast.values.transpose("series", "time")
-    rows = dict(zip(values["series"].values.tolist(), values.values, strict=True))
+    rows = rows_of(problem.forecast.values, "series")
     stored = problem.initial.stored_kwh
     return Facts(
         problem=problem,
@@ -176,8 +176,7 @@ def _available(problem: DispatchProblem) -> dict[str, Floats]:
     shares = problem.available_share
     if shares is None:
         return {}
-    by_asset = shares.transpose("asset", "time")
-    return dict(zip(by_asset["asset"].values.tolist(), by_asset.values, strict=True))
+    return rows_of(shares, "asset")
 
 
 def parameters_of(facts: Facts, blocks: Iterable[Block], carriers: Sequence[Carrier]) -> Values:
@@ -187,12 +186,9 @@ def parameters_of(facts: Facts, blocks: Iterable[Block], carriers: Sequence[Carr
         "unserved_per_kw": facts.problem.unserved_price_per_kwh * facts.step_h,
     }
     losses = facts.problem.losses_kw
-    known = set() if losses is None else set(losses["carrier"].values.tolist())
+    lost = {} if losses is None else rows_of(losses, "carrier")
     for carrier in carriers:
-        here = losses is not None and carrier.value in known
-        found[f"{carrier.value}.loss_kw"] = (
-            losses.sel(carrier=carrier.value).values if here and losses is not None else 0.0
-        )
+        found[f"{carrier.value}.loss_kw"] = lost.get(carrier.value, 0.0)
     for block in blocks:
         found |= block.values(facts)
     return found

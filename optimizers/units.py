@@ -37,9 +37,10 @@ def _switched(
 ) -> npt.NDArray[np.bool_]:
     """Return who runs when ``wanted`` engines shall: as few switches as possible, longest in their state first."""
     after = running & able
-    order = np.argsort(since_h, kind="stable")
     surplus = int(after.sum()) - wanted
-    for unit in order:
+    if not surplus:
+        return after
+    for unit in np.argsort(since_h, kind="stable"):
         if surplus > 0 and after[unit]:
             after[unit], surplus = False, surplus - 1
         elif surplus < 0 and not after[unit] and able[unit]:

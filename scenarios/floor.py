@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import numpy as np
+
 from models.components import GridConnection
 from models.dispatch import DispatchProblem, EndTerm, Plan, PlanCheck
 from models.forecast.naive import Forecaster
 from models.forecast.netload import cautiously
 from models.horizon import HOUR, QUARTER, Horizon
+from models.labelled import plain
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod
@@ -62,5 +65,7 @@ def rest_of(period: BillingPeriod, at: datetime) -> Horizon | None:
 def import_by_step(site: Site, plan: Plan) -> dict[datetime, float]:
     """Return the planned import of all grid connections by step start."""
     grids = [g.id for g in site.of_kind(GridConnection)]
-    total = plan.power_kw.sel(asset=grids, carrier="electricity").sum("asset").to_numpy()
+    row, column = plan.power_kw.get_index("asset"), plan.power_kw.get_index("carrier")
+    powers = plain(plan.power_kw, "asset", "carrier", "time")[:, column.get_loc("electricity")]
+    total = np.sum([powers[row.get_loc(g)] for g in grids], axis=0)
     return dict(zip(plan.horizon.edges[:-1], total.tolist(), strict=True))

@@ -124,5 +124,7 @@ def losses_on(check: PlanCheck | None, horizon: Horizon) -> xr.DataArray | None:
 
 def mean_series(history: list[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each series over the last measurements that have it."""
+    if len(history) == 1:
+        return dict(history[0])
     names = {name for seen in history for name in seen}
     return {name: float(np.mean([seen[name] for seen in history if name in seen])) for name in names}

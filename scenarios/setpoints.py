@@ -23,6 +23,7 @@ from models.components import (
 from models.dispatch import Plan
 from models.forecast import Forecast
 from models.horizon import to_index
+from models.labelled import plain
 from models.limits import smallest_kw
 from models.site import Site
 
@@ -55,14 +56,15 @@ def setpoints_kw(site: Site, plan: Plan, forecast: Forecast, at: datetime) -> di
         If the plan does not cover ``at``.
     """
     step = step_at(plan, at)
-    values = forecast.values.transpose("time", "series")
-    expected = dict(zip((str(s) for s in values["series"].to_numpy()), values.to_numpy()[step].tolist(), strict=True))
-    powers = plan.power_kw.transpose("time", "asset", "carrier")
-    row = {str(a): k for k, a in enumerate(powers["asset"].to_numpy())}
-    column = {str(c): k for k, c in enumerate(powers["carrier"].to_numpy())}
-    table = powers.to_numpy()[step]
+    values = forecast.values
+    expected = dict(zip(values.get_index("series"), plain(values, "time", "series")[step].tolist(), strict=True))
+    powers = plan.power_kw
+    row, column = powers.get_index("asset"), powers.get_index("carrier")
+    table = plain(powers, "time", "asset", "carrier")[step]
     commanded = (a for a in site.assets if isinstance(a, COMMANDED))
-    return {a.id: _within(a, float(table[row[a.id], column[a.control.value]]), expected) for a in commanded}
+    return {
+        a.id: _within(a, float(table[row.get_loc(a.id), column.get_loc(a.control.value)]), expected) for a in commanded
+    }
 
 
 def step_at(plan: Plan, at: datetime) -> int:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 import numpy as np
+import xarray as xr
 
 from models.carriers import Carrier
 from models.components import (
@@ -93,6 +94,7 @@ class TwinPlant:
         )
         self.log = TruthLog(site, start.at, step_s, days_kept=DAYS_LOGGED)
         self._asset: dict[str, AnyAsset] = {a.id: a for a in site.assets}
+        self._device_asset = {d.id: d.asset for d in site.devices}
         self._fleets = site.of_kind(EvFleet)
         self._told: dict[str, float] = {}
         self._stored = stored_of(start)
@@ -135,7 +137,7 @@ class TwinPlant:
             self._balance.power_kw,
             self._held(),
             units=self._units,
-            networks={name: state.isel(time=0, drop=True) for name, state in self._networks.states.items()},
+            networks={name: state.isel(time=0, drop=True) for name, state in self._all_networks().items()},
         )
 
     async def read(self) -> Sequence[Reading]:
@@ -154,7 +156,7 @@ class TwinPlant:
         refused = self._refusal(command)
         if refused is not None:
             return Receipt(command, Outcome.NO, refused[0], refused[1], self.clock.now())
-        asset = self._asset_of(command.device)
+        asset = self._device_asset[command.device]
         value = 0.0 if command.quantity == RUNNING else command.value
         same = abs(self._told.get(asset, np.inf) - value) < SAME_KW
         self._told[asset] = value
@@ -162,12 +164,9 @@ class TwinPlant:
         words = f"{asset} {'stays at' if same else 'is told'} {value:g} kW"
         return Receipt(command, Outcome.APPLIED, code, words, self.clock.now(), command.value)
 
-    def _asset_of(self, device: str) -> str:
-        return next((d.asset for d in self.site.devices if d.id == device), "")
-
     def _refusal(self, command: Command) -> tuple[str, str] | None:
         """Return why a command cannot be carried out, as a code and in words; None when it can."""
-        asset = self._asset.get(self._asset_of(command.device))
+        asset = self._asset.get(self._device_asset.get(command.device, ""))
         if asset is None:
             return "refused_device", f"there is no device {command.device}; the site file names them"
         stop = command.quantity == RUNNING and command.value == 0.0
@@ -235,13 +234,17 @@ class TwinPlant:
         return dict.fromkeys(self.simulation.parks, -np.inf) | self._told | arrived
 
     def _solve_networks(self) -> None:
-        flows = {port: np.array([kw]) for port, kw in self._balance.power_kw.items()}
-        times = np.array([np.datetime64(self.simulation.now.replace(tzinfo=None), "ns")])
-        self._networks = self.twin.networks.pipes(flows, times) | self.twin.networks.grids(flows, times)
+        self._flows = flows = {port: np.array([kw]) for port, kw in self._balance.power_kw.items()}
+        self._solved = times = np.array([np.datetime64(self.simulation.now.replace(tzinfo=None), "ns")])
+        self._networks = self.twin.networks.pipes(flows, times) | self.twin.networks.wires(flows, times)
         for network in self.site.networks.electricity:
             state = self._networks.states[network.id]
             buses = (str(b) for b in state["bus"].to_numpy())
             self._voltage_pu.update(zip(buses, state["vm_pu"].to_numpy()[:, 0].tolist(), strict=True))
+
+    def _all_networks(self) -> Mapping[str, xr.Dataset]:
+        """Return the networks' last states with those that lose nothing, which no step waits for."""
+        return {**self._networks.states, **self.twin.networks.mains(self._flows, self._solved).states}
 
     def _book(self, balance: Balance) -> None:
         """Carry a finished step into the log, stores, vehicles, counters and units."""

@@ -6,11 +6,13 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from models.carriers import Carrier
 from models.components import Consumer, GridConnection
 from models.horizon import QUARTER
+from models.labelled import along, labelled, named
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.site import Site
 from models.station import Port
@@ -86,11 +88,23 @@ class SiteNetworks:
 
         ``reactive_kvar`` is what converters feed on purpose, by asset; loads bring theirs by their power factor.
         """
+        return self.wires(power_kw, times, reactive_kvar) | self.mains(power_kw, times)
+
+    def wires(
+        self,
+        power_kw: Mapping[Port, FloatArray],
+        times: Times,
+        reactive_kvar: Mapping[str, FloatArray] = MappingProxyType({}),
+    ) -> NetworkStates:
+        """Return the electric networks alone; see :meth:`grids`."""
         states = {n.id: self._electric(n, power_kw, times, reactive_kvar) for n in self.site.networks.electricity}
         lost = [np.nan_to_num(s["loss_kw"].to_numpy()) for s in states.values()]
-        states |= {n.id: self._gas(n, power_kw, times) for n in self.site.networks.gas}
-        states |= {n.id: self._water(n, power_kw, times) for n in self.site.networks.water}
         return NetworkStates(states, {Carrier.ELECTRICITY: np.sum(lost, axis=0)} if lost else {})
+
+    def mains(self, power_kw: Mapping[Port, FloatArray], times: Times) -> NetworkStates:
+        """Return the gas and water networks alone, which lose nothing; see :meth:`grids`."""
+        states = {n.id: self._gas(n, power_kw, times) for n in self.site.networks.gas}
+        return NetworkStates(states | {n.id: self._water(n, power_kw, times) for n in self.site.networks.water})
 
     def _gas(self, network: GasNetwork, power_kw: Mapping[Port, FloatArray], times: Times) -> xr.Dataset:
         from models.networks.gas import solve_gas
@@ -176,7 +190,7 @@ class SiteNetworks:
 
 def _table(dim: str, rows: Mapping[str, FloatArray], times: Times) -> xr.DataArray:
     values = np.array(list(rows.values()), dtype=float).reshape(len(rows), len(times))
-    return xr.DataArray(values, {dim: list(rows), "time": times}, (dim, "time"))
+    return labelled(values, named(dim, list(rows)), along("time", pd.DatetimeIndex(times)))
 
 
 def _ports_at(site: Site) -> dict[str, dict[str, tuple[Port, ...]]]:

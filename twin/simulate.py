@@ -19,6 +19,7 @@ import xarray as xr
 from models.components import EvFleet, EvGroup
 from models.fleets import arrivals
 from models.horizon import Horizon, require_utc
+from models.labelled import labelled, named, time_axis
 from models.site import Site
 from twin.state import unit_ids
 
@@ -266,4 +267,4 @@ def available_share(outages: Iterable[Outage], horizon: Horizon) -> xr.DataArray
             lost_s[outage.asset] += sign * np.clip(edges_s - (at - horizon.start).total_seconds(), 0.0, None)
     share = [np.clip(1.0 - np.diff(lost_s[a]) / np.diff(edges_s), 0.0, 1.0) for a in assets]
     values = np.array(share).reshape(len(assets), len(horizon))
-    return xr.DataArray(values, {"asset": assets, "time": horizon.times}, ("asset", "time"), "available_share")
+    return labelled(values, named("asset", assets), time_axis(horizon), name="available_share")

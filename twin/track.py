@@ -10,6 +10,7 @@ import numpy as np
 from models.components import AnyAsset, Engine, EvFleet, GridConnection, Pv, Store, Wind
 from models.dispatch import Plan
 from models.findings import Finding, Severity
+from models.labelled import plain, rows_of
 from models.limits import power_range_kw
 from models.ports import Outcome, Receipt
 from models.roster import Port
@@ -78,13 +79,12 @@ class _Course:
         """Read out what a plan says of the assets that it knows."""
         known = set(plan.power_kw.get_index("asset"))
         control = {a.id: a.control.value for a in assets if a.id in known}
-        power = plan.power_kw.transpose("asset", "carrier", "time")
-        row, column, values = power.get_index("asset"), power.get_index("carrier"), power.to_numpy()
-        stored = plan.stored_kwh.transpose("asset", "time")
+        row, column = plan.power_kw.get_index("asset"), plan.power_kw.get_index("carrier")
+        values = plain(plan.power_kw, "asset", "carrier", "time")
         return cls(
             plan,
             {a: values[row.get_loc(a), column.get_loc(c)].tolist() for a, c in control.items()},
-            dict(zip(stored.get_index("asset"), stored.to_numpy().tolist(), strict=True)),
+            {a: stored.tolist() for a, stored in rows_of(plan.stored_kwh, "asset").items()},
         )
 
     def step(self, at: datetime) -> int | None:

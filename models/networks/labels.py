@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from xarray.indexes import PandasIndex
+from xarray.indexes import Index
 
 from models.errors import DataError
 from models.findings import Finding, error
+from models.labelled import along, fresh, named
 
 FloatArray = npt.NDArray[np.float64]
 Labelled = Mapping[str, tuple[tuple[str, ...], npt.NDArray[Any]]]
@@ -27,10 +28,8 @@ class Frame:
     """The labels of a network's results: elements that stay the same, put beside each result's own time axis."""
 
     def __init__(self, elements: Mapping[str, Sequence[str]]) -> None:
-        known = xr.Dataset(coords={dim: list(ids) for dim, ids in elements.items()})
         self.names = {dim: np.array(ids, dtype=str) for dim, ids in elements.items()}
-        self._indexes = dict(known.xindexes)
-        self._coords = {dim: known.variables[dim] for dim in elements}
+        self._axes = {dim: named(dim, ids) for dim, ids in elements.items()}
 
     def dataset(self, time: Axis, variables: Labelled) -> xr.Dataset:
         """Return the variables, whose dims are this frame's elements and ``time``, under their labels.
@@ -38,15 +37,13 @@ class Frame:
         The parts are put together as they are: checking labels that were made here and shapes that kernels have filled takes four
         times as long as a step. A test holds the result against the public constructor's.
         """
-        along = PandasIndex(time, "time")
-        coords = self._coords | along.create_variables()
-        labelled: dict[Hashable, xr.Variable] = {}
-        for dim, known in coords.items():  # a fresh variable each, so that notes on one result are not on the next
-            labelled[dim] = xr.IndexVariable(known.dims, known._data, fastpath=True)  # type: ignore[no-untyped-call] # untyped there
+        axes = self._axes | {"time": along("time", time)}
+        labelled: dict[Hashable, xr.Variable] = {dim: fresh(axis) for dim, axis in axes.items()}
         for name, (dims, values) in variables.items():
             labelled[name] = xr.Variable(dims, values, fastpath=True)
-        sizes = {d: v.size for d, v in coords.items()}
-        return xr.Dataset._construct_direct(labelled, set(coords), sizes, indexes=self._indexes | {"time": along})
+        sizes: dict[Hashable, int] = {dim: len(axis) for dim, axis in axes.items()}
+        indexes: dict[Hashable, Index] = {dim: axis.index for dim, axis in axes.items()}
+        return xr.Dataset._construct_direct(labelled, set(axes), sizes, indexes=indexes)
 
 
 def table(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -42,9 +43,14 @@ class Calendar:
         """Return 0 for a working day, 1 for a weekend day, 2 for a holiday, per local time."""
         days = local.normalize()
         kind = (local.dayofweek.to_numpy() >= 5).astype(np.int64)
-        kind[days.isin(pd.DatetimeIndex(sorted(self.working_days)))] = 0
-        kind[days.isin(pd.DatetimeIndex(sorted(self.holidays)))] = 2
+        kind[days.isin(_in_order(self.working_days))] = 0
+        kind[days.isin(_in_order(self.holidays))] = 2
         return kind
+
+
+@lru_cache(maxsize=64)
+def _in_order(days: frozenset[date]) -> pd.DatetimeIndex:
+    return pd.DatetimeIndex(sorted(days))
 
 
 @dataclass(frozen=True, slots=True)

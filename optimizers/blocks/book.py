@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,10 +13,10 @@ import pandas as pd
 from models.carriers import Carrier
 from models.dispatch import DispatchProblem, EndTerm
 from models.state import UnitState
-from models.tariffs.time_of_use import minute_index
 from optimizers.compile.rules import Column, Formulation, Series, Step
 
 Floats = npt.NDArray[np.float64]
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 Values = dict[str, npt.ArrayLike]
 
 
@@ -94,10 +95,13 @@ class Facts:
     @functools.cached_property
     def minutes(self) -> "Minutes":
         """Every minute of the horizon in local time."""
-        index, step = minute_index(self.problem.horizon)
-        local = index.tz_localize("UTC").tz_convert(self.problem.site.location.time_zone)
-        hour = np.asarray(local.hour, float) + np.asarray(local.minute, float) / 60.0
-        return Minutes(step, hour, np.asarray(local.dayofweek < 5))
+        horizon = self.problem.horizon
+        step = np.repeat(np.arange(len(horizon)), np.round(horizon.step_h * 60).astype(int))
+        first = horizon.start.replace(hour=0, minute=0)
+        skipped = (horizon.start - first) // MINUTE
+        whole = [local_day(first + k * DAY, self.problem.site.location.time_zone) for k in range(len(step) // 1440 + 2)]
+        hour, workday = (np.concatenate(parts)[skipped : skipped + len(step)] for parts in zip(*whole, strict=True))
+        return Minutes(step, hour, workday)
 
     def share(self, asset: str) -> Floats:
         """Return how much of an asset is in service at each step, 0..1."""
@@ -120,6 +124,14 @@ class Facts:
     def end(self, asset: str, default: EndTerm) -> EndTerm:
         """Return how a store should stand at the end."""
         return self.problem.ends.get(asset, default)
+
+
+@functools.lru_cache(maxsize=64)  # a plan that rolls on by an hour looks at almost the same minutes again
+def local_day(first: datetime, time_zone: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Return local hour and whether it is a working day, for each minute of a UTC day that begins at ``first``."""
+    minutes = pd.date_range(first, periods=DAY // MINUTE, freq="1min").tz_convert(time_zone)
+    hour = np.asarray(minutes.hour, float) + np.asarray(minutes.minute, float) / 60.0
+    return hour, np.asarray(minutes.dayofweek < 5)
 
 
 class Alike(Protocol):

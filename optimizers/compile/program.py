@@ -36,12 +36,16 @@ class Layout:
         ProblemError
             Naming every parameter that is missing, has the wrong length or holds a value that is not a number.
         """
-        found = [f for name in self.start for f in self._check(name, values.get(name))]
-        if found:
-            raise ProblemError(found)
         vector = np.empty(self.size)
-        for name, start in self.start.items():
-            vector[start : start + self.length[name]] = values[name]
+        try:
+            for name, start in self.start.items():
+                vector[start : start + self.length[name]] = values[name]
+        except (KeyError, ValueError, TypeError):
+            vector[:] = np.nan  # what is wrong is said below, all of it
+        if np.isnan(vector).any() and (
+            found := [f for name in self.start for f in self._check(name, values.get(name))]
+        ):
+            raise ProblemError(found)
         return vector
 
     def _check(self, name: str, value: npt.ArrayLike | None) -> list[Finding]:

@@ -19,6 +19,7 @@ from models.dispatch import DispatchProblem, EmissionBudget, Plan, ReductionEven
 from models.findings import Finding, Severity
 from models.forecast.naive import Forecaster, NaiveForecaster, PerfectForecaster
 from models.horizon import HOUR, QUARTER, Horizon, to_index
+from models.labelled import labelled, named, time_axis
 from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod, PeriodFinder, monthly
 from scenarios.cases.case import Case, RunOptions, setting_of
@@ -292,11 +293,8 @@ class Informed:
         if problem.losses_kw is not None or self.course.proven:
             return problem.losses_kw
         losses = self.course.plant.losses_kw
-        return xr.DataArray(
-            np.tile(np.array(list(losses.values()))[:, None], len(problem.horizon)),
-            {"carrier": [c.value for c in losses], "time": problem.horizon.times},
-            ("carrier", "time"),
-        )
+        rows = np.tile(np.array(list(losses.values()))[:, None], len(problem.horizon))
+        return labelled(rows, named("carrier", [c.value for c in losses]), time_axis(problem.horizon))
 
     def _cap(self, horizon: Horizon) -> EmissionBudget | None:
         cap, start = self.course.setting.co2_cap_kg_per_day, self.course.period.start

@@ -121,7 +121,7 @@ class World:
     def means(self, horizon: Horizon) -> xr.DataArray:
         """Return the mean of every series over every step; dims (series, time)."""
         found = self.actuals.means(horizon)
-        return found.copy(data=found.to_numpy() * self._factor[:, None] + self._offset[:, None])
+        return found.copy(deep=False, data=found.to_numpy() * self._factor[:, None] + self._offset[:, None])
 
     def over(self, instant: datetime, step_s: float) -> dict[str, float]:
         """Return the mean of every series over a step."""
