@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from hil.bridge import BridgeEvent, DeviceBack, DeviceLost
-from hil.bridge.events import DeviceFrozen, PointDisabled, WrongDevice
+from hil.bridge.events import DeviceFrozen, GroupTorn, PointDisabled, WrongDevice
 from models.findings import Finding, Severity
 from models.limits import setpoint_range_kw
 from models.ports import Outcome, Quality, Reading
@@ -60,6 +60,8 @@ class AlarmFeed:
             case DeviceBack():
                 self._words.pop(event.device, None)
                 self.book.clear("device", event.device, event.at)
+            case GroupTorn():
+                self.book.raise_("command", event.device, self._priority(event.device), event.words, event.at)
             case PointDisabled():
                 place = f"{event.device}.{event.quantity}"
                 self.book.raise_("point", place, Priority.LOW, event.words, event.at)

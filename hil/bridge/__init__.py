@@ -10,6 +10,7 @@ from hil.bridge.events import (
     DeviceFrozen,
     DeviceLost,
     FrameShadowed,
+    GroupTorn,
     PointDisabled,
     WrongDevice,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "DeviceFrozen",
     "DeviceLost",
     "FrameShadowed",
+    "GroupTorn",
     "Lease",
     "Mode",
     "PointDisabled",

@@ -102,7 +102,7 @@ class Bridge:
         self.leases = Leases(self._journal)
         self._driver = Driver(by_device, clock, self._journal, frame_life_s)
         self._keeper = Keeper(self.devices, self._driver, clock, self._journal, self.leases, listener)
-        self._groups = Groups(self.devices, self._driver, self._keeper, self._journal, clock)
+        self._groups = Groups(self.devices, self._driver, self._keeper, self._journal, clock, listener)
         self._keeper.active = mode.writes
         self.writer = Writer(
             self.devices,

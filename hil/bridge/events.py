@@ -47,6 +47,13 @@ class ClockSet(BridgeEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class GroupTorn(BridgeEvent):
+    """A device has kept half of a group, and does not take back what stood before."""
+
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
 class FrameShadowed(BridgeEvent):
     """In shadow mode: a frame that would have been sent, byte by byte."""
 

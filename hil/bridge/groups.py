@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
+from itertools import zip_longest
 from math import inf
 
-from hil.bridge.driver import Driver, Words
+from hil.bridge.driver import Driver
+from hil.bridge.events import Listener
 from hil.bridge.gate import Refusal
 from hil.bridge.keeper import Keeper
 from hil.bridge.polled import PolledDevice
-from hil.bridge.target import BRIDGE, State, Target
+from hil.bridge.target import State, Target
 from hil.bridge.verdict import Verdict
-from hil.clocks import transport_scale
+from hil.bridge.wayback import WayBack
 from hil.codec import decode_one
 from hil.journal import GroupMember, Journal, JournalError, OpenGroup
 from hil.maps.types import Point
@@ -25,28 +26,24 @@ TEND_S = 0.3
 """Transport seconds for which a poll waits for what follows it."""
 GROUP_S = 8.0
 """A group that is not whole after so many transport seconds is taken back."""
-RESTORE_S = 15.0
-"""For so many transport seconds at least a half-written group is being taken back, whenever that begins."""
-INSISTENCE = 5
-"""How often a point that does not take its old value back is tried again."""
-BACK = "/back"
-"""Ending of the id of the command that restores a point."""
 
 
 @dataclass(slots=True)
 class Step:
-    """One member on its way: its command, where it goes, what stood there, and what became of it."""
+    """One member on its way: its command, where it goes, what stands there, what to go back to, and what became of it."""
 
     command: Command
     point: Point
-    before: Words
+    shown: float
+    was: float
+    """The value to go back to: what stands, unless that is the half of a group before."""
     target: Target | None = None
     verdict: Verdict | None = None
 
     @property
-    def was(self) -> float:
-        """The value that stood before."""
-        return decode_one(self.point, self.before)
+    def stands(self) -> float:
+        """The value that the point shows or may show by now."""
+        return self.shown if self.verdict is None else self.command.value
 
     @property
     def applied(self) -> bool:
@@ -58,11 +55,16 @@ class Groups:
     """Writes groups and takes half-written ones back, its own and those of a bridge that died."""
 
     def __init__(
-        self, devices: Mapping[str, PolledDevice], driver: Driver, keeper: Keeper, journal: Journal, clock: Clock
+        self,
+        devices: Mapping[str, PolledDevice],
+        driver: Driver,
+        keeper: Keeper,
+        journal: Journal,
+        clock: Clock,
+        listener: Listener,
     ) -> None:
-        self._devices, self._driver, self._keeper, self._journal, self._clock = devices, driver, keeper, journal, clock
-        self._returning: dict[str, list[Target]] = {}
-        """Group → the targets that restore it and are not all confirmed yet."""
+        self._driver, self._keeper, self._journal, self._clock = driver, keeper, journal, clock
+        self._way_back = WayBack(devices, driver, keeper, journal, clock, listener)
         self._running: set[str] = set()
         self.torn: set[str] = set()
         """Groups that the journal, not the device, has left half-written."""
@@ -79,6 +81,7 @@ class Groups:
         """
         if self.quiet:
             return inf
+        self._way_back.prolong()
         before = self.tending.pop(device.id, None)
         if before is not None and not before.done():
             self.tending[device.id] = before
@@ -93,7 +96,7 @@ class Groups:
     @property
     def quiet(self) -> bool:
         """Whether there is nothing to look after."""
-        return not (self.to_take_up or self.torn or self._returning or self._keeper.busy)
+        return not (self.to_take_up or self.torn or self._way_back.busy or self._keeper.busy)
 
     async def _tend(self, device: PolledDevice, good: bool) -> float:
         """Look after a device's targets, and close the groups that are whole again."""
@@ -102,24 +105,13 @@ class Groups:
                 self.take_up()
                 if self.torn:
                     self.resume()
+        if good and not self._keeper.locks[device.id].locked():
+            with suppress(JournalError):
+                await self._write_again(device)
         wake = await self._keeper.tend(device, good)
-        if not self._returning:
-            return wake
         with suppress(JournalError):
-            for name, backs in list(self._returning.items()):
-                for back in backs:
-                    self._insist(back)
-                if all(t.state is State.CONFIRMED or not t.state.stands for t in backs):
-                    self._close(name, "rolled back")
+            self._way_back.go_on()
         return wake
-
-    def _insist(self, back: Target) -> None:
-        """Take up a restoring command that the device did not take, a few times, while nobody else has the point."""
-        over = self._clock.now() >= back.command.deadline or back.key in self._keeper.targets
-        if back.state is State.REJECTED and not over and len(back.reasserted) < INSISTENCE:
-            back.reasserted.append(self._clock.monotonic())
-            self._keeper.put(back)
-            self._keeper.enter(back, State.UNKNOWN, "tried again")
 
     def take_up(self) -> None:
         """After a start: go on with what the bridge before has left open; JournalError while the journal cannot be written."""
@@ -130,32 +122,35 @@ class Groups:
             self.to_take_up = False
 
     def resume(self) -> None:
-        """After a start: groups without an end are taken back as soon as their device is read well."""
-        for group in self._journal.open_groups():
-            device = self._devices.get(group.device)
-            if device is None or group.id in self._running:
-                continue
-            members = [m for m in group.members if self._is_ours(device, m)]
-            self._returning[group.id] = [self._restore(device, m) for m in members]
-            self.torn.discard(group.id)
+        """Begin to take back every group without an end that nobody is writing."""
+        self._way_back.resume(self._running)
+        self.torn.clear()
 
-    def _is_ours(self, device: PolledDevice, member: GroupMember) -> bool:
-        """Return whether nobody has commanded the point since."""
-        newest = self._journal.newest(device.id, member.quantity)
-        return device.map.find(member.quantity) is not None and newest.removesuffix(BACK) == member.command
+    async def _write_again(self, device: PolledDevice) -> None:
+        """Write groups again that had to give way to a lease: as groups, whole or not at all."""
+        for targets in self._keeper.woken_groups(device):
+            async with self._keeper.locks[device.id]:
+                await self.carry_out(device, [t.command for t in targets], targets)
 
-    async def carry_out(self, device: PolledDevice, commands: Sequence[Command]) -> tuple[Receipt, ...] | Refusal:
-        """Write a group whose commands have passed the gate; the device's lock is held by the caller."""
+    async def carry_out(
+        self, device: PolledDevice, commands: Sequence[Command], again: Sequence[Target] = ()
+    ) -> tuple[Receipt, ...] | Refusal:
+        """Write a group whose commands have passed the gate; the device's lock is held by the caller.
+
+        ``again`` are the targets of commands that stood before and had to give way; until the group begins they go on waiting.
+        """
         steps = await self._steps(device, commands)
         if isinstance(steps, Refusal):
             return steps
         refusal = next((r for s in steps if (r := self._forbidden(device, s, steps))), None)
         if refusal is not None:
             return refusal
-        name = steps[0].command.id
+        # a group goes by its first command, and by that one's epoch where it is not the first time
+        name = f"{commands[0].id}/{again[0].epoch}" if again else commands[0].id
         self._running.add(name)
         try:
-            self._open(device, steps)
+            self._open(device, name, steps)
+            self._accept(device, name, steps, again)
             return await self._drive(device, name, steps)
         except JournalError:
             self.torn.add(name)
@@ -169,7 +164,7 @@ class Groups:
         for step in safe_order(steps):
             if asyncio.get_running_loop().time() > give_up or not await self._advance(device, step):
                 return await self._take_back(device, name, steps)
-        self._close(name, "applied")
+        self._journal.close_group(name, self._clock.now(), "applied")
         return tuple(self._settled(s) for s in steps)
 
     async def _steps(self, device: PolledDevice, commands: Sequence[Command]) -> Sequence[Step] | Refusal:
@@ -187,7 +182,8 @@ class Groups:
         for point in points:
             value = decode_one(point, found[point.quantity])
             device.note_write(point.quantity, value, self._clock.monotonic(), self._clock.now())
-        return [Step(c, p, found[p.quantity]) for c, p in zip(commands, members, strict=True)]
+        shown = [decode_one(p, found[p.quantity]) for p in members]
+        return [Step(c, p, v, v) for c, p, v in zip(commands, members, shown, strict=True)]
 
     def _forbidden(self, device: PolledDevice, step: Step, steps: Sequence[Step]) -> Refusal | None:
         """Return what speaks against a member by now: a lease, its own point's rules, or where the group would end."""
@@ -204,20 +200,35 @@ class Groups:
                 return Refusal("refused_limit", f"{words}; nothing was sent")
         return self._keeper.hindrances.against(device, step.point, step.command.value, in_group=True)
 
-    def _open(self, device: PolledDevice, steps: Sequence[Step]) -> None:
-        """Record the group and its commands before the first frame; the group goes by its first command's id."""
-        name = steps[0].command.id
+    def _open(self, device: PolledDevice, name: str, steps: Sequence[Step]) -> None:
+        """Record, before the first frame, which commands stand or fall together and what to go back to."""
         members = []
+        torn = self._way_back.half_written(device)
         for step in steps:
             older = self._keeper.targets.get((device.id, step.point.quantity))
             until = step.command.deadline if older is None else max(older.command.deadline, step.command.deadline)
+            step.was = self._wanted(step, older, torn)
             members.append(GroupMember(step.command.id, step.point.quantity, step.was, until))
         self._journal.open_group(OpenGroup(name, device.id, tuple(members)), self._clock.now())
-        for step in steps:
-            epoch = self._journal.accept(step.command, self._clock.now())
-            frame = self._driver.frame(device, step.point, step.command.value)
-            step.target = Target(step.command, step.point, epoch, frame)
+
+    def _accept(self, device: PolledDevice, name: str, steps: Sequence[Step], again: Sequence[Target]) -> None:
+        """Record the commands of a group, or give those that stood before a new epoch."""
+        for step, target in zip_longest(steps, again):
+            if target is not None:
+                step.target = self._keeper.renewed(target)
+            else:
+                epoch = self._journal.accept(step.command, self._clock.now())
+                frame = self._driver.frame(device, step.point, step.command.value)
+                step.target = Target(step.command, step.point, epoch, frame)
             self._keeper.note(step.command, "grouped", f"{name}: {step.was:g} before")
+
+    def _wanted(self, step: Step, older: Target | None, torn: Mapping[str, float]) -> float:
+        """Return what a point has to go back to: never the half of a group before, nor what a device has lost or somebody overwritten."""
+        if step.point.quantity in torn:
+            return torn[step.point.quantity]
+        if older is not None and older.applied and older.state.stands:
+            return decode_one(step.point, older.frame.words)
+        return step.shown
 
     async def _advance(self, device: PolledDevice, step: Step) -> bool:
         """Make one member stand; False when the group has to be taken back."""
@@ -235,9 +246,9 @@ class Groups:
 
     async def _take_back(self, device: PolledDevice, name: str, steps: Sequence[Step]) -> tuple[Receipt, ...]:
         """Restore what stood before, what falls first; what cannot be restored now is tried after every good poll."""
-        touched = [s for s in safe_order(steps, back=True) if s.verdict is not None]
+        touched = [s for s in safe_order(steps, back=True) if s.verdict is not None or s.shown != s.was]
         members = {m.command: m for g in self._journal.open_groups() if g.id == name for m in g.members}
-        backs = {s.command.id: self._restore(device, members[s.command.id]) for s in touched}
+        backs = {s.command.id: self._way_back.restore(device, members[s.command.id]) for s in touched}
         for back in backs.values():
             if self._keeper.hindrances.over_sum(device, back.point, back.command.value):
                 continue
@@ -246,29 +257,8 @@ class Groups:
                 self._keeper.settle(back, verdict)
             else:
                 self._keeper.enter(back, State.UNKNOWN, verdict.words)
-        self._returning[name] = list(backs.values())
-        if all(b.state is State.CONFIRMED for b in backs.values()):
-            self._close(name, "rolled back")
+        self._way_back.begin(name, list(backs.values()))
         return tuple(self._given_up(s, backs.get(s.command.id)) for s in steps)
-
-    def _restore(self, device: PolledDevice, member: GroupMember) -> Target:
-        """Return the target that puts a point back, in force from now on.
-
-        It may take its time beyond the group's own deadline: half a group must not stay because nobody wants the whole one any more.
-        """
-        now = self._clock.now()
-        until = max(member.until, now + timedelta(seconds=RESTORE_S * transport_scale(self._clock)))
-        back = Command(f"{member.command}{BACK}", device.id, member.quantity, member.before, now, BRIDGE, until)
-        epoch = self._journal.accept(back, now)
-        self._journal.prolong(back)
-        point = device.map.point(member.quantity)
-        target = self._keeper.targets.get((device.id, member.quantity))
-        if target is None or target.command.id != back.id:
-            target = Target(back, point, epoch, self._driver.frame(device, point, member.before))
-            self._keeper.put(target)
-        target.command = back
-        self._keeper.enter(target, State.UNKNOWN, "a group has failed; the value before is restored")
-        return target
 
     def _settled(self, step: Step) -> Receipt:
         """Record the outcome of a member of a whole group."""
@@ -290,20 +280,16 @@ class Groups:
             self._clock.now(),
             step.was if restored else None,
         )
-        self._keeper.record(partial(self._journal.outcome, receipt))
+        if step.target is None or not step.target.applied:  # what has stood once has been applied
+            self._keeper.record(partial(self._journal.outcome, receipt))
         self._keeper.note(step.command, State.ROLLED_BACK.value, receipt.message)
         return receipt
-
-    def _close(self, name: str, result: str) -> None:
-        self._journal.close_group(name, self._clock.now(), result)
-        self._returning.pop(name, None)
 
 
 def safe_order(steps: Sequence[Step], *, back: bool = False) -> list[Step]:
     """Return what falls before what rises, so that no prefix adds up to more than both ends do."""
 
     def rises(step: Step) -> bool:
-        change = step.command.value - step.was
-        return change < 0 if back else change > 0
+        return step.was > step.stands if back else step.command.value > step.shown
 
     return sorted(steps, key=rises)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -68,12 +68,17 @@ class Keeper:
         if older is not None:
             target.flights = older.flights
             # what a group that failed has left behind is over; only who has to give way to somebody else comes back
-            gives_way = target.command.issued_by not in (older.command.issued_by, BRIDGE)
+            gives_way = BRIDGE not in (target.command.issued_by, older.command.issued_by)
+            gives_way &= target.command.issued_by != older.command.issued_by
             if gives_way and self.leased_away(older.command):
                 self.suspended[older.key] = older
                 self.enter(older, State.SUSPENDED, f"{target.command.issued_by} holds a lease")
             else:
                 self.enter(older, State.SUPERSEDED, f"by {target.command.id}")
+        waiting = self.suspended.get(target.key)
+        if waiting is not None and target.command.issued_by != BRIDGE and not self.leased_away(waiting.command):
+            del self.suspended[target.key]
+            self.enter(waiting, State.SUPERSEDED, f"by {target.command.id}")
         self.targets[target.key] = target
 
     def settle(self, target: Target, verdict: Verdict) -> Receipt:
@@ -141,7 +146,9 @@ class Keeper:
                 target.state = State.CONFIRMED if sent is Sent.ECHOED else State.UNKNOWN
 
     async def _look_after(self, target: Target, device: PolledDevice) -> None:
-        if self.targets.get(target.key) is not target or self.leased_away(target.command):
+        if self.targets.get(target.key) is not target:
+            return
+        if self.leased_away(target.command) and not target.restoring:
             return
         if target.state is State.UNKNOWN:
             await self._resolve(target, device)
@@ -232,19 +239,47 @@ class Keeper:
 
     def _wake_suspended(self, device: PolledDevice) -> None:
         """Give suspended commands back their points, under a new epoch, once no lease keeps them off."""
-        for target in [t for t in self.suspended.values() if t.command.device == device.id]:
-            if self.leased_away(target.command):
-                continue
+        for target in self._woken(device):
+            if target.point.group is None:
+                self.put(self.renewed(target))
+                self.enter(target, State.UNKNOWN, "the lease is over; taken up again")
+
+    def woken_groups(self, device: PolledDevice) -> Iterable[Sequence[Target]]:
+        """Return the suspended members of groups that no lease keeps off any more, those of one group and commander together."""
+        found: dict[tuple[str, str], list[Target]] = {}
+        for target in self._woken(device):
+            if target.point.group is not None:
+                found.setdefault((target.point.group, target.command.issued_by), []).append(target)
+        return found.values()
+
+    def renewed(self, target: Target) -> Target:
+        """Return a suspended target ready to be written again, under a new epoch."""
+        target.epoch = self._journal.renew(target.command.id)
+        del self.suspended[target.key]
+        target.state = State.PENDING
+        return target
+
+    def _woken(self, device: PolledDevice) -> Sequence[Target]:
+        """Return the suspended targets of a device that no lease keeps off any more, and end those whose time is over."""
+        woken = []
+        mine = [t for t in self.suspended.values() if t.command.device == device.id]
+        for target in (t for t in mine if not self.leased_away(t.command)):
             # a group that is taken up at the last moment would be left half-way
             needs_s = TAKEN_UP_S * transport_scale(self._clock) if target.point.group is not None else 0.0
             if self._clock.now() + timedelta(seconds=needs_s) >= target.command.deadline:
                 del self.suspended[target.key]
                 self.enter(target, State.EXPIRED, "deadline")
-                continue
-            target.epoch = self._journal.renew(target.command.id)
-            del self.suspended[target.key]
-            self.put(target)
-            self.enter(target, State.UNKNOWN, "the lease is over; taken up again")
+            else:
+                woken.append(target)
+        return woken
+
+    def being_restored(self, command: Command) -> Refusal | None:
+        """Return why a command comes too early: its point belongs to a half-written group that is being taken back."""
+        target = self.targets.get((command.device, command.quantity))
+        if target is None or not target.restoring:
+            return None
+        words = f"{command.quantity} of {command.device} is being taken back to {target.command.value:g}, because its group failed"
+        return Refusal("refused_group", f"{words}. Write the whole group, or wait; nothing was sent")
 
     def overtaken(self, command: Command) -> Refusal | None:
         """Return why a command comes too late: its point follows one that was issued after it."""

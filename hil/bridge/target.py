@@ -77,6 +77,12 @@ class Target:
         """Device and quantity."""
         return self.command.device, self.command.quantity
 
+    @property
+    def restoring(self) -> bool:
+        """Whether it takes a half-written group back and is not there yet."""
+        over = (State.CONFIRMED, State.SUPERSEDED, State.COMPLETED, State.EXPIRED)
+        return self.command.issued_by == BRIDGE and self.state not in over
+
     def others_in_flight(self, now: float, frame_life_s: float) -> bool:
         """Return whether a frame with another value may still land."""
         self.flights = [f for f in self.flights if now - f.sent < frame_life_s]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from hil.bridge import Lease
-from hil.faultproxy import Fault, FaultProxy
+from hil.faultproxy import Fault, FaultProxy, Kind
 from models.ports import Command
 from models.site import Device, Site
 from tests.chaos.device import LoggedDevice
@@ -20,6 +20,9 @@ PULSE, COUNTED, UNCOUNTED = 0x30, 0x31, 0x32
 RAMPED, RELEASE, RELEASED, REVERTING = 0x40, 0x41, 0x42, 0x43
 RAMP_PER_S, REVERT_S = 40, 4.0
 SUM_MAX = 3000
+CROWDED = 5
+"""Remainder of the seeds whose plans are crowded with groups."""
+AWAY = (Kind.DROP_REPLY, Kind.DELAY_REQUEST, Kind.BLACK_HOLE, Kind.REFUSE, Kind.EXCEPTION, Kind.RESET)
 SINGLE = {"ramped": RAMPED, "released": RELEASED, "reverting": REVERTING}
 """Points of single values, by the kind of act."""
 MAP = """
@@ -139,8 +142,41 @@ def draw_act(dice, end, used):
     return Act(dice.uniform(1, end), where, kind, values, dice.choice((6.0, 20.0, 90.0)), by)
 
 
+def draw_crowded(seed):
+    """Make a plan in which groups follow one another on one device that is deaf or away most of the time."""
+    dice = random.Random(f"crowded fleet {seed}")
+    end = LENGTH_S - QUIET_S
+    used = {0}
+
+    def trouble():
+        if dice.random() < 0.4:
+            return Trouble(0, fault(dice, end, 10, AWAY))
+        start, stop = window(dice, end, 12)
+        return Trouble(0, deaf=tuple(dice.sample(LIMITS, dice.randint(1, 3))), start_s=start, end_s=stop)
+
+    def group():
+        life_s, by = dice.choice((6.0, 20.0, 90.0)), dice.choice(("planner", "operator"))
+        return Act(dice.uniform(1, end), 0, "group", six(dice, used), life_s, by)
+
+    leased = dice.random() < 0.6
+    lease = (dice.uniform(2, end - 8), dice.uniform(3, 8), dice.choice(("planner", "operator")), 0)
+    full = dice.random() < 0.2
+    return FleetPlan(
+        seed=seed,
+        framer=dice.choice(("socket", "rtu")),
+        fc16=dice.random() < 0.5,
+        kills=tuple((dice.uniform(2, end), dice.uniform(0.2, 4)) for _ in range(dice.choice((0, 0, 1, 2)))),
+        full_disks=((dice.uniform(1, end - 6), dice.uniform(0.5, 6)),) if full else (),
+        acts=tuple(group() for _ in range(dice.randint(2, 5))),
+        troubles=tuple(trouble() for _ in range(dice.randint(1, 4))),
+        leases=(lease,) if leased else (),
+    )
+
+
 def draw(seed):
-    """Make a plan from a seed."""
+    """Make a plan from a seed: of everything something, or one of eight crowded with groups."""
+    if seed % 8 == CROWDED:
+        return draw_crowded(seed)
     dice = random.Random(f"fleet {seed}")
     end = LENGTH_S - QUIET_S
     devices = 10 if dice.random() < 0.03 else dice.randint(1, 3)

@@ -85,6 +85,7 @@ def one_fleet(seed, folder, tally):
     rows = hardships(plan) | {t.name for t in plan.troubles} | {a.kind for a in plan.acts}
     rows |= {row for row, some in (("lease", plan.leases), ("function 16", plan.fc16)) if some}
     rows |= {"10 devices" if plan.devices == 10 else "1 to 3 devices"}
+    rows |= {"group after group"} if seed % 8 == fleet.CROWDED else set()
     tally.add(seed, evidence, fleet_oracle.violations(evidence), rows, evidence.receipts)
 
 

@@ -17,6 +17,11 @@ from tests.chaos.fleet_oracle import violations
 from tests.chaos.shrink import readable
 
 
+def deaf(start_s, end_s, *addresses):
+    """Return a spell in which some points say yes and do nothing."""
+    return Trouble(0, deaf=addresses, start_s=start_s, end_s=end_s)
+
+
 @pytest.mark.parametrize("block", range(2))
 def test_random_fleets_hold_every_promise(block, tmp_path):
     for seed in range(block * 6, block * 6 + 6):
@@ -142,6 +147,54 @@ def test_the_guard_of_the_sum_counts_what_may_still_land():
             troubles=(Trouble(0, Fault(Kind.DELAY_REPLY, 7.9, 14.0, 1.0, delay_s=0.2, functions=(6,))),),
             leases=((9.5, 12.0, "operator", 0),),
         ),
+        FleetPlan(
+            seed=4005629,
+            framer="rtu",
+            kills=((9.3, 1.63),),
+            acts=(
+                Act(7.79, 0, "group", (170, 43, 190, 990, 436, 502), 20.0),
+                Act(16.51, 0, "group", (305, 289, 659, 116, 953, 213), by="operator"),
+            ),
+            troubles=(deaf(5.25, 11.22, 35), deaf(11.09, 18.7, 32, 35, 37)),
+        ),
+        FleetPlan(
+            seed=4007357,
+            fc16=True,
+            acts=(
+                Act(18.413437632017256, 0, "released", (323,), 20.0),
+                Act(19.290573889085703, 0, "group", (49, 608, 457, 1147, 102, 633), 6.0, "operator"),
+                Act(25.910139696489328, 0, "group", (170, 439, 554, 36, 836, 7), 90.0),
+            ),
+            troubles=(
+                deaf(27.945931911883655, 33.0, 33, 35),
+                deaf(24.46062381876327, 27.369928024481965, 35, 36),
+                Trouble(0, Fault(Kind.BLACK_HOLE, 20.442502924823906, 24.821932964676666, 0.3)),
+                Trouble(0, Fault(Kind.DROP_REQUEST, 17.215384142267556, 18.7845362715358, 0.3)),
+            ),
+        ),
+        FleetPlan(
+            seed=2,
+            acts=(Act(3.0, 0, "group", LOW), Act(12.0, 0, "group", HIGH, by="operator")),
+            troubles=(deaf(2.0, 10.0, 35), deaf(4.6, 11.9, 32)),
+            leases=((11.0, 8.0, "operator", 0),),
+        ),
+        FleetPlan(
+            seed=3,
+            acts=(Act(3.0, 0, "group", LOW), Act(12.0, 0, "group", HIGH, 6.0, "operator")),
+            troubles=(deaf(17.5, 22.0, 34),),
+            leases=((10.0, 8.0, "operator", 0),),
+        ),
+        FleetPlan(
+            seed=4,
+            acts=(Act(3.0, 0, "group", LOW, 6.0), Act(10.0, 0, "group", HIGH, 20.0)),
+            troubles=(deaf(9.0, 16.0, 35), deaf(11.4, 31.0, 33)),
+        ),
+        FleetPlan(
+            seed=5,
+            acts=(Act(3.0, 0, "group", LOW, 6.0), Act(10.0, 0, "group", HIGH, 6.0)),
+            troubles=(deaf(9.0, 12.0, 35), deaf(11.4, 13.0, 33)),
+            leases=((13.0, 18.0, "operator", 0),),
+        ),
     ],
     ids=[
         "a group is taken back after its deadline",
@@ -151,6 +204,12 @@ def test_the_guard_of_the_sum_counts_what_may_still_land():
         "a group does not begin on a gateway's memory",
         "an old answer in front of an exception is not the new one",
         "a group gives way to a lease that is taken while it is written",
+        "a group goes back to what stood before the half of one, after a kill",
+        "a group goes back to what stood before the half of one",
+        "what restores a group does not come back over a newer one after a lease",
+        "a group that gave way to a lease is taken up again whole or not at all",
+        "a group is taken back however long the device is deaf",
+        "a group is taken back during a lease",
     ],
 )
 def test_what_many_episodes_have_found(plan, tmp_path):

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.bridge import Bridge, Mode, driver
+from hil.bridge import Bridge, GroupTorn, Mode, driver, wayback
 from hil.bridge.groups import Step, safe_order
+from hil.bridge.target import State
+from hil.bridge.verdict import Verdict
 from hil.clocks import RealClock
 from hil.maps.load import parse_map
 from models.ports import Command, Outcome
@@ -107,6 +109,39 @@ def test_a_group_that_stays_torn_is_restored_when_the_device_answers_again(bench
     assert groups == [("g0", "rolled back")]
 
 
+def test_what_a_device_does_not_take_back_is_told_and_not_commanded_singly(bench, tmp_path, monkeypatch):
+    monkeypatch.setattr(wayback, "INSISTENCE", 2)
+    monkeypatch.setattr(wayback, "LONGEST_PAUSE_S", 0.05)
+    told = []
+
+    async def work(bridge, scripted):
+        answer = scripted._answer
+
+        def locks_itself_after_two(body):
+            done = answer(body)
+            if len(scripted.writes) == 2:
+                scripted.refuse.update({(6, a): 3 for a in LIMITS})
+            return done
+
+        scripted._answer = locks_itself_after_two
+        await bridge.write_group(group((400, 300, 600, 500, 500, 500)))
+        single = await bridge.write(group((450,), name="single")[0])
+        for _ in range(200):
+            if any(isinstance(event, GroupTorn) for event in told):
+                break
+            await asyncio.sleep(0.05)
+        return single
+
+    single, scripted, groups = scene(bench, tmp_path, work, before=FULL, listener=told.append)
+    assert (single.outcome, single.code) == (Outcome.NO, "refused_group")
+    assert "limit1_kw of chp is being taken back to 500" in single.message
+    (torn,) = (event for event in told if isinstance(event, GroupTorn))
+    assert torn.group == "g0"
+    assert "chp does not take limit1_kw, limit2_kw back" in torn.words
+    assert groups == [("g0", "half-written")]
+    assert [scripted.tables[3][a] for a in LIMITS[:3]] == [400, 300, 500]
+
+
 @pytest.mark.parametrize(
     ("values", "how", "words"),
     [
@@ -185,7 +220,8 @@ def test_every_prefix_of_a_group_adds_up_to_no_more_than_one_of_its_ends(before,
     found, _ = parse_map(TEXT, "sixfold")
     commands = group(after)
     for back in (False, True):
-        steps = [Step(c, found.point(c.quantity), (b,)) for c, b in zip(commands, before, strict=True)]
+        written = Verdict(State.CONFIRMED, Outcome.APPLIED, "applied", "") if back else None
+        steps = [Step(c, found.point(c.quantity), b, b, verdict=written) for c, b in zip(commands, before, strict=True)]
         standing = dict(zip([c.quantity for c in commands], after if back else before, strict=True))
         for step in safe_order(steps, back=back):
             standing[step.point.quantity] = step.was if back else step.command.value
