@@ -14,6 +14,7 @@ from models.horizon import Horizon
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.terms import BilledSoFar
+from models.trading import MarketTerms
 
 
 def sent_degc(supply_degc: xr.DataArray | None, network: str | None) -> npt.NDArray[np.float64] | None:
@@ -89,7 +90,8 @@ class DispatchProblem:
     ``events`` are calls on demand response; ``reserve_kw``, dims (contract, time), is what reserve contracts ask for instead of what they
     say themselves. ``demand`` is the charge on the month's peak, ``demand_windows`` those on peaks within windows of the tariff, by name; ``billed`` is
     what the month has seen of blocks and netting. ``supply_degc``, dims (network, time), is what plants of heat networks send out where it is
-    not the network's own temperature all day; ``losses_kw`` of heat then is all that the pipes take, below 0 while they give back.
+    not the network's own temperature all day; ``losses_kw`` of heat then is all that the pipes take, below 0 while they give back. ``market``
+    gives prices, and a position, to a site that trades its electricity: the prices of its tariff then do not count.
     """
 
     site: Site
@@ -110,6 +112,7 @@ class DispatchProblem:
     reserve_kw: xr.DataArray | None = None
     gap_share: float = 1e-3
     supply_degc: xr.DataArray | None = None
+    market: MarketTerms | None = None
 
     def sent_degc(self, network: str | None) -> npt.NDArray[np.float64] | None:
         """Return what a heat network's plant sends out over the steps, None where that is the network's own temperature."""

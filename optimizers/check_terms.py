@@ -20,6 +20,7 @@ def check_terms(problem: DispatchProblem) -> Iterator[Finding]:
     yield from _budgets(problem)
     yield from _events(problem)
     yield from _reserves(problem)
+    yield from _market(problem)
     yield from _unknown_ends(problem)
 
 
@@ -41,7 +42,9 @@ def _prices(problem: DispatchProblem) -> Iterator[Finding]:
 
 
 def _dearest_price(problem: DispatchProblem) -> float:
-    """Return the highest price of the site's electricity contracts, blocks included."""
+    """Return the highest price of the site's electricity contracts, blocks included, or of the market where it trades."""
+    if (market := problem.market) is not None:
+        return float(np.max(market.price_per_kwh, initial=0.0)) + max(market.fee_per_kwh, 0.0)
     tariffs = [c.tariff for c in problem.site.contracts if isinstance(c, ElectricityContract)]
     adder = max((b.adder_per_kwh for t in tariffs for b in t.blocks), default=0.0)
     return max((b.price_per_kwh for t in tariffs for b in t.bands), default=0.0) + max(adder, 0.0)
@@ -130,6 +133,28 @@ def _reserves(problem: DispatchProblem) -> Iterator[Finding]:
         yield error("reserve_kw", f"has {asked.sizes.get('time')} steps, the horizon has {len(problem.horizon)}")
     if not (np.isfinite(asked.values).all() and (asked.values >= 0).all()):
         yield error("reserve_kw", "holds values that are not numbers from 0 on")
+
+
+def _market(problem: DispatchProblem) -> Iterator[Finding]:
+    if (market := problem.market) is None:
+        return
+    steps = len(problem.horizon)
+    for name, values in (("price_per_kwh", market.price_per_kwh), ("bought_kw", market.bought_kw)):
+        if values is not None and np.shape(values) != (steps,):
+            yield error(
+                f"market.{name}",
+                f"has shape {np.shape(values)}; the plan needs one value for each of its {steps} steps",
+            )
+        elif values is not None and len(gaps := np.flatnonzero(~np.isfinite(values))):
+            yield error(
+                f"market.{name}", f"has no value in {len(gaps)} of {steps} steps, first at step {gaps[0]}; fill the gap"
+            )
+    figures = {"short_per_kwh": market.short_per_kwh, "long_per_kwh": market.long_per_kwh}
+    for name, value in figures.items():
+        if not 0 <= value < PRICE_MAX:
+            yield error(f"market.{name}", f"is {value:g}; a deviation costs 0 or more on top of the price")
+    if not abs(market.fee_per_kwh) < PRICE_MAX:
+        yield error("market.fee_per_kwh", "is not a number")
 
 
 def _unknown_ends(problem: DispatchProblem) -> Iterator[Finding]:

@@ -2,8 +2,10 @@
 
 import atexit
 import functools
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,9 +25,11 @@ from optimizers.compile.cache import StencilCache, default_folder, structure_key
 from optimizers.compile.program import CompiledModel
 from optimizers.compile.tiling import TimeGrid, tile
 from optimizers.explain import Reason, bent_rows, contradictory_bounds, elastic, firm_rows, reasons
+from optimizers.origin import Lineage
 from optimizers.plan import Outcome, plan_of
 from optimizers.problem import Structure, blocks_of, facts_of, parameters_of, stencil_of, structure_content, write_book
 from optimizers.session import Program, Solution, Status
+from optimizers.sweep import Sweep, Swept, joined
 from optimizers.worker import Answer, Job, SolverProcess
 
 Floats = npt.NDArray[np.float64]
@@ -34,6 +38,8 @@ FALLBACK_MAX_S = 1.0
 """Time kept back from the deadline for the fall-back, as a share of it and at most."""
 DUAL_TOLERANCE = 1e-6
 KEPT_STRUCTURES = 16
+SHARED_MEMBERS = 16
+"""Smaller sweeps are not worth dividing."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,14 @@ class Dispatcher:
 
     def __init__(self, *, cache_folder: Path | None = None) -> None:
         self._process = SolverProcess()
+        self._second: SolverProcess | None = None
+        self._starting: threading.Thread | None = None
         self._stencils = StencilCache(cache_folder or default_folder())
         self._compiled: dict[tuple[int, Structure, int], Compiled] = {}
         self._last: tuple[str, Outcome] | None = None
         self._commitments: dict[str, tuple[Floats, Floats]] = {}
+        self._lineage = Lineage()
+        self._generation = 0
         self.audit = Audit()
 
     def dispatch(self, problem: DispatchProblem, *, deadline_s: float = 30.0) -> Plan:
@@ -144,9 +154,36 @@ class Dispatcher:
         cold = self._process.solve(replace(job, fresh=True), deadline_s=deadline_s)
         return cold if suspect or not self.audit.agrees(found, cold, job.gap_share) else found
 
+    def sweep(self, sweep: Sweep, *, deadline_s: float) -> Swept:
+        """Solve every member of a sweep, rechecked; a second process, started beside the first sweep, takes half of the later ones.
+
+        Raises as :meth:`optimizers.worker.SolverProcess.sweep`.
+        """
+        if self._second is None:
+            self._second = SolverProcess()
+            self._starting = threading.Thread(target=self._second.start, daemon=True)
+            self._starting.start()
+        starting = self._starting is not None and self._starting.is_alive()
+        if starting or len(sweep) < SHARED_MEMBERS:
+            return self._process.sweep(sweep, deadline_s=deadline_s)
+        half = len(sweep) // 2
+        with ThreadPoolExecutor(1) as other:
+            later = other.submit(self._second.sweep, sweep.part(slice(half, None)), deadline_s=deadline_s)
+            first = self._process.sweep(sweep.part(slice(0, half)), deadline_s=deadline_s)
+            return joined([first, later.result()])
+
     def close(self) -> None:
-        """End the solver's process."""
+        """End the solver's processes."""
         self._process.close()
+        if self._second is not None:
+            self._second.close()
+            self._second = None
+
+    def forget(self) -> None:
+        """Go on as if nothing had been solved before: plans then depend on their problem alone, not on what came before it."""
+        self._generation += 1  # the live models of other keys are found by nobody any more
+        self._lineage, self.audit = Lineage(), Audit(self.audit.every)
+        self._commitments.clear()
 
     def case(self, problem: DispatchProblem) -> Case:
         """Return a checked problem as numbers, compiling its structure when it is new."""
@@ -185,7 +222,9 @@ class Dispatcher:
         if crossed:
             raise _impossible(crossed)
         reserve_s = min(FALLBACK_SHARE * deadline_s, FALLBACK_MAX_S)
-        job = Job(case.compiled.key, case.program, gap_share=case.facts.problem.gap_share)
+        key, problem = f"{self._generation}/{case.compiled.key}", case.facts.problem
+        origin = self._lineage.origin(key, case.compiled.model, problem.horizon)
+        job = Job(key, case.program, gap_share=problem.gap_share, origin=origin)
         try:
             answer = self.answer(job, deadline_s=deadline_s - reserve_s)
         except SolverTimeoutError as late:

@@ -35,6 +35,7 @@ from optimizers.blocks.demand import ConsumerBlock, FleetBlock, FlexibleLoadBloc
 from optimizers.blocks.emissions import EmissionCap
 from optimizers.blocks.engines import EngineBlock, EngineShape
 from optimizers.blocks.grid import GridBlock, GridShape
+from optimizers.blocks.position import PositionBlock
 from optimizers.blocks.reserves import ReserveBlock, provided
 from optimizers.blocks.stores import StoreBlock
 from optimizers.blocks.supply import GasBlock, RenewableBlock
@@ -55,6 +56,7 @@ class Structure:
     grids: tuple[GridShape, ...]
     co2_cap: bool
     calls: bool
+    traded: bool
     carriers: tuple[Carrier, ...]
 
     @classmethod
@@ -67,6 +69,7 @@ class Structure:
             grids=tuple(GridShape.of(problem, g, first=k == 0) for k, g in enumerate(site.of_kind(GridConnection))),
             co2_cap=problem.co2_cap is not None,
             calls=bool(problem.events),
+            traded=problem.market is not None and problem.market.bought_kw is not None,
             carriers=tuple(c for c in ENERGY_CARRIERS if c in site.carriers),
         )
 
@@ -96,6 +99,7 @@ def blocks_of(site: Site, structure: Structure) -> list[Block]:
     found += [FleetBlock(u) for u in site.of_kind(EvFleet)]
     found += [ConsumerBlock(u) for u in site.of_kind(Consumer)]
     found += [CallBlock(grids)] if structure.calls else []
+    found += [PositionBlock(grids)] if structure.traded else []
     found += [ReserveBlock(site, tuple(groups))] if site.reserves else []
     return found
 

@@ -18,8 +18,10 @@ from typing import Any
 import numpy as np
 
 from models.errors import SolverCrashError, SolverTimeoutError
+from optimizers.origin import Origin
 from optimizers.rounding import near_whole
 from optimizers.session import HighsSession, Program, Progress, Solution, Status, Watch
+from optimizers.sweep import Sweep, Swept, run_sweep, swept
 
 KEPT_SESSIONS = 8
 READY = "ready"
@@ -60,6 +62,8 @@ class Job:
     options: Mapping[str, bool | int | float | str] = field(default_factory=dict)
     fresh: bool = False
     watched: bool = False
+    origin: Origin | None = None
+    """An earlier job whose live model this one goes on from where it has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +105,31 @@ class SolverProcess:
         SolverCrashError
             If the child ended or failed in another way.
         """
-        with self._lock:
-            try:
-                link = self._linked()
-                link.send((replace(job, watched=self.watch is not None), deadline_s))
-                found = self._answer(link, deadline_s)
-            except (EOFError, OSError) as problem:
-                raise self._death() from problem
+        found = self._asked(replace(job, watched=self.watch is not None), deadline_s)
         if isinstance(found, Answer):
             return found
         raise SolverCrashError(f"the solver's process failed: {found}")
+
+    def sweep(self, sweep: Sweep, *, deadline_s: float) -> Swept:
+        """Solve every member of a sweep within ``deadline_s`` seconds, rechecked; raises as :meth:`solve` and :func:`swept`."""
+        found = self._asked(sweep, deadline_s)
+        if isinstance(found, list):
+            return swept(sweep, found)
+        raise SolverCrashError(f"the solver's process failed: {found}")
+
+    def _asked(self, job: "Job | Sweep", deadline_s: float) -> Any:
+        with self._lock:
+            try:
+                link = self._linked()
+                link.send((job, deadline_s))
+                return self._answer(link, deadline_s)
+            except (EOFError, OSError) as problem:
+                raise self._death() from problem
+
+    def start(self) -> None:
+        """Start the child ahead of its first job, so that nobody waits for its imports."""
+        with self._lock:
+            self._linked()
 
     def cancel(self) -> None:
         """Let a watched search end with the best found so far; safe to call from another thread, without effect when nothing runs."""
@@ -225,11 +244,20 @@ def run(kept: dict[str, Kept], job: Job, deadline_s: float, watch: Watch | None 
     return Answer(found, priced if priced.status is Status.OPTIMAL else None, relaxed)
 
 
+def _swept(kept: dict[str, Kept], sweep: Sweep, deadline_s: float) -> list[Solution]:
+    """Solve the members of a sweep on the live model of its key."""
+    first = Job(sweep.key, sweep.member(0), options=sweep.options)
+    return run_sweep(_models(kept, first).relaxed, sweep, deadline_s)
+
+
 def _models(kept: dict[str, Kept], job: Job) -> Kept:
     """Return the live models of a job's key with the job's numbers; the least used are forgotten."""
     models = None if job.fresh else kept.pop(job.key, None)
     if models is None:
         models = Kept(HighsSession(job.program.relaxed(), job.options))
+        earlier = None if job.origin is None else kept.pop(job.origin.key, None)
+        if earlier is not None and job.origin is not None and not job.fresh:
+            models.relaxed.begin_from(earlier.relaxed, job.origin.columns, job.origin.rows)
     else:
         models.relaxed.update(job.program.relaxed())
     kept[job.key] = models
@@ -258,7 +286,8 @@ def serve(descriptor: int) -> None:
             return
         if asked != STOP:  # a stop that came after its search had ended
             job, deadline_s = asked
-            link.send(_guarded(kept, job, deadline_s, _Telling(link) if job.watched else None))
+            watch = _Telling(link) if isinstance(job, Job) and job.watched else None
+            link.send(_guarded(kept, job, deadline_s, watch))
 
 
 class _Telling:
@@ -276,10 +305,10 @@ class _Telling:
         return self.stopped
 
 
-def _guarded(kept: dict[str, Kept], job: Job, deadline_s: float, watch: Watch | None) -> Any:
+def _guarded(kept: dict[str, Kept], job: Job | Sweep, deadline_s: float, watch: Watch | None) -> Any:
     """Return the answer, or what went wrong as text; a session that failed is dropped."""
     try:
-        return run(kept, job, deadline_s, watch)
+        return _swept(kept, job, deadline_s) if isinstance(job, Sweep) else run(kept, job, deadline_s, watch)
     except Exception as problem:  # whatever it is, the parent must hear of it
         kept.pop(job.key, None)
         return f"{type(problem).__name__}: {problem}"

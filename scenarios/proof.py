@@ -34,6 +34,8 @@ def replayed_cost(problem: DispatchProblem, plan: Plan, lost_kw: Floats) -> floa
     terms = optimizer_terms(problem.site.tariff(grids[0].contract), plan.horizon)
 
     def energy_cost(power_kw: Floats) -> float:
+        if (market := problem.market) is not None:
+            return market.energy_cost(power_kw, step_h) + market.deviation_cost(power_kw, step_h)
         paid, earned = terms.energy_cost(
             np.clip(power_kw, 0.0, None), np.clip(-power_kw, 0.0, None), step_h, problem.billed
         )

@@ -36,6 +36,8 @@ class GridShape:
         if not isinstance(contract, ElectricityContract):
             raise TypeError(f"{unit.id}: contract {unit.contract} is not an electricity contract")
         tariff = contract.tariff
+        if problem.market is not None:
+            return cls(problem.market.fee_per_kwh < 0, first and problem.demand is not None, (), 0, True, ())
         adders = [b.adder_per_kwh for b in tariff.blocks]
         return cls(
             one_way=_sells_dearer(problem, unit, contract),
@@ -142,11 +144,14 @@ class GridBlock:
         """Return limits by availability, prices per kW and step, and what the tariff counts over the month."""
         name, share = self.unit.id, facts.share(self.unit.id)
         terms = optimizer_terms(facts.problem.site.tariff(self.unit.contract), facts.problem.horizon)
+        bought, sold = terms.import_per_kwh, terms.export_per_kwh
+        if (market := facts.problem.market) is not None:
+            bought, sold = market.price_per_kwh + market.fee_per_kwh, market.price_per_kwh
         found: Values = {
             f"{name}.import_max_kw": self.unit.import_max_kw * share,
             f"{name}.export_max_kw": self.unit.export_max_kw * share,
-            f"{name}.import_per_kw": terms.import_per_kwh * facts.step_h,
-            f"{name}.export_per_kw": terms.export_per_kwh * facts.step_h,
+            f"{name}.import_per_kw": bought * facts.step_h,
+            f"{name}.export_per_kw": sold * facts.step_h,
             **co2_values(facts, name, self.unit.co2_kg_per_kwh),
         }
         return (
