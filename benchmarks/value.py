@@ -104,12 +104,12 @@ def rows_of(bench: Bench, study: "Study") -> Iterator[Row]:
 
 @case("value", "losses", packages=PACKAGES)
 def losses(bench: Bench) -> Iterator[Row]:
-    """Give where the saving goes: the chain from perfect foresight to the loop, then one thing switched at a time over two weeks."""
-    from scenarios.value.variants import MAIN, SWITCHED, WEEKS
+    """Give where the saving goes: the chain from perfect foresight to the loop, then one thing switched at a time, over days of two seasons."""
+    from scenarios.value.variants import DAYS, MAIN, SWITCHED
 
     if bench.quick:
         return
-    study, _ = study_of(WEEKS[1:3], (*MAIN, *SWITCHED))
+    study, _ = study_of(DAYS, (*MAIN, *SWITCHED))
     for loss in study.losses():
         yield bench.figure(loss.points, "points of the saving", phase=loss.cause)
 

@@ -43,6 +43,8 @@ CATCH_UP_SHARE = 0.5
 """Part of all relief that may be counted on for catching up."""
 LOOKS = 20
 """The guard remembers so many looks at what nobody commands: it may move by as much again before the next one."""
+SURE = 2.0
+"""So many times the usual move between two looks is kept back: a peak is lost for the whole period by the one quarter-hour that got away."""
 
 
 def allowed_kw(so_far: ImportSoFar, at: datetime, cap_kw: float) -> float:
@@ -122,7 +124,7 @@ class Guard:
             return 0.0
         look = (times[-1] - times[0]) / (len(times) - 1)
         usual_kw = float(np.sqrt(np.mean(np.diff(loads) ** 2)))
-        return float(usual_kw * min(look / rest, 1.0))
+        return float(SURE * usual_kw * min(look / rest, 1.0))
 
     def _relieved_kw(self, reliefs: Iterable[Relief], planned_kw: Mapping[str, float], seen: Measured) -> float:
         """Return how much of the relief asked for last time is at work now."""

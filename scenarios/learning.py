@@ -1,6 +1,7 @@
 """The forecaster that a site has learned from its year: trained once, kept, and renewed when something it depends on changes."""
 
 import os
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 
@@ -28,9 +29,9 @@ def forecasters_folder() -> Path:
 
 
 def own_forecaster(
-    site: Site, seed: int, history: History, unseen: BillingPeriod | None, folder: Path | None = None
+    site: Site, seed: int, history: History, unseen: Sequence[BillingPeriod], folder: Path | None = None
 ) -> OwnForecaster:
-    """Return the forecaster of an emulated site: trained on its year without ``unseen``, fed by ``history``, told the weather to come."""
+    """Return the forecaster of an emulated site: trained on its year without what is ``unseen``, fed by ``history``, told the weather to come."""
     weather = emulated_weather(site, seed)
     return OwnForecaster(site, history, learned(site, seed, unseen, weather, folder), weather)
 
@@ -38,30 +39,30 @@ def own_forecaster(
 def forecaster_without_weather(site: Site, history: History, folder: Path | None = None) -> OwnForecaster:
     """Return the forecaster of a real site that nobody tells the weather: trained on its profiles, to be trained again on what is measured."""
     service = NoWeather()
-    return OwnForecaster(site, history, learned(site, 0, None, service, folder), service)
+    return OwnForecaster(site, history, learned(site, 0, (), service, folder), service)
 
 
 def learned(
-    site: Site, seed: int, unseen: BillingPeriod | None, weather: WeatherService, folder: Path | None = None
+    site: Site, seed: int, unseen: Sequence[BillingPeriod], weather: WeatherService, folder: Path | None = None
 ) -> Trained:
-    """Return what can be learned from a site's year without a stretch, from the folder where it is kept already."""
+    """Return what can be learned from a site's year without some stretches, from the folder where it is kept already."""
     path = (folder or forecasters_folder()) / f"{mark_of(site, seed, unseen, weather)}.forecaster"
     if path.exists():
         return load_trained(path)
     first, end = profile_year(site)
     table = read_quarters(Actuals(site, seed), first, end)
-    if unseen is not None:
-        table = table.without(number_of(unseen.start), number_of(unseen.end))
+    for period in unseen:
+        table = table.without(number_of(period.start), number_of(period.end))
     trained = Trainer(site, table, weather).train()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_trained(trained, path)
     return trained
 
 
-def mark_of(site: Site, seed: int, unseen: BillingPeriod | None, weather: WeatherService) -> str:
+def mark_of(site: Site, seed: int, unseen: Sequence[BillingPeriod], weather: WeatherService) -> str:
     """Return a name for everything that training depends on."""
     profiles = b"" if site.profiles is None else (site.folder / site.profiles.file).read_bytes()
-    words = f"{FORMAT}/{site.name}/{site.location}/{seed}/{unseen}/{type(weather).__name__}".encode()
+    words = f"{FORMAT}/{site.name}/{site.location}/{seed}/{tuple(unseen)}/{type(weather).__name__}".encode()
     return blake2b(words + profiles, digest_size=8).hexdigest()
 
 

@@ -154,7 +154,9 @@ def value(
     stretch: Annotated[
         list[str] | None, typer.Option(help="weeks, months, or one by name, for example 'spring week'; repeat it")
     ] = None,
-    breakdown: Annotated[bool, typer.Option("--breakdown", help="also switch one thing at a time")] = False,
+    breakdown: Annotated[
+        bool, typer.Option("--breakdown", help="also switch one thing at a time over days of two seasons")
+    ] = False,
     folder: Annotated[
         Path, typer.Option(metavar="FOLDER", help="where results are kept; what it holds is not run again")
     ] = Path("value"),

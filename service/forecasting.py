@@ -52,7 +52,7 @@ def forecasting(
     if runtime.plant is PlantKind.DEVICES:
         own = forecaster_without_weather(site, history)
     else:
-        own = own_forecaster(site, seed, history, calendar_month(runtime.clock.now(), site.location.time_zone))
+        own = own_forecaster(site, seed, history, (calendar_month(runtime.clock.now(), site.location.time_zone),))
     band = NetBand(own, site)
     return WholeMinutes(own), replace(settings, margin_kw=band.margin_kw, overtaken=band.left)
 

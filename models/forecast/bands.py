@@ -1,5 +1,6 @@
 """How sure a forecast is: conformal intervals from errors that were really made, as wide as each time of day asks for."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ GROUPS = (2, 8, 24, PER_DAY)
 AROUND = 2
 """Neighbouring quarter-hours of the day whose errors count as this one's."""
 LEAST_SHARE = 0.01
+STRETCH = (0.3, 3.0)
+"""A band is made no narrower and no wider than by these factors because of the last days."""
+BAND_SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +71,20 @@ def conformal(scores: Array, levels: tuple[float, ...]) -> Array:
     ordered, count = np.sort(scores), len(scores)
     ranks = [(count + 1) * p - 1.0 for p in levels]
     return np.interp(ranks, np.arange(count), ordered)
+
+
+def stretch(errors: Array, low: Array, high: Array, classes: Sequence[str]) -> Array:
+    """Return by which factor bands around errors would just have held 80 % of them, one for each class of series; shape (series,).
+
+    All arrays have shape (series, quarter). The season moves errors faster than a year's back-test knows; the last days say so.
+    """
+    half = np.maximum((high - low) / 2.0, 1e-12)
+    score = np.abs(errors - (low + high) / 2.0) / half
+    score[~np.isfinite(errors) | (high - low < 1e-9)] = np.nan
+    found = np.ones(len(errors))
+    for name in set(classes):
+        rows = [k for k, c in enumerate(classes) if c == name]
+        known = score[rows][np.isfinite(score[rows])]
+        if known.size >= PER_DAY:
+            found[rows] = np.clip(np.quantile(known, BAND_SHARE), *STRETCH)
+    return found

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from models.forecast.backtest import pick
-from models.forecast.bands import usual_size
+from models.forecast.bands import stretch, usual_size
 from models.forecast.candidates import answers
 from models.forecast.features import World, features, scales
 from models.forecast.forecast import Forecast
@@ -17,7 +17,7 @@ from models.forecast.grid import PER_DAY, Array, Numbers, Quarters, covered, ins
 from models.forecast.naive import History
 from models.forecast.netload import import_weights
 from models.forecast.recent import LONG, signs
-from models.forecast.training import Trained, world_of
+from models.forecast.training import Trained, class_of, world_of
 from models.forecast.weather import WeatherService
 from models.horizon import QUARTER, Horizon
 from models.site import Site
@@ -28,13 +28,18 @@ KEPT_DAYS = 35
 """Days of history that features look back on."""
 ERROR_DAYS = 21
 """Days of own errors that say how sure a forecast is."""
+STRETCH_DAYS = 7
+"""Days of own errors that bands are stretched to."""
 LEARNED_AHEAD = 2 * PER_DAY
 """Beyond two days the usual day of its kind is all that is known."""
 REREAD = 8
 """Quarter-hours that are read again every time, and all of the last two days with every issue: meters report late and revise."""
 BAND = (0.1, 0.5, 0.9)
-CAUTIOUS = 0.8
-"""How sure a cautious forecast wants to be of each load, sun and wind; errors of many series add up to less than their sum."""
+CAUTIOUS = 0.7
+"""How sure a cautious forecast wants to be of what the site draws from outside."""
+STORED_OVER = 8
+"""Errors of the net load are averaged over so many quarter-hours before they count: a store makes up for shorter ones."""
+LEAST_KW = 1.0
 NEVER_BELOW_ZERO_BUT = ("_degc", "_per_kwh")
 
 
@@ -62,6 +67,7 @@ class OwnForecaster:
         self._issued = -1
         self._world: World | None = None
         signed = [n.endswith(NEVER_BELOW_ZERO_BUT) for n in trained.names]
+        self._classes = [class_of(n) for n in trained.names]
         self._lowest = np.where(signed, -np.inf, 0.0)
 
     def forecast(self, horizon: Horizon, present: Mapping[str, float] = MappingProxyType({})) -> Forecast:
@@ -80,21 +86,49 @@ class OwnForecaster:
         numbers = covered(horizon)
         values = self._point(horizon, numbers, present)
         leads = numbers - number_of(horizon.start)
-        width = self._usual_error()[:, self._now_world.local.slot(numbers)]
-        away = self.trained.spread.at(leads, levels) * width[:, :, None]
-        quantiles = np.maximum(values[:, :, None] + np.sort(away, axis=2), self._lowest[:, None, None])
+        away = np.sort(self._away(numbers, leads, levels), axis=2)
+        quantiles = np.maximum(values[:, :, None] + away, self._lowest[:, None, None])
         means = np.stack([step_means(horizon, numbers, quantiles[:, :, k]) for k in range(len(levels))], axis=2)
         coords = {"series": list(self.trained.names), "time": horizon.times, "quantile": list(levels)}
         labelled = xr.DataArray(means, coords, ("series", "time", "quantile"), "forecast")
         return Bands(self._labelled(horizon, numbers, values, "own"), labelled)
 
+    def _away(self, numbers: Numbers, leads: Numbers, levels: tuple[float, ...]) -> Array:
+        """Return how far each quantile lies from the forecast, as wide as the last days ask for; shape (series, lead, level)."""
+        usual, local = self._usual_error(), self._now_world.local
+        errors = self.recent_errors()[:, -STRETCH_DAYS * PER_DAY :]
+        slots = local.slot(np.arange(self._table.end - errors.shape[1], self._table.end))
+        low, high = np.moveaxis(self.trained.spread.at(np.array([PER_DAY - 1]), (BAND[0], BAND[-1]))[:, 0], 1, 0)
+        wider = stretch(errors, low[:, None] * usual[:, slots], high[:, None] * usual[:, slots], self._classes)
+        away = self.trained.spread.at(leads, levels) * usual[:, local.slot(numbers), None]
+        low, high = np.moveaxis(self.trained.spread.at(leads, (BAND[0], BAND[-1])), 2, 0)
+        middle = ((low + high) / 2.0 * usual[:, local.slot(numbers)])[:, :, None]
+        return np.asarray(middle + wider[:, None, None] * (away - middle))
+
     def cautious(self, horizon: Horizon) -> Forecast:
-        """Return a forecast with more load and less sun and wind than expected: each at its quantile :data:`CAUTIOUS`."""
+        """Return a forecast with more load and less sun and wind than expected, so that the net load is at its quantile :data:`CAUTIOUS`.
+
+        Every series moves towards its own quantile, all by the share that makes up the error of their sum: errors of many series add
+        up to less than the sum of their quantiles.
+        """
+        numbers = covered(horizon)
         found = self.bands(horizon, levels=(1.0 - CAUTIOUS, CAUTIOUS))
-        moves = np.array([[self._weights.get(n, 0.0)] for n in self.trained.names])
+        weights = np.array([[self._weights.get(n, 0.0)] for n in self.trained.names])
         point, less, more = found.forecast.values.to_numpy(), *(found.values.to_numpy()[:, :, k] for k in (0, 1))
-        values = np.where(moves > 0, np.maximum(more, point), np.where(moves < 0, np.minimum(less, point), point))
+        away = np.where(weights > 0, np.maximum(more - point, 0.0), np.minimum(less - point, 0.0)) * (weights != 0)
+        asked_kw = step_means(horizon, numbers, self._net_error_kw(CAUTIOUS)[None, self._now_world.local.slot(numbers)])
+        moved_kw = np.maximum((weights * away).sum(axis=0), LEAST_KW)
+        values = point + np.clip(asked_kw[0] / moved_kw, 0.0, 1.0) * away
         return replace(found.forecast, values=found.forecast.values.copy(data=values), source="own, cautious")
+
+    def _net_error_kw(self, level: float) -> Array:
+        """Return a quantile of what the net load of some hours exceeded its forecast by in the last weeks, by quarter-hour of the day; shape (96,)."""
+        errors = np.nan_to_num(self.recent_errors())
+        net = np.array([self._weights.get(n, 0.0) for n in self.trained.names]) @ errors
+        smooth = np.convolve(net, np.ones(STORED_OVER) / STORED_OVER, mode="same")
+        slots = self._now_world.local.slot(np.arange(self._table.end - len(net), self._table.end))
+        by_slot = [smooth[(slots - s + STORED_OVER) % PER_DAY <= 2 * STORED_OVER] for s in range(PER_DAY)]
+        return np.array([np.quantile(own, level) for own in by_slot])
 
     @property
     def known_until(self) -> datetime:

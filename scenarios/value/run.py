@@ -37,7 +37,7 @@ from scenarios.value.variants import Stretch, Variant
 from twin.state import start_snapshot
 
 Array = npt.NDArray[np.float64]
-STEP_S = 180.0
+STEP_S = 60.0
 """Step of the plant, and how often the loop measures and its guard acts."""
 FORESIGHT_DEADLINE_S = 900.0
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scenarios.value.run import Outcome
 from scenarios.value.variants import (
     COMMON,
+    DAYS,
     FORESIGHT,
     MAIN,
     OWN,
@@ -91,7 +92,9 @@ class Study:
         return [*self._chain(), *self._switched()]
 
     def _chain(self) -> list[Loss]:
-        stretches = self.stretches(TUNED.name, OWN.name, PERFECT.name, FORESIGHT.name)
+        whole = self.stretches(TUNED.name, OWN.name, PERFECT.name, FORESIGHT.name)
+        # single days lie in the weeks and would count twice
+        stretches = [s for s in whole if s not in {d.name for d in DAYS}] or whole
         if not stretches:
             return []
         bound = sum(self.found[s, FORESIGHT.name].bound for s in stretches)

@@ -10,6 +10,7 @@ from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod
 
 WEEK_DAYS = 7
+DAY = timedelta(days=1)
 Kind = Literal["common rule", "tuned rule", "loop", "perfect foresight"]
 Expects = Literal["perfect", "own", "naive", "own now, perfect beyond", "perfect now, own beyond"]
 Parameters = Literal["calibrated", "site file", "plant"]
@@ -24,10 +25,14 @@ class Stretch:
     first: date
     days: int
 
+    def holds(self, other: "Stretch") -> bool:
+        """Return whether another stretch lies in this one."""
+        return self.first <= other.first and other.first + other.days * DAY <= self.first + self.days * DAY
+
     def period(self, site: Site) -> BillingPeriod:
         """Return the stretch as a billing period in UTC."""
         zone = ZoneInfo(site.location.time_zone)
-        last = self.first + timedelta(days=self.days)
+        last = self.first + self.days * DAY
         return BillingPeriod(*(require_utc(datetime.combine(d, time(), zone)) for d in (self.first, last)))
 
 
@@ -78,4 +83,6 @@ WEEKS = tuple(
     Stretch(f"{season} week", date(2015, month, day), WEEK_DAYS)
     for season, month, day in (("winter", 1, 19), ("spring", 4, 20), ("summer", 7, 20), ("autumn", 10, 19))
 )
+DAYS = (Stretch("three winter days", date(2015, 1, 20), 3), Stretch("three summer days", date(2015, 7, 21), 3))
+"""Working days of two of the weeks, on which one thing at a time is switched."""
 MONTHS = (Stretch("January", date(2015, 1, 1), 31), Stretch("July", date(2015, 7, 1), 31))

@@ -31,11 +31,8 @@ def show_backtest(
     require_writable(out, WRITERS)
     require_writable(plot, ENDINGS, option="--plot")
     site = load_site(site_file)
-    period = None
-    if unseen is not None:
-        first, last = local_day(site, unseen), local_day(site, unseen + timedelta(days=days - 1))
-        period = type(first)(first.start, last.end)
-    trained = learned(site, seed, period, emulated_weather(site, seed))
+    periods = () if unseen is None else tuple(local_day(site, unseen + timedelta(days=k)) for k in range(days))
+    trained = learned(site, seed, periods, emulated_weather(site, seed))
     size = scales(read_quarters(Actuals(site, seed), *profile_year(site)))
     console.print(race_table(trained, size))
     console.print(summary(trained))

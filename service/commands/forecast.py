@@ -72,7 +72,7 @@ def forecaster_at(site: Site, seed: int, start: datetime) -> OwnForecaster:
             f"{site.name} names no profiles, so there is nothing to learn from; add profiles to the site file"
         )
     month = calendar_month(start, site.location.time_zone)
-    return own_forecaster(site, seed, Actuals(site, seed), month)
+    return own_forecaster(site, seed, Actuals(site, seed), (month,))
 
 
 def forecast_table(forecaster: OwnForecaster, bands: Bands) -> Table:

@@ -13,7 +13,7 @@ from models.errors import SetupError
 from scenarios.value.run import STEP_S, Outcome
 from scenarios.value.study import run_study
 from scenarios.value.summary import Line, Loss, Study
-from scenarios.value.variants import MAIN, MONTHS, SWITCHED, WEEKS, Stretch, Variant
+from scenarios.value.variants import DAYS, MAIN, MONTHS, SWITCHED, WEEKS, Stretch, Variant
 from service.commands.files import require_writable
 from service.commands.screen import console, progress_console
 from service.console.figures import grouped
@@ -38,9 +38,14 @@ def show_value(
     """Run what the folder does not hold yet, print table and losses; return 1 when somebody went short of energy."""
     require_writable(out, (".json",), option="--json")
     chosen = chosen_stretches(stretches)
-    variants: tuple[Variant, ...] = MAIN + (SWITCHED if breakdown else ())
-    outcomes = run_study(site_file, chosen, variants, folder, seed=seed, step_s=STEP_S, workers=workers, progress=say)
-    study = Study(sorted(outcomes, key=lambda o: [s.name for s in chosen].index(o.stretch)))
+    asked: list[tuple[Sequence[Stretch], tuple[Variant, ...]]] = [(chosen, MAIN)]
+    asked += [(DAYS, MAIN + SWITCHED)] if breakdown else []
+    found: list[Outcome] = []
+    for some, variants in asked:
+        outcomes = run_study(site_file, some, variants, folder, seed=seed, step_s=STEP_S, workers=workers, progress=say)
+        order = [s.name for s in some]
+        found += sorted(outcomes, key=lambda o: order.index(o.stretch))
+    study = Study(found)
     lines, losses = study.lines(), study.losses()
     console.print(value_table(lines))
     if losses:
@@ -61,7 +66,7 @@ def chosen_stretches(names: Sequence[str]) -> list[Stretch]:
         If there is none of that name.
     """
     groups = {"weeks": WEEKS, "months": MONTHS}
-    single = {s.name: (s,) for s in (*WEEKS, *MONTHS)}
+    single = {s.name: (s,) for s in (*WEEKS, *MONTHS, *DAYS)}
     found: list[Stretch] = []
     for name in names:
         if name not in groups and name not in single:

@@ -142,6 +142,20 @@ def test_the_band_of_eighty_percent_holds_about_eighty(forecaster: OwnForecaster
     assert 0.72 < np.mean(inside) < 0.88
 
 
+def test_a_cautious_forecast_asks_for_the_error_of_the_sum_and_no_more(forecaster: OwnForecaster) -> None:
+    horizon = day_after(DAYS + 4)
+    weights = [forecaster._weights.get(n, 0.0) for n in NAMES]
+    plain, bands = forecaster.forecast(horizon).values.to_numpy(), forecaster.bands(horizon, levels=(0.3, 0.7))
+    cautious = forecaster.cautious(horizon).values.to_numpy()
+    worst = np.where(np.array(weights)[:, None] > 0, bands.values.to_numpy()[:, :, 1], bands.values.to_numpy()[:, :, 0])
+    more = weights @ (cautious - plain)
+    assert (more >= -1e-9).all()
+    assert more.mean() > 0.0
+    assert (more <= np.maximum(weights @ (worst - plain), 0.0) + 1e-6).all()
+    alone = [k for k, w in enumerate(weights) if w == 0.0]
+    assert np.array_equal(cautious[alone], plain[alone])
+
+
 def test_steps_of_any_length_are_means_of_the_quarter_hours(forecaster: OwnForecaster) -> None:
     fine = day_after(DAYS + 6)
     mixed = Horizon.quarters_then_hours(fine.start, quarters=4, hours=23)

@@ -9,7 +9,7 @@ import xarray as xr
 
 from models.forecast import Forecast
 from models.forecast.archive import ForecastArchive
-from models.forecast.bands import conformal
+from models.forecast.bands import conformal, stretch
 from models.forecast.grid import instant_of
 from models.forecast.own import Bands
 from models.forecast.recent import remember, signs
@@ -111,3 +111,19 @@ def test_the_signs_of_an_error_skip_what_is_missing() -> None:
     found = signs(np.array([[1.0, np.nan, 3.0]]))
     assert found[0, :, 0].tolist() == [1.0, 0.0, 3.0]
     assert found[0, 2, 1] == pytest.approx(2.0)
+
+
+def test_bands_are_stretched_until_they_hold_the_last_days_by_class() -> None:
+    rng = np.random.default_rng(3)
+    errors = np.concatenate([rng.normal(0.0, 2.0, (2, 672)), rng.normal(0.0, 1.0, (1, 672))])
+    high = np.full((3, 672), 1.2816)
+    found = stretch(errors, -high, high, ["heat", "heat", "cold"])
+    assert found[0] == found[1] == pytest.approx(2.0, rel=0.1)
+    assert found[2] == pytest.approx(1.0, rel=0.1)
+    assert 0.78 < np.mean(np.abs(errors) <= high * found[:, None]) < 0.82
+
+
+def test_a_band_that_says_zero_for_sure_and_a_short_history_stretch_nothing() -> None:
+    nothing, few = np.zeros((1, 672)), np.full((1, 40), 5.0)
+    assert stretch(nothing, nothing, nothing, ["pv"]) == [1.0]
+    assert stretch(few, -np.ones((1, 40)), np.ones((1, 40)), ["pv"]) == [1.0]

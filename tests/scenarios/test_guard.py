@@ -1,5 +1,6 @@
 """The fast guard: it holds the peak cap in a spike, gives way in order, and returns to the plan."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -143,3 +144,14 @@ def test_without_a_cap_the_plan_stands_and_what_was_moved_returns(rest):
 def test_a_rule_without_a_known_peak_is_held_by_none():
     so_far = ImportSoFar(START, 5 / 60, 120.0)
     assert allowed_kw(so_far, START + 5 * MINUTE, float("inf")) == float("inf")
+
+
+def test_the_more_a_site_moves_between_looks_the_more_is_kept_back_at_the_end_of_a_quarter_hour():
+    calm, restless = Guard(PARK, margin_share=0.0), Guard(PARK, margin_share=0.0)
+    for k in range(20):
+        at = replace(seen(), at=START + k * MINUTE)
+        calm.adjusted(PLAN, at, 2950.0, 3000.0, timedelta(minutes=10))
+        restless.adjusted(PLAN, at, 2850.0 + 100.0 * (k % 2), 3000.0, timedelta(minutes=10))
+    last = replace(seen(), at=START + 20 * MINUTE)
+    assert calm.adjusted(PLAN, last, 2950.0, 3000.0, MINUTE) == PLAN
+    assert restless.adjusted(PLAN, last, 2950.0, 3000.0, MINUTE)["battery"] == pytest.approx(150.0, abs=10.0)

@@ -25,8 +25,10 @@ from scenarios.value.study import Shelf, portions
 from scenarios.value.summary import Study
 from scenarios.value.variants import (
     COMMON,
+    DAYS,
     FORESIGHT,
     MAIN,
+    MONTHS,
     OWN,
     PERFECT,
     SWITCHED,
@@ -214,3 +216,11 @@ def test_a_margin_keeps_plans_below_the_peak_and_the_guard_at_it(site: Site) -> 
     assert diary.plans[0].cap_kw == pytest.approx(1000.0)  # planned at 900, guarded at 1000
     assert [p.at - START for p in diary.plans] == [timedelta(0), timedelta(minutes=6), timedelta(minutes=12)]
     assert asked
+
+
+def test_days_lie_in_weeks_and_weeks_in_months() -> None:
+    winter, january = WEEKS[0], MONTHS[0]
+    assert winter.holds(DAYS[0])
+    assert january.holds(winter)
+    assert not winter.holds(january)
+    assert not winter.holds(DAYS[1])
