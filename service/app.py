@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -11,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hil.tasks import end
 from service.api import problems
 from service.api.alarms.endpoints import router as alarms
 from service.api.health.endpoints import open_router as health
@@ -29,6 +30,7 @@ from service.limits import Bounded
 from service.observed import Observed, Requests
 from service.runtime import Runtime
 from service.schedules.keeping import Keeping
+from service.telemetry.keeping import TelemetryKeeping
 from service.version import VERSION
 
 POLICY = "; ".join(
@@ -89,13 +91,13 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
 
 @asynccontextmanager
 async def lasting(app: FastAPI) -> AsyncIterator[None]:
-    """Keep what the site does while the service runs; close the store when it ends."""
-    keeping = asyncio.create_task(Keeping(app.state.runtime, app.state.backing).run(), name="keeping")
+    """Keep what the site does and measures while the service runs; close the store when it ends."""
+    runtime, backing = app.state.runtime, app.state.backing
+    telemetry = TelemetryKeeping(runtime.memory, runtime.clock, backing)
+    keeping = [asyncio.create_task(k.run(), name="keeping") for k in (Keeping(runtime, backing), telemetry)]
     yield
-    keeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await keeping
-    await app.state.backing.store.close()
+    await end(keeping)
+    await backing.store.close()
 
 
 def described_api(app: FastAPI) -> dict[str, Any]:

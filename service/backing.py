@@ -1,6 +1,7 @@
 """What the interface stands on besides the running site: the store, the folder of results, and who is let in."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from service.auth.doors import HOME
@@ -8,6 +9,7 @@ from service.auth.known import Recent
 from service.auth.limits import Limit
 from service.auth.secrets import Passwords
 from service.store.engine import Store
+from service.telemetry.repository import Telemetry
 
 
 def _requests() -> Limit:
@@ -16,6 +18,14 @@ def _requests() -> Limit:
 
 def _logins() -> Limit:
     return Limit(per_s=0.2, burst=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long telemetry is kept: points as they came, and the means that remain of them."""
+
+    points: timedelta = timedelta(days=90)
+    means: timedelta = timedelta(days=3650)
 
 
 @dataclass(slots=True)
@@ -36,3 +46,8 @@ class Backing:
     """How often one person or program may ask."""
     logins: Limit = field(default_factory=_logins)
     """How often one address may try a password."""
+    kept: Kept = field(default_factory=Kept)
+    telemetry: Telemetry = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.telemetry = Telemetry(self.store)

@@ -11,6 +11,7 @@ from models.ports import Outcome, Receipt
 from models.site import Site
 from models.state import Snapshot
 from service.history import Array, History
+from service.telemetry.intake import Intake
 from service.views.money import Prices
 from twin.alarms import AlarmBook, AlarmChange, unheard
 
@@ -79,6 +80,8 @@ class Memory:
         self.site = site
         self.history = History(site, history_kept)
         self.events = EventLog()
+        self.intake = Intake()
+        """Readings on their way into the store."""
         self.prices = Prices(site)
         self.alarms = AlarmBook(self._alarm_changed)
         self.alarm_listener: Callable[[AlarmChange], None] = unheard

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import URL, Connection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -56,7 +56,9 @@ def open_engine(url: URL, *, as_owner: bool = False) -> AsyncEngine:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     settings = {} if as_owner else {"server_settings": {"role": APP_ROLE}}
-    return create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=settings)
+    engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=settings)
+    event.listen(engine.sync_engine, "begin", _begin_postgresql)
+    return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -70,6 +72,12 @@ def _begin_sqlite(connection: Connection) -> None:
     """Take the right to write at once: who begins by reading and writes later is refused when somebody else wrote between."""
     reading = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    """Tell row-level security whose transaction this is; without a tenant it shows nothing."""
+    if tenant := connection.get_execution_options().get("tenant"):
+        connection.exec_driver_sql("SELECT set_config('app.tenant', $1, true)", (tenant,))
 
 
 class TenantSession(Session):
@@ -118,6 +126,12 @@ class Store:
             yield session
 
     @asynccontextmanager
+    async def looking(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction for reading a tenant's rows by plain statements, which name the tenant themselves: telemetry."""
+        async with self._of(self._reading, tenant_id).begin() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def changing(self, tenant_id: str) -> AsyncIterator[AsyncSession]:
         """Give a transaction that changes a tenant's rows: all of it is kept when the block ends well, none of it otherwise."""
         async with self._session(self.engine, tenant_id) as session:
@@ -131,14 +145,17 @@ class Store:
 
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine, tenant_id: str) -> AsyncIterator[AsyncSession]:
-        if tenant_id != EVERY_TENANT and not TENANT_ID.fullmatch(tenant_id):
-            raise PermissionError(f"{tenant_id!r} is no tenant")
-        session = AsyncSession(engine, sync_session_class=TenantSession, expire_on_commit=False)
+        session = AsyncSession(self._of(engine, tenant_id), sync_session_class=TenantSession, expire_on_commit=False)
         session.sync_session.info["tenant"] = tenant_id
         async with session, session.begin():
-            if self.on_postgresql:
-                await session.execute(text("SELECT set_config('app.tenant', :tenant, true)"), {"tenant": tenant_id})
             yield session
+
+    @staticmethod
+    def _of(engine: AsyncEngine, tenant_id: str) -> AsyncEngine:
+        """Return an engine whose transactions are a tenant's."""
+        if tenant_id != EVERY_TENANT and not TENANT_ID.fullmatch(tenant_id):
+            raise PermissionError(f"{tenant_id!r} is no tenant")
+        return engine.execution_options(tenant=tenant_id)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -4,6 +4,7 @@ from alembic import context
 
 import service.store.operations
 import service.store.people
+import service.store.telemetry
 import service.store.work  # noqa: F401 # every table has to be known when tables are compared
 from service.store.columns import Base
 

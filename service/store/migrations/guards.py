@@ -1,8 +1,11 @@
 """What the engines themselves hold to: row-level security on PostgreSQL, and on both a log that is only ever added to."""
 
 from alembic import op
+from sqlalchemy import text
 
 from service.store.engine import APP_ROLE
+
+CURRENT = "current_setting('app.tenant', true)"
 
 
 def on_postgresql() -> bool:
@@ -26,12 +29,25 @@ def guard(table: str, *, shared: bool = False, owner: str = "tenant_id", rights:
     """Let nobody see rows of a tenant other than the transaction's; ``shared`` tables are open to the service itself as well."""
     if not on_postgresql():
         return
-    current = "current_setting('app.tenant', true)"
+    current = f"(SELECT {CURRENT})"
     mine = f"{owner} = {current}" + (f" OR {current} = '*'" if shared else "")
     op.execute(f"GRANT {'SELECT, INSERT, UPDATE, DELETE' if rights == 'ALL' else rights} ON {table} TO {APP_ROLE}")
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY own_rows ON {table} USING ({mine}) WITH CHECK ({mine})")
+
+
+def ask_once() -> None:
+    """Let policies of an older version ask for the transaction's tenant once per query, as new ones do, and not once per row."""
+    if not on_postgresql():
+        return
+    old = CURRENT.replace("',", "'::text,")
+    found = op.get_bind().execute(
+        text("SELECT tablename, qual FROM pg_policies WHERE policyname = 'own_rows' AND qual NOT LIKE '%SELECT%'")
+    )
+    for table, rule in found.all():
+        mine = rule.replace(old, f"(SELECT {CURRENT})")
+        op.execute(f"ALTER POLICY own_rows ON {table} USING {mine} WITH CHECK {mine}")
 
 
 def append_only(table: str) -> None:
