@@ -1,12 +1,12 @@
 """Billing: bills that are never changed, and corrections as a reversal and a new bill, in a book that is only added to."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from models.chain import FIRST, chained
 from models.errors import JouletwinError
 from models.findings import Finding, error
 from models.tariffs.bill import Line
@@ -14,7 +14,6 @@ from models.tariffs.components import Component
 from models.tariffs.tariff import Tariff
 
 Cycle = tuple[int, int]
-GENESIS = "0" * 64
 
 
 class BillingError(JouletwinError):
@@ -165,7 +164,7 @@ class BillingBook:
         reason: str,
     ) -> Entry:
         total, number = sum(line.amount_micro for line in lines), f"{kind.value}-{len(self._entries) + 1:06d}"
-        previous = self._entries[-1].digest if self._entries else GENESIS
+        previous = self._entries[-1].digest if self._entries else FIRST
         rest = (contract, customer, cycle, lines, total, substituted, at, corrects, reason, previous)
         blank = Entry(number, kind, *rest, "")
         entry = Entry(number, kind, *rest, digest_of(blank))
@@ -174,7 +173,7 @@ class BillingBook:
 
     def broken_at(self) -> str | None:
         """Return the id of the first entry whose digest does not fit, None where the chain holds."""
-        previous = GENESIS
+        previous = FIRST
         for e in self._entries:
             if (
                 e.previous != previous
@@ -188,8 +187,8 @@ class BillingBook:
 
 def digest_of(entry: Entry) -> str:
     """Return the digest of an entry's content and of the entry before it."""
-    content = {k: v for k, v in asdict(entry).items() if k != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    content = {k: v for k, v in asdict(entry).items() if k not in ("previous", "digest")}
+    return chained([json.loads(json.dumps(content, default=str))], entry.previous)
 
 
 def _negated(line: Line) -> Line:

@@ -8,18 +8,16 @@ was noted elsewhere (the service logs it when it ends).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from models.chain import FIRST, chained
 from models.findings import Finding, error
-from service.store.columns import canonical, micros
+from service.store.columns import micros
 from service.store.engine import Store
 from service.store.people import AuditEntry, AuditHead, Tenant
 
-FIRST = "0" * 64
-"""What the first entry carries in place of a hash before it."""
 READ_AT_ONCE = 2000
 
 
@@ -67,7 +65,7 @@ async def record(
 def hash_of(entry: AuditEntry) -> str:
     """Return the hash of everything in an entry but the hash itself."""
     told = (entry.tenant_id, entry.seq, micros(entry.at), entry.actor, entry.action, entry.thing, entry.details)
-    return sha256(canonical([*told, entry.previous]).encode()).hexdigest()
+    return chained(told, entry.previous)
 
 
 async def verify(store: Store, tenant_id: str) -> Chain:

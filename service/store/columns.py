@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Dialect, ForeignKey, Integer, MetaData, String, Text, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 
+from models.chain import canonical
 from models.horizon import require_utc
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,11 +36,6 @@ class Instant(TypeDecorator[datetime]):
         """Return the instant that was kept."""
         del dialect
         return None if value is None else EPOCH + value * MICROSECOND
-
-
-def canonical(value: object) -> str:
-    """Return plain values as the one JSON text that they have: sorted, without spaces, without NaN."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 
 class Plain(TypeDecorator[Any]):
