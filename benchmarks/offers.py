@@ -1,0 +1,174 @@
+"""Offers: how long sixty price paths take, and what the curve is worth against knowing the price, self-scheduling and hour-by-hour curves.
+
+Prices are made up unless JOULETWIN_PRICES names a CSV file (``time``, ``price_per_mwh``) that covers the demo park's year.
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.registry import Bench, case
+from benchmarks.rows import Row, value_at_least, value_at_most
+
+if TYPE_CHECKING:
+    from market.prices import PriceHistory
+    from models.site import Site
+    from optimizers.dispatch import Dispatcher
+    from scenarios.offering import TradingDays
+
+Floats = npt.NDArray[np.float64]
+PACKAGES = ("highspy", "numpy")
+FEE_PER_KWH = 0.15
+PATHS, STEPS = 60, 20
+DELTAS = (0.05, 0.15, 0.4)
+REGRET_LIMITS = {0.05: 0.75, 0.15: 0.75, 0.4: 0.78}
+SEASONS = (date(2015, 1, 12), date(2015, 4, 13), date(2015, 7, 13), date(2015, 10, 12))
+SEASON_DAYS = 11
+
+
+def _park() -> "Site":
+    from models.site.file import load_site
+    from scenarios.sites import park_path
+
+    return load_site(park_path())
+
+
+def _prices(site: "Site") -> "PriceHistory":
+    from market.prices import emulated_prices, read_prices
+
+    told = os.environ.get("JOULETWIN_PRICES")
+    return read_prices(Path(told), site.location.time_zone) if told else emulated_prices(date(2014, 8, 1), 500, 1)
+
+
+def trading_days() -> "TradingDays":
+    """Return the demo park at its market by the hour."""
+    from scenarios.offering import TradingDays
+
+    site = _park()
+    return TradingDays(site, _prices(site), seed=1, fee_per_kwh=FEE_PER_KWH)
+
+
+@case("market", "offers of an uncongested hourly day", size=PATHS, quick_size=6, packages=PACKAGES)
+def hourly_day(bench: Bench) -> Iterator[Row]:
+    """Time paths to curves on a compiled day: one optimum per path, then curves of at most twenty steps."""
+    from optimizers.dispatch import Dispatcher
+    from optimizers.offers.build import OfferSettings, offers_of
+    from optimizers.offers.day import MarketDay
+
+    days, dispatcher = trading_days(), Dispatcher()
+    try:
+        day = MarketDay(days.expected(SEASONS[2]), FEE_PER_KWH, dispatcher)
+        paths = days.paths(SEASONS[2], bench.size)
+        settings = OfferSettings(steps=STEPS)
+        offers = offers_of(day, paths, day.optima(paths), settings)  # compiled, loaded, both processes up
+        assert max(len(c.steps) for c in offers.curves) <= STEPS
+        yield bench.time(
+            lambda: offers_of(day, paths, day.optima(paths), settings),
+            unit="s",
+            target=value_at_most(0.2),
+            phase=f"offers, hourly day, {bench.size} paths, {STEPS} steps",
+        )
+        optima = day.optima(paths)
+        yield bench.time(lambda: offers_of(day, paths, optima, settings), phase="offers, curves and profiles alone")
+        yield bench.time(
+            lambda: MarketDay(days.expected(SEASONS[2]), FEE_PER_KWH, dispatcher), phase="offers, the day as numbers"
+        )
+    finally:
+        dispatcher.close()
+
+
+@case("market", "worth of offers", size=SEASON_DAYS, quick_size=1, packages=PACKAGES)
+def worth(bench: Bench) -> Iterator[Row]:
+    """Clear each day's offers at the prices that came, meet the position as well as the day allows, and count what it cost."""
+    from optimizers.dispatch import Dispatcher
+    from scenarios.offering import Deviations, positions, regrets
+
+    days, dispatcher = trading_days(), Dispatcher()
+    chosen = [first + timedelta(days=k) for first in SEASONS for k in range(bench.size)]
+    try:
+        found: dict[tuple[float, str], list[float]] = {}
+        for day in chosen:
+            made = positions(days, day, dispatcher, count=PATHS, steps=STEPS)
+            made["whole curve"] = positions(days, day, dispatcher, count=PATHS, steps=PATHS)["curve"]
+            made["hour by hour"] = hour_by_hour(days, day, dispatcher)
+            for delta in DELTAS:
+                for name, regret in regrets(days, day, made, Deviations(delta, delta), dispatcher).items():
+                    found.setdefault((delta, name), []).append(regret)
+        mean = {key: float(np.mean(values)) for key, values in found.items()}
+        yield from _regret_rows(bench, mean)
+        yield from _margin_rows(bench, days, chosen, dispatcher)
+    finally:
+        dispatcher.close()
+
+
+def _regret_rows(bench: Bench, mean: dict[tuple[float, str], float]) -> Iterator[Row]:
+    for delta in DELTAS:
+        schedule, curve, known = (mean[delta, n] for n in ("schedule", "curve", "known price"))
+        words = f"deviations at {1000 * delta:g} CNY/MWh"
+        limit = value_at_most(REGRET_LIMITS[delta])
+        yield bench.figure(curve, "CNY/day", phase=f"regret of the curve, {words}")
+        yield bench.figure(
+            curve / schedule, "of self-schedule", target=limit, phase=f"regret of the curve, {words}, share"
+        )
+        gain = (schedule - curve) / (schedule - known)
+        target = value_at_least(0.85) if delta == 0.15 else None
+        yield bench.figure(
+            gain, "share", target=target, phase=f"gain of knowing the price that the curve keeps, {words}"
+        )
+        trap = mean[delta, "hour by hour"] / schedule
+        yield bench.figure(
+            trap, "of self-schedule", target=value_at_least(1.0), phase=f"trap: hour-by-hour curve, {words}"
+        )
+        steps = curve / mean[delta, "whole curve"] - 1.0
+        yield bench.figure(steps, "share", target=value_at_most(0.02), phase=f"twenty steps beside all, {words}")
+
+
+def _margin_rows(bench: Bench, days: "TradingDays", chosen: list[date], dispatcher: "Dispatcher") -> Iterator[Row]:
+    """Compare the curve with and without the newsvendor's margin where being short costs six times being long."""
+    from scenarios.offering import Deviations, positions, regrets
+
+    uneven, found = Deviations(0.3, 0.05), list[tuple[float, float]]()
+    for day in chosen:
+        plain = positions(days, day, dispatcher, count=PATHS, steps=STEPS)["curve"]
+        margin = days.margin_kwh(day, uneven)
+        both = regrets(days, day, {"plain": plain, "margin": plain + margin}, uneven, dispatcher)
+        found.append((both["plain"], both["margin"]))
+    plain_mean, margin_mean = np.mean(found, axis=0)
+    yield bench.figure(
+        float(margin_mean / plain_mean),
+        "of no margin",
+        target=value_at_most(0.7),
+        phase="newsvendor's margin, short 300, long 50 CNY/MWh",
+    )
+
+
+def hour_by_hour(days: "TradingDays", day: date, dispatcher: "Dispatcher", levels: int = 11) -> Floats:
+    """Return the position of curves that are made hour by hour with all other hours at their expectation: the trap.
+
+    Every hour then claims the same battery.
+    """
+    from optimizers.offers.curves import curves_of
+    from optimizers.offers.day import MarketDay
+    from optimizers.offers.paths import PricePaths
+
+    market, paths, came = (
+        MarketDay(days.expected(day), days.fee_per_kwh, dispatcher),
+        days.paths(day, PATHS),
+        days.came(day),
+    )
+    steps = len(paths.expected_per_kwh)
+    quantiles = np.quantile(paths.energy_per_kwh, np.linspace(0, 1, levels), axis=0)
+    moved = np.tile(paths.expected_per_kwh, (steps, levels, 1))
+    every = np.arange(steps)
+    moved[every, :, every] = quantiles.T
+    optima = market.optima(PricePaths(moved.reshape(-1, steps), paths.expected_per_kwh))
+    fed = -optima.bought_kwh.reshape(steps, levels, steps)[every, :, every].T
+    nothing = np.zeros_like(fed)
+    curves = curves_of(market.problem.horizon, quantiles, fed, (nothing, nothing))
+    prices = np.rint(came * 1e9).astype(np.int64).tolist()
+    return np.array([-c.at(p).quantity_wh / 1e3 for c, p in zip(curves, prices, strict=True)])
