@@ -45,8 +45,15 @@ def named(dim: str, labels: Sequence[str]) -> Axis:
 
 def along(dim: str, index: pd.Index) -> Axis:
     """Return an axis of any index: instants or plain numbers."""
-    made = PandasIndex(index, dim)
-    return Axis(dim, made, made.create_variables()[dim])
+    global _latest
+    latest = _latest
+    if latest is None or latest.dim != dim or latest.index.index is not index:
+        made = PandasIndex(index, dim)
+        _latest = latest = Axis(dim, made, made.create_variables()[dim])
+    return latest
+
+
+_latest: Axis | None = None
 
 
 @lru_cache(maxsize=64)

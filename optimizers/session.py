@@ -173,6 +173,16 @@ class HighsSession:
         finally:
             self._set_column_bounds(columns, self.program.column_lower[columns], self.program.column_upper[columns])
 
+    def begin_from(self, earlier: "HighsSession", columns: Ints32, rows: Ints32) -> None:
+        """Take over an earlier session's basis: each column and row begins as that one of the earlier program stands."""
+        known, basis = earlier._highs.getBasis(), highspy.HighsBasis()
+        if not known.valid:
+            return
+        basis.col_status = np.array(known.col_status, dtype=object)[columns].tolist()
+        basis.row_status = np.array(known.row_status, dtype=object)[rows].tolist()
+        basis.valid, basis.alien = True, True  # alien: HiGHS completes it where the cut has left it singular
+        _check(self._highs.setBasis(basis), "taking over a basis")
+
     def conflict(self) -> list[tuple[int | None, int | None]]:
         """Return the rows (row, None) and upper bounds of columns (None, column) that contradict each other, after an infeasible run.
 

@@ -21,7 +21,7 @@ def split_count(count: Floats, states: Sequence[UnitState], in_service: Floats, 
     running = np.array([s.running for s in states])
     since_h = np.array([-s.hours_in_state for s in states])
     found = np.zeros((len(states), len(count)))
-    for t, wanted in enumerate(count):
+    for t, wanted in enumerate(count.tolist()):
         if abs(wanted - round(wanted)) > WHOLE:
             found[:, t] = wanted / len(states)
             continue

@@ -32,13 +32,15 @@ def period_floor_kw(
     peak_so_far_kw: float = 0.0,
     ends: Mapping[str, EndTerm] | None = None,
     check: PlanCheck | None = None,
+    fine: timedelta = FINE,
 ) -> float:
     """Return the peak import that the cheapest plan for the rest of the billing period makes, its yes-or-no decisions relaxed.
 
     Refreshed daily, it keeps a rolling plan from defending a peak that tomorrow will break anyway: a battery that was emptied for too low a
-    peak misses when the real one comes, so a forecaster that knows its errors is asked for its cautious word. Losses are those of the last replay.
+    peak misses when the real one comes, so a forecaster that knows its errors is asked for its cautious word. Losses are those of the last replay;
+    ``fine`` is how far ahead quarter-hours are told apart.
     """
-    horizon = rest_of(period, snapshot.at)
+    horizon = rest_of(period, snapshot.at, fine)
     if horizon is None or demand_price_per_kw(site, period) <= 0:
         return 0.0
     problem = DispatchProblem(
@@ -54,11 +56,11 @@ def period_floor_kw(
     return planned_peak_kw(import_by_step(site, planner.plan(problem)), period)
 
 
-def rest_of(period: BillingPeriod, at: datetime) -> Horizon | None:
-    """Return the rest of a billing period, a day in quarter-hours and the rest in hours; None when less than a quarter-hour is left."""
+def rest_of(period: BillingPeriod, at: datetime, fine: timedelta = FINE) -> Horizon | None:
+    """Return the rest of a billing period, its first part in quarter-hours and the rest in hours; None when less than a quarter-hour is left."""
     left = (period.end - at) // QUARTER
-    hours, odd = divmod(max(left - FINE // QUARTER, 0), HOUR // QUARTER)
-    quarters = min(left, FINE // QUARTER) + odd
+    hours, odd = divmod(max(left - fine // QUARTER, 0), HOUR // QUARTER)
+    quarters = min(left, fine // QUARTER) + odd
     return Horizon.quarters_then_hours(at, quarters=quarters, hours=hours) if left >= 1 else None
 
 

@@ -9,12 +9,13 @@ from models.errors import DataError, FlowError, PlanningError
 from models.findings import errors_in
 from models.forecast import Forecast
 from models.forecast.naive import Forecaster
+from models.horizon import HOUR
 from models.ports import Clock
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.events import Fault, Listener, PlanMade
-from scenarios.floor import import_by_step, period_floor_kw
+from scenarios.floor import FINE, import_by_step, period_floor_kw
 from scenarios.following import Following
 from scenarios.guard import planned_peak_kw
 from scenarios.loop_settings import LoopSettings
@@ -22,6 +23,8 @@ from scenarios.problem import Checker, Planner, billed_so_far, demand_terms, dem
 from scenarios.setpoints import setpoints_kw
 
 FLOOR_EVERY = timedelta(days=1)
+NONE_FINE = timedelta(0)
+"""Who acts by the hour meets no peak that is shorter."""
 TRUSTED = timedelta(hours=1)
 """So long an accepted plan goes on in place of newer ones that the twin objects to; what is older knows the present too little."""
 
@@ -146,6 +149,7 @@ class Planning:
                     peak_so_far_kw=peak,
                     ends=ends,
                     check=course.check,
+                    fine=FINE if self.settings.replan < HOUR else NONE_FINE,
                 )
             )
         except (PlanningError, DataError) as problem:

@@ -18,6 +18,10 @@ class Optimizer:
         """Return the cheapest certified plan; raises what :meth:`optimizers.dispatch.Dispatcher.dispatch` raises."""
         return self.dispatcher.dispatch(problem, deadline_s=self.deadline_s)
 
+    def forget(self) -> None:
+        """Let the next plan depend on its problem alone; see :meth:`optimizers.dispatch.Dispatcher.forget`."""
+        self.dispatcher.forget()
+
     def close(self) -> None:
         """End the solver's process."""
         self.dispatcher.close()

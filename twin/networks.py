@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -12,7 +13,7 @@ import xarray as xr
 from models.carriers import Carrier
 from models.components import Consumer, GridConnection
 from models.horizon import QUARTER
-from models.labelled import along, labelled, named
+from models.labelled import Axis, along, labelled, named
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.site import Site
 from models.station import Port
@@ -190,7 +191,12 @@ class SiteNetworks:
 
 def _table(dim: str, rows: Mapping[str, FloatArray], times: Times) -> xr.DataArray:
     values = np.array(list(rows.values()), dtype=float).reshape(len(rows), len(times))
-    return labelled(values, named(dim, list(rows)), along("time", pd.DatetimeIndex(times)))
+    return labelled(values, named(dim, list(rows)), _instants(times.astype("datetime64[ns]").tobytes()))
+
+
+@lru_cache(maxsize=8)  # all networks of a step have its times
+def _instants(stamps: bytes) -> Axis:
+    return along("time", pd.DatetimeIndex(np.frombuffer(stamps, "datetime64[ns]")))
 
 
 def _ports_at(site: Site) -> dict[str, dict[str, tuple[Port, ...]]]:

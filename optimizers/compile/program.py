@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -189,11 +190,11 @@ class CompiledModel:
 
     def column(self, asset: str, quantity: str) -> Family:
         """Return a family of columns by name."""
-        return self._by_name(self.columns, asset, quantity)
+        return self._column_names[asset, quantity]
 
     def row(self, asset: str, quantity: str) -> Family:
         """Return a family of rows by name."""
-        return self._by_name(self.rows, asset, quantity)
+        return self._row_names[asset, quantity]
 
     def column_place(self, index: int) -> Place:
         """Return what a column is about."""
@@ -203,12 +204,13 @@ class CompiledModel:
         """Return what a row is about."""
         return _place(self.rows, index)
 
-    @staticmethod
-    def _by_name(families: Sequence[Family], asset: str, quantity: str) -> Family:
-        for family in families:
-            if family.asset == asset and family.quantity == quantity:
-                return family
-        raise KeyError(f"{asset}.{quantity}")
+    @cached_property
+    def _column_names(self) -> dict[tuple[str, str], Family]:
+        return {(f.asset, f.quantity): f for f in reversed(self.columns)}
+
+    @cached_property
+    def _row_names(self) -> dict[tuple[str, str], Family]:
+        return {(f.asset, f.quantity): f for f in reversed(self.rows)}
 
 
 def _place(families: Sequence[Family], index: int) -> Place:

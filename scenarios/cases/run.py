@@ -40,7 +40,7 @@ from twin.inprocess import TwinPlant
 from twin.judge_networks import judge_network
 from twin.networks import SiteNetworks
 from twin.simulate import Outage, available_share
-from twin.state import start_snapshot
+from twin.state import powers_of, start_snapshot
 from twin.sync import Synchroniser
 from twin.verify import Verifier
 from twin.words import Speaker
@@ -124,9 +124,9 @@ class CaseDiary:
 
     def _emit(self, event: SnapshotTaken) -> None:
         """Count what was emitted since the last snapshot."""
-        if self._last is not None:
-            power = event.snapshot.power_kw
-            rate = sum(max(float(power.sel(asset=a, carrier=c.value)), 0.0) * kg for (a, c), kg in self.rates.items())
+        if self._last is not None and self.rates:
+            power = powers_of(event.snapshot)
+            rate = sum(max(power[port], 0.0) * kg for port, kg in self.rates.items())
             self.emitted_kg += rate * ((event.at - self._last) / HOUR)
         self._last = event.at
 
@@ -159,7 +159,8 @@ class CaseCourse:
             step_s=self.options.step_s,
         )
         self.stored_before_kwh = dict(self.plant.held_kwh)
-        rates = {(g.id, Carrier.ELECTRICITY): g.co2_kg_per_kwh for g in site.of_kind(GridConnection)}
+        counted = site.of_kind(GridConnection) if setting.co2_cap_kg_per_day is not None else ()
+        rates = {(g.id, Carrier.ELECTRICITY): g.co2_kg_per_kwh for g in counted}
         self.diary = CaseDiary(self.period.end, progress, self.period.start, rates=rates)
         self.synchroniser = Synchroniser(site, initial=initial, billing_period=self.billing)
 
@@ -262,9 +263,11 @@ class Informed:
 
     def __init__(self, inner: Planner, course: CaseCourse) -> None:
         self.inner, self.course = inner, course
+        self._period: BillingPeriod | None = None
 
     def plan(self, problem: DispatchProblem) -> Plan:
         """Return the inner planner's plan for the problem with the case's circumstances."""
+        self._enter(problem.horizon.start)
         setting = self.course.setting
         return self.inner.plan(
             replace(
@@ -282,6 +285,13 @@ class Informed:
         close = getattr(self.inner, "close", None)
         if close is not None:
             close()
+
+    def _enter(self, at: datetime) -> None:
+        """Begin each billing period afresh, so that it comes out the same whoever ran the one before."""
+        period = self.course.billing(at)
+        if period != self._period and isinstance(self.inner, Optimizer):
+            self.inner.forget()
+        self._period = period
 
     def _events(self, horizon: Horizon) -> tuple[ReductionEvent, ...]:
         """Return the paid calls that a horizon meets."""
