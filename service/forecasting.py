@@ -15,6 +15,7 @@ from models.forecast.grid import PER_DAY, number_of, read_quarters
 from models.forecast.margins import NetBand
 from models.forecast.measured import MeasuredHistory
 from models.forecast.naive import Forecaster, NaiveForecaster
+from models.forecast.netload import cautiously
 from models.forecast.own import OwnForecaster
 from models.forecast.training import Trained, Trainer
 from models.horizon import Horizon
@@ -97,9 +98,20 @@ class WholeMinutes:
 
     def forecast(self, horizon: Horizon, present: Mapping[str, float] = MappingProxyType({})) -> Forecast:
         """Return the forecast of the horizon moved back to whole minutes, on the horizon's own steps."""
-        whole = Horizon(tuple(e.replace(second=0, microsecond=0) for e in horizon.edges))
-        found = self.inner.forecast(whole, present)
-        return replace(found, horizon=horizon, values=found.values.assign_coords(time=horizon.times))
+        return _on(horizon, self.inner.forecast(whole_minutes(horizon), present))
+
+    def cautious(self, horizon: Horizon) -> Forecast:
+        """Return the same on the safe side of a peak, as far as the forecaster knows how sure it is."""
+        return _on(horizon, cautiously(self.inner, whole_minutes(horizon)))
+
+
+def whole_minutes(horizon: Horizon) -> Horizon:
+    """Return a horizon whose edges are moved back to whole minutes."""
+    return Horizon(tuple(e.replace(second=0, microsecond=0) for e in horizon.edges))
+
+
+def _on(horizon: Horizon, found: Forecast) -> Forecast:
+    return replace(found, horizon=horizon, values=found.values.assign_coords(time=horizon.times))
 
 
 class Remembering:

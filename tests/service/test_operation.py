@@ -87,6 +87,9 @@ def test_a_forecast_off_the_minute_is_the_one_of_the_minute_that_has_begun(park)
     assert (found.values["time"].to_numpy() == horizon.times.to_numpy()).all()
     whole = inner.forecast(Horizon.quarters_then_hours(begun, quarters=2, hours=2))
     np.testing.assert_array_equal(found.values.to_numpy(), whole.values.to_numpy())
+    cautious = WholeMinutes(inner).cautious(horizon)
+    assert cautious.horizon == horizon
+    np.testing.assert_array_equal(cautious.values.to_numpy(), whole.values.to_numpy())
 
 
 def test_forecasts_come_from_what_was_measured_and_say_so(park):
