@@ -110,6 +110,18 @@ def _filled(
     return Cleared(price if volume else None, *span, volume, accepted)
 
 
+def shares(prices: Ints, lots: Ints, price: int, net: int, curtail: Curtail) -> Ints:
+    """Return what every simple order gets at a given price when together they must sell ``net`` lots more than they buy.
+
+    At the price itself as much is bought and sold as possible; the longer side is curtailed. ``net`` must be what orders can do there.
+    """
+    here = prices == price
+    at = int(-lots[here & (lots < 0)].sum()), int(lots[here & (lots > 0)].sum())
+    inside = int(lots[~here & ((lots < 0) == (prices > price))].sum())
+    bought = min(at[0], at[1] - (net - inside))
+    return _allocated(prices, lots, price, (bought, bought + net - inside), at, curtail is Curtail.PRO_RATA)
+
+
 @compiled
 def _counted(ticks: Ints, lots: Ints, base: int, span: int) -> tuple[Ints, Ints]:
     """Return lots bought and sold at every tick from ``base`` on."""

@@ -53,9 +53,11 @@ def _sender(product: Product, who: Participant | None, o: Order) -> Iterator[Fin
 
 def _content(p: Product, o: Order) -> Iterator[Finding]:
     quantities, prices, blank = _numbers(o)
-    if not all(type(v) is int for v in (*quantities, *prices)):
+    if not all(type(v) is int for v in (*quantities, *prices, getattr(o, "fixed_micro", 0))):
         yield error(o.id, "holds something else than whole numbers; NaN and fractions have no place in an order")
         return
+    if isinstance(o, BlockOrder) and o.fixed_micro % p.unit_micro:
+        yield error(o.id, f"fixed_micro comes in whole steps of {p.unit_micro}, what a lot costs per tick")
     if not any(quantities):
         yield error(o.id, "has no quantity")
     if any(q % p.lot_wh for q in quantities):
@@ -89,8 +91,6 @@ def _curve(o: CurveOrder) -> Iterator[Finding]:
 def _block(o: BlockOrder) -> Iterator[Finding]:
     if not 0 <= o.least_ppm <= PPM:
         yield error(o.id, f"the least ratio of {o.least_ppm} ppm is outside 0 to {PPM}")
-    if type(o.fixed_micro) is not int:
-        yield error(o.id, "fixed_micro is a whole number of micro-units")
 
 
 def _periods(p: Product, o: Order) -> Iterator[Finding]:

@@ -60,7 +60,8 @@ def clear(book: Book, *, deadline_s: float = 60.0) -> Clearing:
     end_s = begun + deadline_s
     master, repair = master_of(book), Repair(book)
     best = repair.without_blocks()
-    bound, cuts = float("inf"), 0
+    relaxed = HighsSession(master.program.relaxed(), EXACT).run()
+    bound, cuts = master.welfare(relaxed.objective), 0
     session = HighsSession(master.program, EXACT)
     while time.monotonic() < end_s:
         found = session.run(time_limit_s=max(end_s - time.monotonic(), 0.05), gap_share=0.0)
