@@ -4,7 +4,9 @@ Prices are made up unless JOULETWIN_PRICES names a CSV file (``time``, ``price_p
 """
 
 import os
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -172,3 +174,59 @@ def hour_by_hour(days: "TradingDays", day: date, dispatcher: "Dispatcher", level
     curves = curves_of(market.problem.horizon, quantiles, fed, (nothing, nothing))
     prices = np.rint(came * 1e9).astype(np.int64).tolist()
     return np.array([-c.at(p).quantity_wh / 1e3 for c, p in zip(curves, prices, strict=True)])
+
+
+@case("market", "offers of congested days", size=20, quick_size=2, packages=(*PACKAGES, "pandapower"))
+def congested_days(bench: Bench) -> Iterator[Row]:
+    """Prove the offers of the demo site's congested days, 96 steps: violations before and after, seconds, mixtures of paths."""
+    from benchmarks.demo_site import FOLDER
+    from optimizers.dispatch import Dispatcher
+
+    if not FOLDER.is_dir():
+        return
+    for name in ["pv10"] if bench.quick else ["overload", "pv10", "ev"]:
+        dispatcher = Dispatcher()
+        try:
+            yield from _congested(bench, name, dispatcher)
+        finally:
+            dispatcher.close()
+
+
+def _congested(bench: Bench, name: str, dispatcher: "Dispatcher") -> Iterator[Row]:
+    """Measure one day; the prices of the day called pv10 lie 450 CNY/MWh lower, so that many of them are negative."""
+    from benchmarks.demo_site import congested
+    from market.prices import on_horizon
+    from optimizers.offers.day import MarketDay
+    from optimizers.offers.paths import PricePaths
+    from scenarios.offer_proof import OfferProver
+    from twin.secure import GridCheck
+
+    problem, network = congested(name)
+    check, lower = GridCheck(problem.site, network), 0.45 if name == "pv10" else 0.0
+    ahead = trading_days().prices.ahead(SEASONS[1], bench.size)
+    made = PricePaths(
+        on_horizon(ahead.paths, problem.horizon) - lower, on_horizon(ahead.expected, problem.horizon) - lower
+    )
+    prover = OfferProver(check, dispatcher, fee_per_kwh=FEE_PER_KWH)
+    day = MarketDay(problem, FEE_PER_KWH, dispatcher)
+    copper = 100 * prover.replayed(day, made, secured=False)
+    yield bench.figure(copper, "% of positions", phase=f"{name}: beyond a limit without rows")
+    begun = time.perf_counter()
+    proof = prover.proven(day, made)[1]
+    seconds = time.perf_counter() - begun
+    words = f"{name}: {bench.size} paths of {len(problem.horizon)} steps"
+    yield bench.figure(seconds, "s", target=value_at_most(5.0), phase=f"{words}, offers with proof")
+    yield bench.figure(
+        proof.violated, "positions", target=value_at_most(0), phase=f"{words}, beyond a limit with proof"
+    )
+    yield bench.figure(proof.loss_error_kw, "kW", target=value_at_most(10.0), phase=f"{words}, largest loss error")
+    yield bench.figure(proof.passes, "passes", phase=words)
+    chosen = np.random.default_rng(5).integers(0, bench.size, made.energy_per_kwh.shape)
+    mixed = replace(made, energy_per_kwh=np.take_along_axis(made.energy_per_kwh, chosen, axis=0))
+    unseen = 100 * prover.replayed(day, mixed, secured=True)
+    yield bench.figure(
+        unseen, "% of positions", target=value_at_most(2.0), phase=f"{words}, unseen mixtures step by step"
+    )
+    cleared = replace(mixed, energy_per_kwh=mixed.energy_per_kwh[:1])
+    again = prover.proven(day, cleared)[1].passes
+    yield bench.figure(again, "passes", target=value_at_most(3), phase=f"{words}, one unseen path after clearing")

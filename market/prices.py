@@ -104,16 +104,11 @@ class PriceHistory:
         """Fit every hour on the days before ``place`` and return the forecast of its prices."""
         days = np.arange(max(max(LAGS), place - FIT_DAYS), place)
         inputs, wanted = self._inputs(days), self.by_day[days]
-        normal = np.einsum("dhf,dhg->hfg", inputs, inputs) + RIDGE * self._spread**2 * np.diag(
-            [0.0] + [1.0] * len(LAGS)
-        )
+        stiff = RIDGE * float(wanted.var()) * np.diag([0.0] + [1.0] * len(LAGS))
+        normal = np.einsum("dhf,dhg->hfg", inputs, inputs) + stiff
         weights = np.linalg.solve(normal, np.einsum("dhf,dh->hf", inputs, wanted)[..., None])[..., 0]
         found: Floats = np.einsum("hf,hf->h", self._inputs(np.array([place]))[0], weights)
         return found
-
-    @cached_property
-    def _spread(self) -> float:
-        return float(self.by_day.std()) or 1.0
 
     def _inputs(self, days: npt.NDArray[np.int64]) -> Floats:
         """Return (day, hour, input): one, and the same hour of the days before."""

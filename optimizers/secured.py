@@ -28,6 +28,7 @@ from optimizers.session import Program, Solution, Status
 from optimizers.worker import Answer, Job
 
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 LOSS = "loss_kw"
 
 
@@ -114,6 +115,15 @@ class SecuredProblem:
     def held(self) -> Rows:
         """The rows that bind at present."""
         return self.rows.select(~self._open)
+
+    @property
+    def losses(self) -> Ints:
+        """The columns of the grid's losses, shape (step,)."""
+        return np.arange(self._extension.losses.start, self._extension.losses.stop)
+
+    def ports_at(self, points: Floats) -> Floats:
+        """Return the port values of several points, shape (point, step, port)."""
+        return np.array([self._map.at(x) for x in points])
 
     def commit(self) -> bool:
         """Take the yes-or-no decisions under the rows held so far, which later solves keep; return whether there were any."""

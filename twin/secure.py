@@ -25,6 +25,8 @@ from models.site import Site
 
 Floats = npt.NDArray[np.float64]
 UNBOUNDED = np.inf
+MOST_ROOM = {"vm_pu": np.inf, "loading_share": 1.0}
+"""What is left where a grid has nothing that could be too near a limit."""
 SLOPE_FLOOR = 1e-9
 """Smaller slopes are rounding; solvers drop them with a warning."""
 
@@ -221,11 +223,16 @@ class GridCheck:
 
     def _margins(self, flow: xr.Dataset) -> dict[str, float]:
         """Return the least distance of any voltage and loading to its limit over all steps, negative beyond it."""
+        return {kind: float(np.nanmin(room, initial=MOST_ROOM[kind])) for kind, room in self.rooms(flow).items()}
+
+    def rooms(self, flow: xr.Dataset) -> dict[str, Floats]:
+        """Return, by kind, how near a limit each step of a replayed plan comes, negative beyond it; shape (step,)."""
         vm = flow["vm_pu"].transpose("time", "bus").sel(bus=[b.id for b in self.network.buses]).values
         low = np.array([b.vm_min_pu for b in self.network.buses])
         high = np.array([b.vm_max_pu for b in self.network.buses])
         room = np.minimum(vm - low, high - vm)
         return {
-            "vm_pu": float(np.nanmin(room, initial=np.inf)),
-            "loading_share": float(np.nanmin(1.0 - flow["loading_share"].values, initial=1.0)),
+            "vm_pu": np.fmin.reduce(room, axis=1),
+            "loading_share": 1.0
+            - np.fmax.reduce(flow["loading_share"].transpose("time", "branch").values, axis=1, initial=0.0),
         }

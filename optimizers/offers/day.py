@@ -43,6 +43,14 @@ class Optima:
     x: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Upper bounds that differ from path to path: ``upper`` (path, column) on ``columns``."""
+
+    columns: Ints
+    upper: Floats
+
+
 class MarketDay:
     """A day of a site that trades at the market, compiled once; re-solved for every path of prices.
 
@@ -60,8 +68,10 @@ class MarketDay:
         self.program = self.case.program.relaxed()
         self.step_h = problem.horizon.step_h
 
-    def optima(self, paths: PricePaths, program: Program | None = None, key: str = "offers") -> Optima:
-        """Return every path's optimum; ``program`` may have rows and columns behind those of the day.
+    def optima(
+        self, paths: PricePaths, program: Program | None = None, key: str = "offers", limits: Limits | None = None
+    ) -> Optima:
+        """Return every path's optimum; ``program`` may have rows and columns behind those of the day, on which ``limits`` may lie.
 
         Raises
         ------
@@ -76,6 +86,8 @@ class MarketDay:
         sweep = Sweep(
             f"{self.case.compiled.key}:{key}", program or self.program, columns, costs[order], options=OPTIONS
         )
+        if limits is not None:
+            sweep = replace(sweep, bounded=limits.columns, upper=limits.upper[order])
         found = self._one_way(sweep, self.dispatcher.sweep(sweep, deadline_s=self.deadline_s))
         back = np.argsort(order)
         return self._read(paths, Swept(found.x[back], found.row_dual[back], found.objective[back]))
@@ -115,6 +127,7 @@ class MarketDay:
             return found
         ways = [np.concatenate([self.columns(s.id, f"{way}_kw") for s in stores]) for way in ("charge", "discharge")]
         upper = np.full((len(sweep), 2, len(ways[0])), np.inf)
+        bounded, limits = np.concatenate([*ways, sweep.bounded]), sweep.upper.reshape(len(sweep), len(sweep.bounded))
         while True:
             power = np.stack([found.x[:, way] for way in ways], axis=1)
             both = power.min(axis=1) > BOTH_WAYS_KW
@@ -123,12 +136,8 @@ class MarketDay:
                 return found
             smaller = np.stack([power[:, 0] < power[:, 1], power[:, 0] >= power[:, 1]], axis=1)
             upper[smaller & both[:, None]] = 0.0
-            shut = replace(
-                sweep,
-                costs=sweep.costs[again],
-                bounded=np.concatenate(ways),
-                upper=upper[again].reshape(len(again), -1),
-            )
+            most = np.hstack([upper[again].reshape(len(again), -1), limits[again]])
+            shut = replace(sweep, costs=sweep.costs[again], bounded=bounded, upper=most)
             found = _replaced(found, again, self.dispatcher.sweep(shut, deadline_s=self.deadline_s))
 
     def _read(self, paths: PricePaths, found: Swept) -> Optima:
