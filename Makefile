@@ -6,6 +6,8 @@ UV := $(BIN)/uv
 PEERS := .venv-peers
 PRODUCT := models twin optimizers hil market customers scenarios service
 ARGS ?=
+# Files of tests that run side by side; TESTERS=0 runs them one after another in one process, as a debugger wants them.
+TESTERS ?= 2
 
 # Installing for development adds to installing for use; one environment never falls back from the first to the second.
 RUN_LOCK = $(if $(wildcard $(VENV)/.ready-dev),requirements-dev.lock,requirements.lock)
@@ -31,7 +33,7 @@ serve: $(VENV)/.ready ## API and page for a site: make serve ARGS="SITE.yaml"
 
 test: check browser ## check, then every test: make test ARGS="tests/hil -k codec"
 	@$(BIN)/jouletwin warm
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.ready-dev ## formatting, lint, types, open doors and import rules; seconds
 	@$(BIN)/ruff format --check --quiet . || { echo "some files are not formatted; correct them with: make format"; exit 1; }

@@ -31,6 +31,7 @@ Kind = Literal["grid", "one_at_a_time", "latin_hypercube", "sobol", "monte_carlo
 PLAN, FAILED = "sweep.json", "failed.json"
 KILLED_TWICE = 2
 """A point whose process died so often is given up: it would take the next worker along too."""
+SCHEDULER_ANSWERS_S, WORKER_COMES_S = 10, 60
 Progress = Callable[[int, int, int], None]
 """Told how many points are done, how many failed, and how many there are."""
 
@@ -208,10 +209,16 @@ def _count_deaths(sweep: Sweep, folder: Path, deaths: dict[int, int], suspects: 
 
 
 def run_sweep_on_dask(sweep: Sweep, folder: Path, address: str, *, progress: Progress | None = None) -> None:
-    """Run every open point on a Dask cluster whose workers see the same folder; a lost worker's points are run by another."""
+    """Run every open point on a Dask cluster whose workers see the same folder; a lost worker's points are run by another.
+
+    Raises
+    ------
+    DataError
+        No scheduler answers at the address, or it has no worker.
+    """
     dask: Any = import_module("distributed")  # an extra: one machine needs none of it
 
-    with dask.Client(address) as client:
+    with _client(dask, address) as client:
         left = open_points(sweep, folder)
         sent = [
             client.submit(run_point, sweep.case, sweep.step, p, str(folder), key=f"{folder}/{p.name}", pure=False)
@@ -220,6 +227,23 @@ def run_sweep_on_dask(sweep: Sweep, folder: Path, address: str, *, progress: Pro
         for ended in dask.as_completed(sent):
             ended.result()
             tell(sweep, folder, progress)
+
+
+def _client(dask: Any, address: str) -> Any:
+    """Return a client of a cluster that has somebody to do the work: without a worker a sweep waits for ever, and says nothing."""
+    try:
+        client = dask.Client(address, timeout=SCHEDULER_ANSWERS_S)
+    except (OSError, ValueError) as why:
+        raise DataError(
+            [error(address, f"no Dask scheduler answers ({why}); start one with `dask scheduler`")]
+        ) from why
+    try:
+        client.wait_for_workers(1, timeout=WORKER_COMES_S)
+    except TimeoutError as why:
+        client.close()
+        words = f"the Dask scheduler has had no worker for {WORKER_COMES_S} s; start one with `dask worker {address}`"
+        raise DataError([error(address, words)]) from why
+    return client
 
 
 def tell(sweep: Sweep, folder: Path, progress: Progress | None) -> None:

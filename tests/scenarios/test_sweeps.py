@@ -158,3 +158,16 @@ def test_a_dask_cluster_runs_the_same_points(path, tmp_path):
         run_sweep_on_dask(sweep, tmp_path, cluster.scheduler_address)
     assert open_points(sweep, tmp_path) == []
     assert gathered(sweep, tmp_path)["total_cost"].notnull().all()
+
+
+def test_a_cluster_without_scheduler_or_worker_is_said_in_words(path, tmp_path, monkeypatch):
+    monkeypatch.setattr("scenarios.cases.sweep.SCHEDULER_ANSWERS_S", 2)
+    monkeypatch.setattr("scenarios.cases.sweep.WORKER_COMES_S", 0.2)
+    sweep = begin(Sweep(str(path), "grid", points_of(load_case(path), "grid")[:1]), tmp_path)
+    with pytest.raises(DataError, match="no Dask scheduler answers"):
+        run_sweep_on_dask(sweep, tmp_path, "tcp://127.0.0.1:9")
+    with (
+        distributed.LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as cluster,
+        pytest.raises(DataError, match=r"has had no worker .* `dask worker"),
+    ):
+        run_sweep_on_dask(sweep, tmp_path, cluster.scheduler_address)
