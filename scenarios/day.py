@@ -74,6 +74,7 @@ class Operator:
     floor_kw: float = 0.0
     horizons: Horizons = field(default_factory=Horizons)
     margin_kw: Callable[[], float] = no_margin
+    trims: bool = False
 
     def settings(self, period: BillingPeriod) -> LoopSettings:
         """Return the settings of a period that is billed and judged by itself, under a clock that stands while a plan is made."""
@@ -82,6 +83,7 @@ class Operator:
             in_background=at_once,
             floor_kw=self.floor_kw,
             margin_kw=self.margin_kw,
+            trimmed=self.trims,
             horizons=replace(self.horizons, until=period.end, ends=AS_AT_START),
         )
 

@@ -1,5 +1,6 @@
 """The plans of a loop: made from the measured present, checked by the twin, adopted, or the one before goes on."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -46,6 +47,8 @@ class Course:
     floor_kw: float = 0.0
     cap_kw: float = float("inf")
     margin_kw: float = 0.0
+    planned_import_kw: float | None = None
+    """What the plan in force buys in the running step; None without a plan."""
     planned_kw: dict[str, float] = field(default_factory=dict)
     in_force_kw: dict[str, float] = field(default_factory=dict)
     doubtful: set[str] = field(default_factory=set)
@@ -202,8 +205,10 @@ class Planning:
         self.following.plan(plan)
         course.check = check or course.check
         course.planned_kw = setpoints_kw(self.site, plan, problem.forecast, at)
+        bought_kw = import_by_step(self.site, plan)
+        course.planned_import_kw = bought_kw[plan.horizon.start]
         if course.period is not None and problem.demand is not None:
-            planned = planned_peak_kw(import_by_step(self.site, plan), course.period)
+            planned = planned_peak_kw(bought_kw, course.period)
             course.cap_kw = max(problem.demand.free_kw, planned) + course.margin_kw
         self.listener(PlanMade(at, plan, check, problem.forecast, course.floor_kw, course.cap_kw))
 
@@ -213,6 +218,8 @@ class Planning:
         words = "there is no earlier plan; set-points stay as they are"
         if course.plan is not None and course.forecast is not None and snapshot.at < course.plan.horizon.end:
             course.planned_kw = setpoints_kw(self.site, course.plan, course.forecast, snapshot.at)
+            running = (kw for at, kw in import_by_step(self.site, course.plan).items() if at <= snapshot.at)
+            course.planned_import_kw = deque(running, maxlen=1)[0]
             words = f"plan {course.plan.id} goes on"
         self._fault("planner", f"no plan ({why}); {words}")
 

@@ -37,6 +37,7 @@ class LoopSettings:
     when the plant does not do what the plan counts on. ``margin_kw`` says how far below the peak that costs nothing a plan stays:
     what moves inside the quarter-hour, and what the forecast does not know, would otherwise raise it step by step. ``overtaken`` tells
     of an instant and what is measured then whether reality has left the forecast's band, so that a new plan is due before its time.
+    ``trimmed`` lets batteries follow from poll to poll where a plan buys nothing, which is worth it for polls of a minute.
     """
 
     poll: timedelta = timedelta(minutes=1)
@@ -46,6 +47,7 @@ class LoopSettings:
     in_background: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread
     guarded: bool = True
     tracked: bool = True
+    trimmed: bool = False
     floor_kw: float = 0.0
     margin_kw: Callable[[], float] = no_margin
     overtaken: Callable[[datetime, Mapping[str, float]], bool] = never

@@ -32,6 +32,7 @@ from scenarios.problem import (
     mean_series,
 )
 from scenarios.repricing import moved_prices, under
+from scenarios.trim import Trim
 
 PRESENT = timedelta(minutes=10)
 """Measurements of so long are averaged into the present value of a series."""
@@ -75,6 +76,7 @@ class OperatingLoop:
         self.plant, self.clock, self.synchroniser, self.listener = plant, clock, synchroniser, listener
         self.settings = settings or LoopSettings()
         self.guard = guard or Guard(site)
+        self.trim = Trim(site)
         self.following = Following(site)
         self.course = Course(floor_kw=self.settings.floor_kw)
         self.planning = Planning(
@@ -196,8 +198,10 @@ class OperatingLoop:
         return now - before >= SOONEST and self.settings.overtaken(now, self._measured_present())
 
     def _target(self, seen: Measured) -> dict[str, float]:
-        """Return what every asset should do now: the plan's set-points, moved by the guard where the peak asks for it."""
-        planned = self.course.planned_kw
+        """Return what every asset should do now: the plan's set-points, trimmed where it buys nothing, moved by the guard where the peak asks for it."""
+        planned, bought_kw = self.course.planned_kw, self.course.planned_import_kw
+        if planned and self.settings.trimmed and bought_kw is not None:
+            planned = self.trim.adjusted(planned, seen, self._import_kw(seen), bought_kw)
         if not self.settings.guarded or not planned or seen.import_so_far is None:
             return planned
         import_kw, may_kw = self._import_kw(seen), allowed_kw(seen.import_so_far, seen.at, self.course.cap_kw)

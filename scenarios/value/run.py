@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -31,6 +31,7 @@ from scenarios.kpis import UNSERVED_PRICE_PER_KWH, kpis_of
 from scenarios.planners import Optimizer
 from scenarios.problem import Horizons, demand_terms
 from scenarios.rules import Rule
+from scenarios.trim import NOTHING_KW
 from scenarios.tuning import end_of
 from scenarios.value.plant import DirectPlant
 from scenarios.value.variants import Stretch, Variant
@@ -111,6 +112,7 @@ def run_loop(
         floor_kw=known_peak_kw if variant.floor == "known" else 0.0,
         horizons=horizons,
         margin_kw=margin(bench.site, variant, forecaster),
+        trims=variant.trimmed,
     )
     return _closed_loop(bench, variant, operator, model)
 
@@ -272,6 +274,7 @@ def with_life_inside(bench: Bench, plant: Site, plan: Plan) -> Powers:
     """Return a plan's powers in the steps of the plant, the import moved by what loads, sun and wind do inside each quarter-hour.
 
     No plan in quarter-hours can know it, and a bill counts it: what is exported for minutes is not what is imported a little later.
+    Batteries follow it a step late where the plan buys nothing, as they do below the loop.
     """
     period = bench.period
     fine = Horizon.uniform(period.start, period.end, timedelta(seconds=bench.step_s))
@@ -279,9 +282,25 @@ def with_life_inside(bench: Bench, plant: Site, plan: Plan) -> Powers:
     means = Actuals(bench.site, bench.seed).means(fine)
     net = sum(weight * means.sel(series=name).to_numpy() for name, weight in import_weights(plant).items())
     by_quarter = np.asarray(net, dtype=float).reshape(-1, per_quarter)
-    away = (by_quarter - by_quarter.mean(axis=1, keepdims=True)).ravel()
+    away = by_quarter - by_quarter.mean(axis=1, keepdims=True)
+    away = (away - _followed_kw(plant, plan, away)).ravel()
     power = plan.power_kw.isel(time=np.repeat(np.arange(len(plan.horizon)), per_quarter)).assign_coords(time=fine.times)
     first = plant.of_kind(GridConnection)[0].id
     lived = power.copy()
     lived.loc[{"asset": first, "carrier": "electricity"}] += away
     return Powers(fine, lived)
+
+
+def _followed_kw(plant: Site, plan: Plan, away_kw: Array) -> Array:
+    """Return how much batteries give beyond a plan when they follow what moves inside quarter-hours one step late; shape (quarter, step)."""
+
+    def planned(assets: Sequence[GridConnection | Battery]) -> Array:
+        power = plan.power_kw.sel(asset=[a.id for a in assets], carrier="electricity").sum("asset")
+        return np.asarray(power, dtype=float)[:, None]
+
+    batteries = plant.of_kind(Battery)
+    bought, given = planned(plant.of_kind(GridConnection)), planned(batteries)
+    late = np.pad(away_kw[:, :-1], ((0, 0), (1, 0)))
+    asked = np.where(np.abs(bought) <= NOTHING_KW, late, np.where(bought > 0.0, np.minimum(bought + late, 0.0), 0.0))
+    least, most = -sum(b.charge_max_kw for b in batteries) - given, sum(b.discharge_max_kw for b in batteries) - given
+    return np.clip(asked, np.minimum(least, 0.0), np.maximum(most, 0.0))

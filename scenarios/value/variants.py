@@ -47,6 +47,7 @@ class Variant:
     hours: int = 20
     """Hours behind the four hours of quarters."""
     guarded: bool = True
+    trimmed: bool = True
     floor: Floor = "rest of period"
     plans_with: Parameters = "calibrated"
     """Whose parameters the planner believes: those learned from a metered day before, the site file's, or the plant's own."""
@@ -70,6 +71,7 @@ SWITCHED = (
     replace(OWN, name="12 h ahead", hours=8),
     replace(OWN, name="a plan every hour", replan=4 * QUARTER),
     replace(OWN, name="without guard", guarded=False),
+    replace(OWN, name="without trim by the minute", trimmed=False),
     replace(OWN, name="no floor under the peak", floor="none"),
     replace(OWN, name="the period's peak known", floor="known"),
     replace(OWN, name="no margin below the peak", margin_kw=0.0),
