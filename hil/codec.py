@@ -102,7 +102,7 @@ def encode(point: Point, value: float) -> tuple[int, ...]:
 
 def raw_number(point: Point, value: float) -> int:
     """Return the whole number nearest to ``value`` in the point's own counts; ValueError when the type cannot hold it."""
-    if np.isnan(value):
+    if value != value:
         if point.nan is None:
             raise ValueError(f"{point.quantity} has no code for a missing value")
         return point.nan

@@ -269,6 +269,10 @@ class _Client(asyncio.Protocol):
 
     def _forward(self, frame: bytes) -> Iterator[float]:
         """Pass a request on, or what the plan makes of it."""
+        if not self._proxy.faults:
+            if self._up is not None and not self._up.is_closing():
+                self._up.write(frame)
+            return
         proxy, body = self._proxy, self._proxy.body(frame)
         function = body[0]
         if proxy.active(Kind.DROP_REQUEST, function) or proxy.active(Kind.BLACK_HOLE, function):
@@ -292,6 +296,9 @@ class _Client(asyncio.Protocol):
     def _answer(self, frame: bytes) -> Iterator[float]:
         """Pass a reply on, or what the plan makes of it."""
         proxy = self._proxy
+        if not proxy.faults:
+            self._send(frame)
+            return
         question = self._asked.popleft() if self._asked else b""
         function = proxy.body(frame)[0] & 0x7F
         if proxy.active(Kind.BLACK_HOLE, function) or proxy.active(Kind.DROP_REPLY, function):

@@ -223,6 +223,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             when = max(when, self._virtual_s + LEAST_S + LEAST_SHARE * self._virtual_s)
         return super().call_at(when, callback, *args, context=context)
 
+    def call_later(self, delay: float, callback: Any, *args: Any, context: Any = None) -> asyncio.TimerHandle:  # type: ignore[override] # *Ts
+        """Call after so many virtual seconds."""
+        return self.call_at(self._virtual_s + delay, callback, *args, context=context)
+
     def _jump(self, seconds: float) -> None:
         self._virtual_s += seconds
 

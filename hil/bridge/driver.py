@@ -15,7 +15,7 @@ from hil.codec import decode_one, encode
 from hil.frames import WriteFrame, write_frame
 from hil.journal import Journal, JournalError
 from hil.maps.types import Point
-from hil.planner import plan_blocks
+from hil.planner import Block, plan_blocks
 from models.errors import PlantError, RefusedError
 from models.ports import Clock, Outcome
 
@@ -48,6 +48,8 @@ class Driver:
         self.stats = WriteStats()
         self.frame_life_s = frame_life_s
         self._links, self._clock, self._journal = links, clock, journal
+        self._planned: dict[tuple[str, ...], Sequence[Block]] = {}
+        """Device and quantities → the blocks that read them together."""
 
     @property
     def frame_life_clock_s(self) -> float:
@@ -201,15 +203,22 @@ class Driver:
 
     async def _together(self, device: PolledDevice, points: Sequence[Point]) -> Mapping[str, Words]:
         """Return the registers of points, by one request where the map allows it."""
-        blocks = plan_blocks(replace(device.map, gap_limit=124), [replace(p, poll="fast") for p in points])
         found: dict[str, Words] = {}
-        for block in blocks:
+        for block in self._blocks(device, points):
             registers = await self._links[device.id].read(
                 device.device.unit_id, block.table, block.start, block.count, urgent=True
             )
             for p in block.points:
                 found[p.quantity] = tuple(registers[p.address - block.start : p.end - block.start])
         return found
+
+    def _blocks(self, device: PolledDevice, points: Sequence[Point]) -> Sequence[Block]:
+        """Return the blocks that read points together, however far apart the map would read them."""
+        key = (device.id, *(p.quantity for p in points))
+        if key not in self._planned:
+            wide = replace(device.map, gap_limit=124)
+            self._planned[key] = plan_blocks(wide, [replace(p, poll="fast") for p in points])
+        return self._planned[key]
 
     async def words(self, device: PolledDevice, point: Point) -> Words | None:
         """Return a point's registers as they read now; None when they cannot be read."""

@@ -81,6 +81,9 @@ class Groups:
         """
         if self.quiet:
             return inf
+        wake = self._keeper.stands_until(device) if good and not self._unfinished(device) else None
+        if wake is not None:
+            return wake
         self._way_back.prolong()
         before = self.tending.pop(device.id, None)
         if before is not None and not before.done():
@@ -97,6 +100,10 @@ class Groups:
     def quiet(self) -> bool:
         """Whether there is nothing to look after."""
         return not (self.to_take_up or self.torn or self._way_back.busy or self._keeper.busy)
+
+    def _unfinished(self, device: PolledDevice) -> bool:
+        """Return whether a group, or what a bridge before has left open, may have to be looked after."""
+        return bool(self.to_take_up or self.torn or self._way_back.busy or device.id in self.tending)
 
     async def _tend(self, device: PolledDevice, good: bool) -> float:
         """Look after a device's targets, and close the groups that are whole again."""

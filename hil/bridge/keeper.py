@@ -48,6 +48,8 @@ class Keeper:
         self.targets: dict[tuple[str, str], Target] = {}
         self.suspended: dict[tuple[str, str], Target] = {}
         """Targets of other holders that wait for a lease to end."""
+        self._mine: dict[str, dict[str, Target]] = {name: {} for name in devices}
+        """The same by device: quantity → target."""
         self.locks = {name: asyncio.Lock() for name in devices}
         self.active = True
         """False keeps everything off the wire."""
@@ -64,7 +66,8 @@ class Keeper:
 
     def put(self, target: Target) -> None:
         """Let a new command take the place of the one before on its point."""
-        older = self.targets.pop(target.key, None)  # who is put last is tended last
+        older = self.targets.pop(target.key, None)
+        self._mine[target.command.device].pop(target.command.quantity, None)  # who is put last is tended last
         if older is not None:
             target.flights = older.flights
             # what a group that failed has left behind is over; only who has to give way to somebody else comes back
@@ -79,7 +82,7 @@ class Keeper:
         if waiting is not None and target.command.issued_by != BRIDGE and not self.leased_away(waiting.command):
             del self.suspended[target.key]
             self.enter(waiting, State.SUPERSEDED, f"by {target.command.id}")
-        self.targets[target.key] = target
+        self._hold(target)
 
     def settle(self, target: Target, verdict: Verdict) -> Receipt:
         """Record what became of a command and keep or drop its target.
@@ -102,6 +105,18 @@ class Keeper:
             self._drop(target)
         return receipt
 
+    def stands_until(self, device: PolledDevice) -> float | None:
+        """Return the clock time of a device's next refresh where everything of it stands as it should, None where something is to be done."""
+        if self.suspended or self._owed or not self.active or self.locks[device.id].locked():
+            return None
+        due, now, at = inf, self._clock.monotonic(), self._clock.now()
+        for target in self._mine[device.id].values():
+            due = min(due, target.refresh_due())
+            stands = target.state is State.CONFIRMED and at < target.command.deadline
+            if not stands or due <= now or self._shows_otherwise(target, device):
+                return None
+        return due
+
     async def tend(self, device: PolledDevice, good: bool = True) -> float:
         """Look after a device's targets following a poll; returns the clock time of the next refresh.
 
@@ -111,7 +126,7 @@ class Keeper:
         self.pay()
         if not lock.locked():
             self._close_expired(device)
-        mine = [t for t in self.targets.values() if t.command.device == device.id]
+        mine = list(self._mine[device.id].values())
         if not good or not self.active or not (mine or self.suspended):
             return inf
         with suppress(JournalError):  # reading goes on; nothing may be sent without its record
@@ -161,18 +176,21 @@ class Keeper:
     def _close_expired(self, device: PolledDevice) -> None:
         """End targets at their deadline: nothing is written any more, and a device with a timer falls back by itself."""
         now = self._clock.now()
-        for target in [t for t in self.targets.values() if t.command.device == device.id]:
+        for target in list(self._mine[device.id].values()):
             if now >= target.command.deadline:
                 self.enter(target, State.COMPLETED if target.state is State.CONFIRMED else State.EXPIRED, "deadline")
                 self._drop(target)
 
     def _shows_otherwise(self, target: Target, device: PolledDevice) -> bool:
         """Return whether a read that began after the last write shows another value."""
-        state = next((b for b in device.blocks if target.point in b.block.points), None)
+        state = device.block_of(target.point.quantity)
         value = device.value(target.point.quantity)
-        if state is None or value is None or state.started <= target.written:
+        if state is None or value is None or state.started <= target.written or value == target.agreed:
             return False
-        return encode(target.point, value) != target.frame.words
+        if encode(target.point, value) != target.frame.words:
+            return True
+        target.agreed = value
+        return False
 
     async def _resolve(self, target: Target, device: PolledDevice) -> None:
         """Find out whether a frame without answer has landed, and send it again when it has not."""
@@ -231,7 +249,7 @@ class Keeper:
             target.state, target.doubtful = State.UNKNOWN, True
             past = self._journal.receipt_of(item.command)
             target.applied = past is not None and past.outcome is Outcome.APPLIED
-            self.targets[target.key] = target
+            self._hold(target)
 
     def leased_away(self, command: Command) -> Refusal | None:
         """Return why a command's device is not its commander's now."""
@@ -325,6 +343,11 @@ class Keeper:
         words = f"{why}; what was sent before is looked at by the next good poll"
         return self.settle(target, Verdict(State.UNKNOWN, Outcome.MAYBE, "unknown", words))
 
+    def _hold(self, target: Target) -> None:
+        self.targets[target.key] = target
+        self._mine[target.command.device][target.command.quantity] = target
+
     def _drop(self, target: Target) -> None:
         if self.targets.get(target.key) is target:
             del self.targets[target.key]
+            del self._mine[target.command.device][target.command.quantity]

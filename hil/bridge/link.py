@@ -13,7 +13,7 @@ from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.pdu import ModbusPDU
 
-from hil.bridge.answers import CountedRtu, count_answers, read_quickly
+from hil.bridge.answers import CountedRtu, ask_quickly, count_answers
 from hil.certificates import why_refused
 from hil.frames import WriteFrame
 from hil.maps.types import Table
@@ -191,7 +191,7 @@ class Link:
             reconnect_delay=0,
             trace_connect=self._on_trace,
         )
-        read_quickly(client)
+        ask_quickly(client)
         self._counted = count_answers(client) if self.framer == "rtu" else None
         self._client = client
         self._why = ""

@@ -75,6 +75,10 @@ class PolledDevice:
     index: dict[str, Seen] = field(default_factory=dict)
     stood_since: dict[str, float] = field(default_factory=dict)
     """Quantity → clock time since which its value has been seen unchanged."""
+    _shown: tuple[Quality, tuple[Reading, ...]] | None = None
+    """What was last told of its values, and under which quality; None since they have changed."""
+    _places: dict[str, BlockState] = field(default_factory=dict)
+    """Quantity → the block that reads it; empty since the blocks have changed."""
 
     def __post_init__(self) -> None:
         fast = [p for p in self.map.points if p.poll == "fast"]
@@ -87,6 +91,19 @@ class PolledDevice:
     def id(self) -> str:
         """The device's id."""
         return self.device.id
+
+    def block_of(self, quantity: str) -> BlockState | None:
+        """Return the block that reads a quantity, None where nothing polls it."""
+        if not self._places:
+            self._places.update((p.quantity, b) for b in self.blocks for p in b.block.points)
+        return self._places.get(quantity)
+
+    def replace_block(self, state: BlockState, parts: Sequence[BlockState]) -> None:
+        """Read the parts of a block, or nothing of it, from now on."""
+        place = self.blocks.index(state)
+        self.blocks[place : place + 1] = parts
+        self._places.clear()
+        self._shown = None
 
     @property
     def due(self) -> float:
@@ -105,6 +122,7 @@ class PolledDevice:
         values = state.block.decode(registers)
         self._watch(state, values, started)
         state.started = started
+        self._shown = None
         index, written = self.index, self.written
         for point, value in zip(state.block.points, values, strict=True):
             quantity = point.quantity
@@ -141,6 +159,7 @@ class PolledDevice:
     def note_write(self, quantity: str, value: float, ended: float, at: datetime) -> None:
         """Take in what was read back after a write."""
         self.written[quantity] = ended
+        self._shown = None
         before = self.index.get(quantity)
         if before is None or before.value != value:
             self.stood_since[quantity] = ended
@@ -157,9 +176,18 @@ class PolledDevice:
             return Quality.UNCERTAIN
         return Quality.STALE if self.frozen else Quality.GOOD
 
-    def readings(self, now: float, at: datetime) -> Iterator[Reading]:
-        """Yield the latest value of every polled point, with today's view of its quality."""
+    def readings(self, now: float, at: datetime) -> Sequence[Reading]:
+        """Return the latest value of every polled point, with today's view of its quality."""
         quality = self.quality(now)
+        if self._shown is not None and self._shown[0] is quality:
+            return self._shown[1]
+        readings = tuple(self._readings(quality, at))
+        # what is bad or missing is so at this instant, and has to be said anew at the next
+        lasting = quality is not Quality.BAD and not self.disabled and all(b.started >= 0 for b in self.blocks)
+        self._shown = (quality, readings) if lasting else None
+        return readings
+
+    def _readings(self, quality: Quality, at: datetime) -> Iterator[Reading]:
         for state in self.blocks:
             lost = quality is Quality.BAD or state.started < 0
             for point in state.block.points:

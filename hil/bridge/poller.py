@@ -138,8 +138,8 @@ class Poller:
                 raise
             self._learn(device, state, problem.code)
             return
-        measured = self._clock.now()
-        device.take(state, registers, started, measured, self._clock.now())
+        at = self._clock.now()
+        device.take(state, registers, started, at, at)
         state.due = self._next_due(state)
         self.stats.polls += 1
         self.stats.points += len(state.block.points)
@@ -163,13 +163,11 @@ class Poller:
 
     def _learn(self, device: PolledDevice, state: BlockState, code: int) -> None:
         """Split a block that the device refuses; give up a point that it refuses alone."""
-        place = device.blocks.index(state)
         if len(state.block.points) > 1:
-            parts = [BlockState(b, state.period_s, due=state.due) for b in halves(state.block)]
-            device.blocks[place : place + 1] = parts
+            device.replace_block(state, [BlockState(b, state.period_s, due=state.due) for b in halves(state.block)])
             return
         point = state.block.points[0]
-        del device.blocks[place]
+        device.replace_block(state, ())
         device.disabled.add(point.quantity)
         words = f"{point.quantity} at {point.table.value} {point.address} is refused with exception {code:#04x}; correct the map"
         self._tell(PointDisabled(self._clock.now(), device.id, words, point.quantity))

@@ -71,6 +71,8 @@ class Target:
     doubtful: bool = False
     """A frame of it got no answer, so that it cannot be proven never to have landed."""
     reasserted: list[float] = field(default_factory=list)
+    agreed: float | None = None
+    """The value of the last poll that showed its words."""
 
     @property
     def key(self) -> tuple[str, str]:

@@ -254,7 +254,7 @@ class Writer:
     async def _stands_still(self, device: PolledDevice) -> bool:
         """Return whether the heartbeat is older than a heartbeat may be: what answers could be a gateway's memory."""
         beat = device.map.heartbeat
-        state = next((b for b in device.blocks if beat in b.block.points), None)
+        state = None if beat is None else device.block_of(beat.quantity)
         if beat is None or state is None or self._clock.monotonic() - state.still_since < BEAT_S:
             return False
         words = await self._driver.standing(device, beat)

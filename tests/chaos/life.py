@@ -93,7 +93,7 @@ class SetClock:
 
     def __call__(self):
         at = asyncio.get_running_loop().time()
-        return EPOCH + timedelta(seconds=at + sum(by for when, by in self.jumps if when <= at))
+        return EPOCH + timedelta(0, at + sum([by for when, by in self.jumps if when <= at]))
 
 
 class FullDisk:
