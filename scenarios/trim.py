@@ -6,6 +6,7 @@ gives as much as it takes.
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from models.carriers import Carrier
 from models.components import Battery
@@ -16,6 +17,8 @@ from scenarios.measured import Measured
 E = Carrier.ELECTRICITY
 NOTHING_KW = 50.0
 """A plan that buys or sells less than this means to do neither."""
+EVERY = timedelta(minutes=1)
+"""Batteries are moved no oftener: import and battery are read one after the other, and a second look at old readings would make them swing."""
 
 
 class Trim:
@@ -23,6 +26,7 @@ class Trim:
 
     def __init__(self, site: Site) -> None:
         self._batteries = site.of_kind(Battery)
+        self._last: tuple[datetime, Mapping[str, float], dict[str, float]] | None = None
 
     def adjusted(
         self, planned_kw: Mapping[str, float], seen: Measured, import_kw: float, planned_import_kw: float
@@ -32,6 +36,17 @@ class Trim:
         Where the plan buys nothing, batteries keep it there both ways; where it buys, they only take up what would be sent out. A plan
         that sells is left alone: its batteries are full, or kept for later.
         """
+        if self._last is not None:
+            at, before, told = self._last
+            if before == planned_kw and seen.at - at < EVERY:
+                return dict(told)
+        found = self._moved(planned_kw, seen, import_kw, planned_import_kw)
+        self._last = seen.at, dict(planned_kw), found
+        return dict(found)
+
+    def _moved(
+        self, planned_kw: Mapping[str, float], seen: Measured, import_kw: float, planned_import_kw: float
+    ) -> dict[str, float]:
         found = dict(planned_kw)
         batteries = [b for b in self._batteries if b.id in planned_kw]
         if not batteries or planned_import_kw < -NOTHING_KW:

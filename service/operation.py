@@ -157,5 +157,6 @@ def settings_for(runtime: Runtime) -> LoopSettings:
     billing = billing_for(runtime)
     period = period_finder(runtime.site, billing)
     poll = REAL_POLL if billing is Billing.MONTH else LoopSettings().poll
-    # a plant that nobody has told anything does not part from its plan by doing something else
-    return LoopSettings(billing_period=period, poll=poll, tracked=runtime.mode is Mode.AUTO)
+    # a plant that nobody has told anything does not part from its plan by doing something else, and nobody says yes every minute
+    auto = runtime.mode is Mode.AUTO
+    return LoopSettings(billing_period=period, poll=poll, tracked=auto, trimmed=auto)

@@ -1,6 +1,7 @@
 """The trim by the minute: a battery keeps the import where the plan buys nothing, and never works against a plan that sells."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -49,6 +50,16 @@ def test_a_plan_that_sells_is_left_alone_and_so_is_everything_but_the_battery():
 def test_a_full_battery_takes_nothing_and_an_empty_one_gives_nothing():
     assert battery_kw(0.0, seen(0.0, BATTERY.stored_max_kwh), -500.0, 0.0) == pytest.approx(0.0, abs=1e-6)
     assert battery_kw(0.0, seen(0.0, BATTERY.stored_min_kwh), 500.0, 0.0) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_between_two_minutes_what_was_told_stays_unless_the_plan_is_another():
+    trim, plan = Trim(PARK), {"battery": 600.0}
+    first = trim.adjusted(plan, seen(600.0), -250.0, 0.0)
+    soon = replace(seen(600.0), at=AT + timedelta(seconds=10))
+    assert trim.adjusted(plan, soon, -250.0, 0.0) == first
+    assert trim.adjusted({"battery": 100.0}, soon, 0.0, 0.0)["battery"] == pytest.approx(600.0)
+    later = replace(seen(350.0), at=AT + timedelta(seconds=80))
+    assert trim.adjusted(plan, later, 100.0, 0.0)["battery"] == pytest.approx(450.0)
 
 
 @given(
