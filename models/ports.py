@@ -70,9 +70,10 @@ class Receipt:
     ``refused_stale``, ``refused_expired``, ``refused_device`` (exception code from the device), ``unreachable``, ``unknown``; from
     the bridge also ``refused_point``, ``refused_mode``, ``refused_lease``, ``refused_model``, ``refused_budget``,
     ``refused_overtaken`` (a newer command stands), ``refused_rate`` (written too short a time ago), ``refused_ramp`` (too steep a step),
-    ``refused_interlock`` (another point of the device forbids it), ``refused_group`` (no group, or another member is refused),
-    ``rolled_back`` (another member failed, what stood before was restored), ``refused_journal``, ``shadow`` (its frames were shown,
-    none was sent) and ``waiting`` (for an operator's confirmation).
+    ``refused_interlock`` (another point of the device forbids it), ``refused_group`` (no group, another member is refused, or the
+    point is being restored), ``rolled_back`` (a group did not become whole; with ``NO`` what stood before stands again, with ``MAYBE``
+    it is still being restored), ``refused_journal``, ``shadow`` (its frames were shown, none was sent) and ``waiting`` (for an
+    operator's confirmation).
     ``read_back`` is the value that the device showed after the write, in the command's unit, None when it could not be read.
     """
 

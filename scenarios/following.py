@@ -43,7 +43,7 @@ class Following:
     def observe(self, snapshot: Snapshot, planned_at: datetime | None) -> PlantTracked:
         """Return what has parted from the plan by now, and whether it asks for a new one."""
         request = self.tracker.observe(snapshot)
-        for finding in self.tracker.apart:
+        for finding in self.tracker.unfollowed:
             self._learn(finding, snapshot.at)
         calm = planned_at is not None and snapshot.at - planned_at < CALM
         return PlantTracked(snapshot.at, self.tracker.apart, None if calm else request)

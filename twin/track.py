@@ -108,6 +108,8 @@ class Tracker:
         self._given: dict[str, datetime] = {}
         self.apart: tuple[Finding, ...] = ()
         """Everything that has parted from the plan at the last look, said before or not."""
+        self.unfollowed: tuple[Finding, ...] = ()
+        """Of these, the units that do not do what they were told; value and limit are powers, in kW."""
 
     def commanded(self, asset: str) -> bool:
         """Return whether the asset has been told something."""
@@ -133,7 +135,8 @@ class Tracker:
         self._snapshot, self._physical_kw = snapshot, powers_of(snapshot)
         if self._course is None:
             return None
-        self.apart = tuple(self._reasons(snapshot))
+        self.unfollowed = tuple(self._unfollowed(snapshot.at))
+        self.apart = (*self.unfollowed, *self._stores_apart(snapshot), *self._import_apart(snapshot))
         fresh = [f for f in self.apart if self._is_new(f.place, snapshot.at)]
         if not fresh:
             return None
@@ -168,12 +171,10 @@ class Tracker:
         before = self._given.get(place)
         return before is None or at - before >= AGAIN
 
-    def _reasons(self, snapshot: Snapshot) -> Iterator[Finding]:
+    def _unfollowed(self, at: datetime) -> Iterator[Finding]:
         for track in self.tracks():
             yield from self._command_lost(track)
-            yield from self._disobeyed(track, snapshot.at)
-        yield from self._stores_apart(snapshot)
-        yield from self._import_apart(snapshot)
+            yield from self._disobeyed(track, at)
 
     def _command_lost(self, track: Track) -> Iterator[Finding]:
         """Yield a command that the device does not hold and should."""

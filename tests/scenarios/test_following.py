@@ -9,9 +9,11 @@ import numpy as np
 from hil.emulators.inprocess import InProcessPlant
 from hil.emulators.plant import EmulatedPlant
 from models.actuals import Actuals
+from models.dispatch import DispatchProblem
 from models.findings import Finding, Severity
-from models.forecast.naive import NaiveForecaster
+from models.forecast.naive import NaiveForecaster, PerfectForecaster
 from models.horizon import Horizon
+from models.ports import Command, Outcome, Receipt
 from models.site.file import load_site
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.day import Diary, JumpingClock, following, local_day, operate
@@ -139,3 +141,22 @@ def test_no_step_before_the_end_of_a_doubt_is_planned_in_full():
     assert found.available_share(Horizon.uniform(START + timedelta(hours=1), START + timedelta(hours=2))) is None
     found._learn(Finding(Severity.WARNING, "nobody", "x", (), 0.0, 5.0), START)
     assert found.available_share(Horizon.uniform(START, START + timedelta(hours=1))) is None
+
+
+def test_a_store_that_holds_less_than_planned_is_not_taken_for_one_that_can_do_less():
+    """What a store holds is energy, and says nothing of the power that it can give."""
+    found = Following(PARK)
+    snapshot = start_snapshot(PARK, START)
+    ahead = Horizon.uniform(START, START + timedelta(hours=1))
+    plan = RulePlanner(PARK, RULE).plan(
+        DispatchProblem(PARK, ahead, PerfectForecaster(ACTUALS).forecast(ahead), snapshot)
+    )
+    found.plan(plan)
+    at = START + timedelta(minutes=20)
+    told = Command("c", "battery", "setpoint_kw", 0.0, START, "planner", at)
+    found.receipts([Receipt(told, Outcome.APPLIED, "applied", "", START, told.value)])
+    held = snapshot.stored_kwh.copy()
+    held.loc[{"asset": "battery"}] = 0.0
+    parted = found.observe(replace(snapshot, at=at, stored_kwh=held), None)
+    assert [f.place for f in parted.apart if "holds 0 kWh" in f.message] == ["battery"]
+    assert found.available_share(Horizon.uniform(at, at + timedelta(hours=1))) is None
