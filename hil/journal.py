@@ -16,6 +16,7 @@ from typing import TextIO
 
 from hil.clocks import Anchor
 from hil.frames import WriteFrame
+from hil.retention import drop_over
 from models.errors import JouletwinError, SetupError
 from models.ports import Command, Outcome, Receipt
 
@@ -276,6 +277,11 @@ class Journal:
             OpenGroup(i, d, tuple(GroupMember(c, q, b, datetime.fromisoformat(u)) for c, q, b, u in json.loads(m)))
             for i, d, m in rows
         )
+
+    def forget(self, before: datetime) -> int:
+        """Drop some of the commands that were over before an instant; see :mod:`hil.retention` for what is kept whatever its age."""
+        with self._writing():
+            return drop_over(self._db, _text(before))
 
     def newest(self, device: str, quantity: str) -> str:
         """Return the id of the command that was accepted last on a point, empty when there was none."""

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -278,16 +279,14 @@ def serve(descriptor: int) -> None:
     """Answer jobs on a socket until the other side closes it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which then closes the link
     link, kept = Connection(descriptor), dict[str, Kept]()
-    link.send(READY)
-    while True:
-        try:
+    with suppress(EOFError, OSError):  # the parent is gone, and nobody waits for an answer any more
+        link.send(READY)
+        while True:
             asked = link.recv()
-        except (EOFError, OSError):
-            return
-        if asked != STOP:  # a stop that came after its search had ended
-            job, deadline_s = asked
-            watch = _Telling(link) if isinstance(job, Job) and job.watched else None
-            link.send(_guarded(kept, job, deadline_s, watch))
+            if asked != STOP:  # a stop that came after its search had ended
+                job, deadline_s = asked
+                watch = _Telling(link) if isinstance(job, Job) and job.watched else None
+                link.send(_guarded(kept, job, deadline_s, watch))
 
 
 class _Telling:

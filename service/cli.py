@@ -232,6 +232,15 @@ def serve(
         float,
         typer.Option("--keep-days", min=9, metavar="D", help="how far back the log reaches; older turns leave it"),
     ] = 30.0,
+    keep_commands: Annotated[
+        float,
+        typer.Option(
+            "--keep-commands",
+            min=9,
+            metavar="D",
+            help="how many days the journal keeps commands that are over; what is unproven or may still stand is kept for ever",
+        ),
+    ] = 400.0,
     seconds: Seconds = None,
     forecast: Expected = "naive",
     mode: Annotated[
@@ -266,6 +275,7 @@ def serve(
         journal=journal,
         log=log,
         log_kept=timedelta(days=keep_days),
+        commands_kept=timedelta(days=keep_commands),
         seconds=seconds,
         expects=forecast,
         mode=Mode(mode),

@@ -44,6 +44,7 @@ class Operation:
         journal: Path | None = None,
         log: Path | None = None,
         log_kept: timedelta | None = None,
+        commands_kept: timedelta | None = None,
         seed: int = 1,
         expects: Expects = Expects.NAIVE,
     ) -> None:
@@ -51,7 +52,7 @@ class Operation:
         self.failure: Exception | None = None
         self.stats: BridgeStats | None = None
         self._addresses, self._journal, self._log, self._seed = addresses, journal, log, seed
-        self._expects, self._log_kept = expects, log_kept
+        self._expects, self._log_kept, self._commands_kept = expects, log_kept, commands_kept
         self._thread = threading.Thread(target=self._run, name="operating loop", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -124,6 +125,7 @@ class Operation:
                 mode=self.runtime.mode,
                 addresses=self._addresses,
                 approve=watch.objection,
+                kept=self._commands_kept,
             )
             try:
                 async with bridge:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,8 @@ from models.site import Device, Site
 
 SETTLE_S = 0.5
 """How long a reader waits for the polls that are due at its instant."""
+THIN_OUT_S = 60.0
+"""So often, in seconds of the clock, the journal drops some of what is over."""
 FIRST_POLL_S = 3.0
 """How long the start waits for every device to be asked once."""
 
@@ -62,6 +64,7 @@ class Bridge:
     ``addresses`` replaces host and port of devices by id (emulators choose their ports late). ``stagger_s`` spreads the links'
     polls over that many seconds. ``approve`` is the model's say on every command: None lets
     it pass, words forbid it. ``frame_life_s`` is how long, in transport seconds, a frame may stay in a gateway before it lands.
+    ``kept`` is how long commands that are over stay in the journal; None keeps them for ever.
 
     Raises
     ------
@@ -84,11 +87,12 @@ class Bridge:
         frame_life_s: float = 1.5,
         timeout_s: float | None = None,
         approve: Approve | None = None,
+        kept: timedelta | None = None,
     ) -> None:
         if found := errors_in(check_devices(site)):
             raise MapError(found)
         self._clock = clock
-        self._stagger_s = stagger_s
+        self._stagger_s, self._kept = stagger_s, kept
         self._timeout_s = timeout_s
         self._folder = site.folder
         places = addresses or {}
@@ -119,6 +123,7 @@ class Bridge:
         )
         self._listener = listener
         self._told_of_jump = False
+        self._thinned = -THIN_OUT_S
         self._pollers: list[Poller] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -164,6 +169,7 @@ class Bridge:
         await _all_within([p.caught_up for p in behind], SETTLE_S)
         now, at = self._clock.monotonic(), self._clock.now()
         self._watch_clock(at)
+        self._thin_out(at, now)
         return [reading for device in self.devices.values() for reading in device.readings(now, at)]
 
     async def write(self, command: Command) -> Receipt:
@@ -248,6 +254,14 @@ class Bridge:
             words = f"the machine's clock was set by {offset_s:+.0f} s; control keeps its own time. Stop and start the bridge to take the new one"
             self._listener(ClockSet(at, "", words))
         self._told_of_jump = jumped
+
+    def _thin_out(self, at: datetime, now: float) -> None:
+        """Drop from the journal, now and then, what has long been over."""
+        if self._kept is None or now < self._thinned + THIN_OUT_S:
+            return
+        self._thinned = now
+        with suppress(JournalError):
+            self._journal.forget(at - self._kept)
 
     def _make_links(self) -> dict[tuple[str, int], Link]:
         """Return one link per address; devices behind one gateway share it and its strictest habits."""

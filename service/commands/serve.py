@@ -33,6 +33,7 @@ def serve(
     journal: Path,
     log: Path,
     log_kept: timedelta,
+    commands_kept: timedelta,
     seconds: float | None,
     expects: str,
     mode: Mode,
@@ -47,7 +48,9 @@ def serve(
     writable_folder(journal.parent, "--journal")
     writable_folder(log.parent, "--log")
     runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES, mode=mode)
-    operation = Operation(runtime, journal=journal, log=log, log_kept=log_kept, expects=Expects(expects))
+    operation = Operation(
+        runtime, journal=journal, log=log, log_kept=log_kept, commands_kept=commands_kept, expects=Expects(expects)
+    )
     backing, secret = opened(doors)
     web = Web(create_app(runtime, backing), runtime, socket)
     crew = doors.crew()

@@ -6,7 +6,7 @@ import pytest
 from hil.bridge import Bridge
 from hil.clocks import RealClock
 from hil.frames import WriteFrame
-from hil.journal import Journal, JournalError
+from hil.journal import GroupMember, Journal, JournalError, OpenGroup
 from models.errors import SetupError
 from models.ports import Command, Outcome, Quality, Receipt
 
@@ -104,3 +104,40 @@ def test_nothing_is_recorded_by_halves():
         journal.outcome(Receipt(command(), Outcome.NO, "x", "x", NOON))
     journal.event("c", NOON, "sent")
     assert journal.rows("SELECT state FROM events") == [("sent",)]
+
+
+def test_old_commands_go_and_what_is_unproven_or_may_still_stand_never_does():
+    journal = Journal(None)
+    long_ago, lately = NOON - timedelta(days=500), NOON - timedelta(days=5)
+
+    def recorded(name, at, outcome=Outcome.APPLIED, quantity="setpoint_kw"):
+        wanted = Command(name, "chp", quantity, 350.0, at, "planner", at + timedelta(seconds=900))
+        journal.attempt(wanted, journal.accept(wanted, at), FRAME, at)
+        journal.event(name, at, "confirmed")
+        if outcome is not None:
+            journal.outcome(Receipt(wanted, outcome, "x", "", at))
+
+    recorded("over", long_ago)
+    recorded("unproven", long_ago, Outcome.MAYBE)
+    recorded("open", long_ago, None)
+    recorded("of an open group", long_ago)
+    journal.open_group(
+        OpenGroup("g", "chp", (GroupMember("of an open group", "setpoint_kw", 0.0, long_ago),)), long_ago
+    )
+    recorded("written again lately", long_ago)
+    journal.attempt(command("written again lately"), 5, FRAME, lately)
+    recorded("lately", lately)
+    recorded("newest of its point", long_ago, quantity="mode")
+    journal.outcome(Receipt(command("refused"), Outcome.NO, "refused_limit", "", long_ago))
+    journal.event("refused", long_ago, "refused")
+    journal.event("lease/op", long_ago, "granted")
+    before = NOON - timedelta(days=400)
+    assert journal.forget(before) == 2
+    assert journal.forget(before) == 0
+    left = {row[0] for row in journal.rows("SELECT id FROM commands")}
+    assert left == {"unproven", "open", "of an open group", "written again lately", "lately", "newest of its point"}
+    named = journal.rows(
+        "SELECT command FROM attempts UNION SELECT command FROM events UNION SELECT command FROM outcomes"
+    )
+    assert {row[0] for row in named} == left
+    assert journal.accept(command("next"), NOON) == 8
