@@ -1,0 +1,193 @@
+"""The continuous order book of one product: orders meet as they come, by price and then by time, and the journal tells everything.
+
+Rules. A trade is at the resting order's price. GTC orders rest until they are cancelled, GTD until an instant, IOC take what is there and
+end, FOK take all they ask for at once (hidden lots count) or nothing. Of an iceberg only a part is shown; each time it is used up the next
+part goes behind all others at its price. A change that only asks for less keeps its place, any other goes behind and may trade. Who meets
+an own order stops there: what is left of the incoming order ends. Orders expire when an event at or behind their instant touches them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from market import book_kernel as kernel
+from market.book_kernel import Ints, apply_events, apply_one
+from market.products import MarketError
+from models.findings import error
+
+ROOM = 1_024
+
+
+class Act(IntEnum):
+    """What an event does."""
+
+    NEW = kernel.NEW
+    CANCEL = kernel.CANCEL
+    REPLACE = kernel.REPLACE
+
+
+class Life(IntEnum):
+    """How long an order lives."""
+
+    GTC = kernel.GTC
+    GTD = kernel.GTD
+    IOC = kernel.IOC
+    FOK = kernel.FOK
+
+
+class Side(IntEnum):
+    """Which side of the book."""
+
+    BUY = kernel.BUY
+    SELL = kernel.SELL
+
+
+class Outcome(IntEnum):
+    """What became of an event."""
+
+    RESTS = kernel.RESTS
+    FILLED = kernel.FILLED
+    ENDED = kernel.ENDED
+    REFUSED_FOK = kernel.REFUSED_FOK
+    UNKNOWN = kernel.UNKNOWN
+    NOT_YOURS = kernel.NOT_YOURS
+    BAD_PRICE = kernel.BAD_PRICE
+    BAD_LOTS = kernel.BAD_LOTS
+    STOPPED_SELF = kernel.STOPPED_SELF
+    CANCELLED = kernel.CANCELLED
+    REPLACED = kernel.REPLACED
+    EXPIRED = kernel.EXPIRED
+    BAD_EVENT = kernel.BAD_EVENT
+
+
+@dataclass(frozen=True, slots=True)
+class BookTrade:
+    """A trade of the book, in lots at a tick; ``event`` is the number of the event that made it."""
+
+    resting: int
+    incoming: int
+    tick: int
+    lots: int
+    event: int
+
+
+class OrderBook:
+    """A book with prices of whole ticks ``lowest`` to ``highest``; orders are numbered in the order of the events that bring them."""
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        if highest < lowest:
+            raise MarketError([error("book", f"prices from {lowest} to {highest} are none")])
+        self.lowest, self.highest = lowest, highest
+        span = highest - lowest + 1
+        self._events, self._orders = _table(kernel.EVENT_COLUMNS), _table(kernel.ORDER_COLUMNS)
+        self._trades, self._outcomes = _table(kernel.TRADE_COLUMNS), _table(1)
+        self._queue = np.full((2, span, 2), kernel.NONE, dtype=np.int64)
+        self._counts = np.zeros(kernel.COUNTS, dtype=np.int64)
+        self._counts[kernel.BEST_BUY], self._counts[kernel.BEST_SELL] = kernel.NONE, span
+        self._tell()
+
+    def submit(
+        self, act: int, *, owner: int, order: int = 0, side: int = 0, tick: int = 0, lots: int = 0,
+        shown: int = 0, life: int = 0, until: int = 0, now: int = 0,
+    ) -> int:  # fmt: skip
+        """Apply one event at once and return its ``Outcome``; see ``apply`` for the fields."""
+        price = tick - self.lowest
+        found = apply_one(self._state, act, order, owner, side, price, lots, shown, life, until, now)
+        if found < 0:
+            self._make_room(1)
+            found = apply_one(self._state, act, order, owner, side, price, lots, shown, life, until, now)
+        return found
+
+    def apply(self, events: Ints) -> Ints:
+        """Apply a batch of events and return their outcomes, shape (event,).
+
+        ``events`` has shape (event, 10) with the columns act, order, owner, side, tick, lots, shown, life, until, now: ``order`` is the number
+        that a cancel or replace means, ``shown`` 0 for an order that hides nothing, ``until`` and ``now`` in the market's own unit of time.
+
+        Raises
+        ------
+        MarketError
+            If the array has another shape or anything but 64-bit integers; what is wrong with single events is in their outcomes.
+        """
+        if events.ndim != 2 or events.shape[1] != kernel.EVENT_COLUMNS or events.dtype != np.int64:
+            told = f"have shape {events.shape} of {events.dtype}; expected (event, {kernel.EVENT_COLUMNS}) of int64"
+            raise MarketError([error("events", told)])
+        first = int(self._counts[kernel.EVENTS])
+        last = first + len(events)
+        self._make_room(len(events))
+        self._events[first:last] = events
+        self._events[first:last, kernel.PRICE] -= self.lowest
+        done = first
+        while done < last:
+            done = apply_events(
+                self._events, done, last, self._orders, self._queue, self._counts, self._trades, self._outcomes
+            )
+            if done < last:
+                self._make_room(last - done)
+        return self._outcomes[first:last, 0].copy()
+
+    def events(self, first: int = 0) -> Ints:
+        """Return the journal from an event on, in the form that ``apply`` takes."""
+        found = self._events[first : self._counts[kernel.EVENTS]].copy()
+        found[:, kernel.PRICE] += self.lowest
+        return found
+
+    def trade_table(self, first: int = 0) -> Ints:
+        """Return trades from a number on as (resting, incoming, tick, lots, event), shape (trade, 5)."""
+        found = self._trades[first : self._counts[kernel.TRADES]].copy()
+        found[:, kernel.T_PRICE] += self.lowest
+        return found
+
+    def trades(self, first: int = 0) -> Iterator[BookTrade]:
+        """Give trades from a number on, in the order they were made."""
+        for row in self.trade_table(first).tolist():
+            yield BookTrade(*row)
+
+    def depth(self, side: Side, now: int = 0) -> list[tuple[int, int]]:
+        """Return what is shown on a side as (tick, lots), the best price first; what has expired by ``now`` is left out."""
+        o = self._orders[: self._counts[kernel.ORDERS]]
+        here = o[(o[:, kernel.O_SHOWN] > 0) & (o[:, kernel.O_SIDE] == side) & (o[:, kernel.O_UNTIL] > now)]
+        ticks, place = np.unique(here[:, kernel.O_PRICE], return_inverse=True)
+        lots = np.zeros(len(ticks), dtype=np.int64)
+        np.add.at(lots, place, here[:, kernel.O_SHOWN])
+        rows = list(zip((ticks + self.lowest).tolist(), lots.tolist(), strict=True))
+        return rows[::-1] if side is Side.BUY else rows
+
+    def left(self, order: int) -> int:
+        """Return the lots of an order that still rest, shown and hidden; 0 for one that is done or unknown."""
+        if not 0 <= order < self._counts[kernel.ORDERS]:
+            return 0
+        return int(self._orders[order, kernel.O_SHOWN] + self._orders[order, kernel.O_HIDDEN])
+
+    def _make_room(self, more: int) -> None:
+        """Make the tables long enough for so many more events, and for the trades that resting orders may still make."""
+        counts = self._counts
+        self._events = _longer(self._events, int(counts[kernel.EVENTS]) + more)
+        self._outcomes = _longer(self._outcomes, len(self._events))
+        self._orders = _longer(self._orders, int(counts[kernel.ORDERS]) + more)
+        self._trades = _longer(self._trades, int(counts[kernel.POSSIBLE]) + more + 1)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Write down where the tables are, for single events."""
+        tables: Sequence[Ints] = (
+            self._events, self._orders, self._queue, self._counts, self._trades, self._outcomes,
+        )  # fmt: skip
+        rows = [(t.ctypes.data, t.size // t.shape[-1] if t.ndim > 1 else 1) for t in tables]
+        self._places = np.array(rows, dtype=np.int64)
+        self._state = int(self._places.ctypes.data)
+
+
+def _table(columns: int) -> Ints:
+    return np.zeros((ROOM, columns), dtype=np.int64)
+
+
+def _longer(table: Ints, rows: int) -> Ints:
+    """Return a table with room for so many rows; it grows by half at least."""
+    if rows <= len(table):
+        return table
+    grown = np.zeros((max(rows, len(table) * 3 // 2), table.shape[1]), dtype=np.int64)
+    grown[: len(table)] = table
+    return grown
