@@ -11,7 +11,7 @@ from models.components import Chp, Engine, EvFleet, FlexibleLoad, Store
 from models.dispatch import DispatchProblem
 from models.errors import ProblemError
 from models.findings import Finding, error, errors_in, warning
-from models.labelled import rows_of
+from models.labelled import plain, rows_of
 from optimizers.check_terms import check_terms
 
 Floats = npt.NDArray[np.float64]
@@ -55,9 +55,9 @@ def _check_forecast(problem: DispatchProblem) -> Iterator[Finding]:
         yield error("forecast", f"covers {forecast.horizon.start} to {forecast.horizon.end} in {len(forecast.horizon)} steps; the plan needs "
                     f"{horizon.start} to {horizon.end} in {len(horizon)}. Bring it onto the plan's steps.")  # fmt: skip
     known = rows_of(forecast.values, "series")
-    table = forecast.values.to_numpy()
-    sound = ((table >= -ROUNDING) & (table < np.inf)).all(axis=forecast.values.dims.index("time"))
-    fine = {name for name, holds in zip(known, sound.tolist(), strict=True) if holds}  # most are, at a glance
+    table = plain(forecast.values, "series", "time")
+    span = zip(known, table.min(axis=1, initial=0.0), table.max(axis=1, initial=0.0), strict=True)
+    fine = {name for name, least, most in span if least >= -ROUNDING and most < np.inf}  # most are, at a glance
     for name in problem.site.series():
         if name not in known:
             yield error(name, "the forecast lacks this series; add it or give the asset another profile")

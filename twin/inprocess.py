@@ -12,6 +12,8 @@ from models.components import (
     AnyAsset,
     ColdStore,
     Consumer,
+    ElectricChiller,
+    Engine,
     EvFleet,
     FlexibleLoad,
     GasSupply,
@@ -139,6 +141,16 @@ class TwinPlant:
             units=self._units,
             networks={name: state.isel(time=0, drop=True) for name, state in self._all_networks().items()},
         )
+
+    def standing(self) -> tuple[object, ...]:
+        """Return everything that decides what the plant does next, what its counters have counted left out."""
+        parks = [(f, p.plugged, p.asked_kwh, p.need_kwh) for f, p in self.simulation.parks.items()]
+        moved = [(u, c.wanted_kw, c.actual_kw) for u, c in self.simulation.controllers.items()]
+        kinds = Engine | ElectricChiller  # of equal ones, the longest in its state goes first
+        hours = [(u, state) for u, state in self._units.items() if isinstance(self._asset[u], kinds)]
+        losses = [(c, values.tolist()) for c, values in self._networks.losses_kw.items()]
+        told, stored = sorted(self._told.items()), sorted(self._stored.items())
+        return told, stored, parks, moved, hours, losses, sorted(self.simulation.out_of_service)
 
     async def read(self) -> Sequence[Reading]:
         """Return every device's values at the clock's present: powers of the last step and what it has left behind."""

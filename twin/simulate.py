@@ -62,6 +62,16 @@ class Outage:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class WorkOrder:
+    """Work on an asset, which stands meanwhile: ``hours`` of it, by a crew that comes as soon as it is free, not before ``at``."""
+
+    asset: str
+    crew: str
+    at: datetime
+    hours: float
+
+
 @dataclass(slots=True)
 class Park:
     """The vehicles of a fleet that are plugged in, and the energy that they still need together."""
@@ -238,6 +248,30 @@ class Simulation:
         lacking = max(park.need_kwh - park.asked_kwh, 0.0) if park.plugged else park.need_kwh
         park.need_kwh -= lacking
         self._note(fleet.id, Happening.LEAVES, lacking)
+
+
+def carried_out(orders: Iterable[WorkOrder]) -> tuple[Outage, ...]:
+    """Return when the assets of work orders stand: each crew works on one at a time, in the order in which they fall due."""
+    import simpy  # opened here so that a plan can be checked without it
+
+    due = sorted(orders, key=lambda o: o.at)
+    if not due:
+        return ()
+    start, env, found = due[0].at, simpy.Environment(), []
+    crews = {o.crew: simpy.Resource(env) for o in due}
+
+    def done(order: WorkOrder) -> Life:
+        yield env.timeout((order.at - start).total_seconds())
+        with crews[order.crew].request() as turn:
+            yield turn
+            begin = start + timedelta(seconds=env.now)
+            yield env.timeout(order.hours * 3600.0)
+        found.append(Outage(order.asset, begin, start + timedelta(seconds=env.now)))
+
+    for order in due:
+        env.process(done(order))
+    env.run()
+    return tuple(found)
 
 
 def usual_reliability(site: Site) -> dict[str, Reliability]:

@@ -30,6 +30,7 @@ from scenarios.cases.circumstances import (
     RandomFailures,
     Weather,
     WeatherYear,
+    WorkOnAsset,
 )
 from scenarios.cases.equipment import AddAsset, EvUptake, LoadGrowth, MoveAsset, NewCustomer, RemoveAsset, Resize
 from scenarios.cases.setting import Setting
@@ -49,6 +50,7 @@ AnyChange = Annotated[
     | Reinforce
     | NetworkTemperature
     | OutageWindow
+    | WorkOnAsset
     | RandomFailures
     | DemandResponse
     | Weather

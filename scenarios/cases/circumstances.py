@@ -47,6 +47,26 @@ class OutageWindow(Change):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WorkOnAsset(Change):
+    """Work on an asset, which stands for ``hours``, by a crew that does one thing after the other; not before ``from_h`` hours after the start."""
+
+    kind: Literal["work_order"] = "work_order"
+    asset: Id
+    crew: Id = "crew"
+    from_h: NonNegative = 0.0
+    hours: Positive
+
+    def touches(self) -> Iterator[str]:
+        """Yield the asset's order that falls due then."""
+        yield f"orders[{self.asset}@{self.from_h:g}]"
+
+    def applied(self, setting: Setting) -> Setting:
+        """Return the setting with the order."""
+        asset_of(setting.site, self.asset)
+        return replace(setting, orders=(*setting.orders, (self.asset, self.crew, Window(self.from_h, self.hours))))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RandomFailures(Change):
     """Units fail by chance and are repaired, nobody knows when: exponential times around these means, drawn from the case's seed."""
 

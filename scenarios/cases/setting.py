@@ -18,7 +18,7 @@ from models.forecast.naive import Forecaster
 from models.horizon import HOUR, Horizon, to_index
 from models.site import Site
 from scenarios.cases.beginning import Outside
-from twin.simulate import Outage, Reliability
+from twin.simulate import Outage, Reliability, WorkOrder, carried_out
 
 Array = npt.NDArray[np.float64]
 Control = Literal["optimizer", "common rule", "tuned rule"]
@@ -93,6 +93,8 @@ class Setting:
 
     site: Site
     outages: tuple[tuple[str, Window], ...] = ()
+    orders: tuple[tuple[str, str, Window], ...] = ()
+    """Work on assets: which one, by which crew, how long and not before when."""
     failures: Mapping[str, Reliability] = field(default_factory=dict)
     limits: tuple[ImportLimit, ...] = ()
     calls: tuple[PaidCall, ...] = ()
@@ -102,6 +104,11 @@ class Setting:
     co2_price_per_kg: float = 0.0
     co2_cap_kg_per_day: float | None = None
     arrival_spread_h: float = 0.0
+
+    def standing(self, start: datetime) -> tuple[Outage, ...]:
+        """Return when assets stand in a run that starts at ``start``, as far as everybody knows beforehand."""
+        orders = [WorkOrder(a, crew, start + w.from_h * HOUR, w.hours) for a, crew, w in self.orders]
+        return (*(window.outage(asset, start) for asset, window in self.outages), *carried_out(orders))
 
 
 class World:

@@ -17,7 +17,7 @@ from models.errors import DataError, SiteError
 from models.findings import errors_in
 from models.site.file import load_site
 from scenarios.cases.case import setting_of, try_changes
-from scenarios.cases.circumstances import CarbonPrice, OutageWindow, Weather
+from scenarios.cases.circumstances import CarbonPrice, OutageWindow, Weather, WorkOnAsset
 from scenarios.cases.compare import compare
 from scenarios.cases.equipment import EvUptake, LoadGrowth, RemoveAsset, Resize
 from scenarios.cases.file import case_schema, library, load_case, read_case, with_values
@@ -94,11 +94,16 @@ def test_every_figure_of_a_run_is_in_the_catalogue_and_the_parts_are_the_total(b
 
 
 def test_an_outage_a_price_and_a_limit_do_what_they_say(short, base):
-    changes = (OutageWindow(asset="chiller1", from_h=0, hours=6), CarbonPrice(price_per_kg=1.0))
+    work = (WorkOnAsset(asset="battery", hours=2.0), WorkOnAsset(asset="wind", hours=2.0, from_h=1.0))
+    changes = (OutageWindow(asset="chiller1", from_h=0, hours=6), CarbonPrice(price_per_kg=1.0), *work)
     result = run_case(replace(short, changes=changes))
     assert float(abs(result.arrays["power_kw"].sel(asset="chiller1")).max()) == 0.0
     assert float(base[0].arrays["power_kw"].sel(asset="chiller1", carrier="cold").max()) > 100.0
-    assert result.kpis["outage_h"] == pytest.approx(6.0)
+    assert result.kpis["outage_h"] == pytest.approx(10.0)
+    wind_kw = result.arrays["power_kw"].sel(asset="wind", carrier="electricity").to_numpy()
+    assert (wind_kw[2:4] == 0.0).all()
+    # the crew is at the battery until then
+    assert "2015-07-14 18:00 UTC wind: out of service for 2.0 h" in result.events
     assert result.kpis["cost_co2"] == pytest.approx(result.kpis["co2_kg"])
     assert any("chiller1: out of service for 6.0 h" in e for e in result.events)
 
@@ -115,6 +120,7 @@ INDEPENDENT = (
     RemoveAsset(asset="wind"),
     OutageWindow(asset="chp1", from_h=2.0, hours=3.0),
     Weather(series="*_degc", offset=2.0),
+    WorkOnAsset(asset="chp2", from_h=1.0, hours=2.0),
 )
 PARK = load_site(park_path())
 
@@ -135,7 +141,7 @@ def test_the_order_of_independent_changes_does_not_matter(order):
     scales = [[d.scale for c in s.site.assets if c.kind == "consumer" for d in c.demands] for s in (one, other)]
     assert scales[0] == pytest.approx(scales[1], rel=1e-12)
     assert (one.site.networks, one.site.contracts) == (other.site.networks, other.site.contracts)
-    assert set(one.outages) == set(other.outages)
+    assert (set(one.outages), set(one.orders)) == (set(other.outages), set(other.orders))
     assert set(one.shifts) == set(other.shifts)
 
 
@@ -179,6 +185,7 @@ WRONG = [
     ("- {kind: weather, series: 'wind_speed*'}", "no series matches"),
     ("- {kind: demand_response, grid: chp1, import_max_kw: 5, from_h: 0, hours: 1}", "chp1 is no grid connection"),
     ("- {kind: outage, asset: chp1, hours: 0}", "must be above 0"),
+    ("- {kind: work_order, asset: chp9, hours: 1}", "there is no asset chp9"),
     ("- {kind: move_asset, asset: battery, nodes: {electricity_node: bus_99}}", "bus_99"),
     (
         "- {kind: remove_asset, asset: battery}\n- {kind: resize, asset: battery, to: {energy_kwh: 5}}",

@@ -13,7 +13,9 @@ from twin.simulate import (
     Outage,
     Reliability,
     Simulation,
+    WorkOrder,
     available_share,
+    carried_out,
     draw_outages,
     usual_reliability,
 )
@@ -48,6 +50,18 @@ def test_a_step_in_which_a_unit_stands_for_a_while_is_available_in_part():
     share = available_share(outages, Horizon.uniform(MONDAY, MONDAY + 4 * HOUR, HOUR))
     assert share.sel(asset="chp").to_numpy() == pytest.approx([0.25, 0.0, 0.5, 1.0])
     assert share.sel(asset="pump").to_numpy() == pytest.approx([0.0, 1.0, 1.0, 1.0])
+
+
+def test_a_crew_does_one_thing_after_the_other_and_another_crew_does_not_wait():
+    orders = [
+        WorkOrder("chp", "engines", MONDAY + 2 * HOUR, 3.0),
+        WorkOrder("boiler", "engines", MONDAY + 3 * HOUR, 1.0),
+        WorkOrder("pump", "cooling", MONDAY + 3 * HOUR, 1.0),
+        WorkOrder("tank", "engines", MONDAY + 12 * HOUR, 2.0),
+    ]
+    stands = {o.asset: ((o.start - MONDAY) / HOUR, (o.end - MONDAY) / HOUR) for o in carried_out(reversed(orders))}
+    assert stands == {"chp": (2.0, 5.0), "boiler": (5.0, 6.0), "pump": (3.0, 4.0), "tank": (12.0, 14.0)}
+    assert carried_out([]) == ()
 
 
 def test_known_outages_and_chance_ones_end_when_the_last_of_them_ends(site: Site):
