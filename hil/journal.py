@@ -1,7 +1,8 @@
 """The durable record of commands: what was asked, every frame that may have left, and what became of it.
 
-A row is on the disk (SQLite, WAL, ``synchronous=FULL``) before the frame that it authorises leaves, so a crash at any point leaves
-either no frame or a frame with its record.
+A row is on the disk (SQLite, WAL, ``synchronous=FULL``) before the frame that it authorises leaves and before anybody is told of it,
+so a crash at any point leaves either no frame or a frame with its record. What only describes is written at once and reaches the disk
+with the next such row: the log is one sequence, and no record overtakes another.
 """
 
 import fcntl
@@ -20,6 +21,8 @@ from hil.retention import drop_over
 from models.errors import JouletwinError, SetupError
 from models.ports import Command, Outcome, Receipt
 
+DURABLE, DESCRIBING = "FULL", "NORMAL"
+"""Whether a record is on the disk when it has been written, or with the next that has to be."""
 Held = tuple[str, int, datetime, frozenset[str]]
 """A lease: holder, priority, until, devices."""
 SCHEMA = """
@@ -89,10 +92,10 @@ class Journal:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._lock = _held(path) if path is not None else None
+        self._synchronous = ""
         try:
             self._db = sqlite3.connect(":memory:" if path is None else path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(SCHEMA)
         except sqlite3.Error as problem:
             raise SetupError(f"the journal {path} cannot be opened: {problem}") from None
@@ -132,9 +135,10 @@ class Journal:
     def accept(self, command: Command, at: datetime) -> int:
         """Record a command and return its epoch; commands of later epochs win over earlier ones.
 
-        A command that is known already keeps its epoch: the issuer's id makes a repeated submission harmless.
+        A command that is known already keeps its epoch: the issuer's id makes a repeated submission harmless. The record reaches the
+        disk with the attempt or the outcome that follows it, of which nobody hears before.
         """
-        with self._writing():
+        with self._writing(DESCRIBING):
             known = self._db.execute("SELECT epoch FROM commands WHERE id = ?", (command.id,)).fetchone()
             if known:
                 return int(known[0])
@@ -186,13 +190,13 @@ class Journal:
             return int(cursor.lastrowid or 0)
 
     def result(self, attempt: int, result: str) -> None:
-        """Record what the device answered to an attempt."""
-        with self._writing():
+        """Record what the device answered to an attempt; one whose result is lost counts as unknown."""
+        with self._writing(DESCRIBING):
             self._db.execute("UPDATE attempts SET result = ? WHERE seq = ?", (result, attempt))
 
     def event(self, command_id: str, at: datetime, state: str, words: str = "") -> None:
         """Record that a command changed its state."""
-        with self._writing():
+        with self._writing(DESCRIBING):
             self._db.execute(
                 "INSERT INTO events (command, at, state, words) VALUES (?,?,?,?)", (command_id, _text(at), state, words)
             )
@@ -308,9 +312,12 @@ class Journal:
         return int(highest or 0) + 1
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Run statements as one durable transaction."""
+    def _writing(self, synchronous: str = DURABLE) -> Iterator[None]:
+        """Run statements as one transaction."""
         try:
+            if synchronous != self._synchronous:
+                self._db.execute(f"PRAGMA synchronous={synchronous}")
+                self._synchronous = synchronous
             self._db.execute("BEGIN IMMEDIATE")
             yield
             self._db.execute("COMMIT")
