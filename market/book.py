@@ -81,11 +81,14 @@ class OrderBook:
             raise MarketError([error("book", f"prices from {lowest} to {highest} are none")])
         self.lowest, self.highest = lowest, highest
         span = highest - lowest + 1
-        self._events, self._orders = _table(kernel.EVENT_COLUMNS), _table(kernel.ORDER_COLUMNS)
-        self._trades, self._outcomes = _table(kernel.TRADE_COLUMNS), _table(1)
+        self._past: list[Ints] = []
+        """The journal but for the single events in the log."""
+        self._log, self._orders = _table(kernel.EVENT_COLUMNS), _table(kernel.ORDER_COLUMNS)
+        self._trades = _table(kernel.TRADE_COLUMNS)
         self._queue = np.full((2, span, 2), kernel.NONE, dtype=np.int64)
         self._counts = np.zeros(kernel.COUNTS, dtype=np.int64)
         self._counts[kernel.BEST_BUY], self._counts[kernel.BEST_SELL] = kernel.NONE, span
+        self._counts[kernel.LOWEST] = lowest
         self._tell()
 
     def submit(
@@ -93,11 +96,11 @@ class OrderBook:
         shown: int = 0, life: int = 0, until: int = 0, now: int = 0,
     ) -> int:  # fmt: skip
         """Apply one event at once and return its ``Outcome``; see ``apply`` for the fields."""
-        price = tick - self.lowest
-        found = apply_one(self._state, act, order, owner, side, price, lots, shown, life, until, now)
+        found = apply_one(self._state, act, order, owner, side, tick, lots, shown, life, until, now)
         if found < 0:
+            self._put_away()
             self._make_room(1)
-            found = apply_one(self._state, act, order, owner, side, price, lots, shown, life, until, now)
+            found = apply_one(self._state, act, order, owner, side, tick, lots, shown, life, until, now)
         return found
 
     def apply(self, events: Ints) -> Ints:
@@ -114,31 +117,22 @@ class OrderBook:
         if events.ndim != 2 or events.shape[1] != kernel.EVENT_COLUMNS or events.dtype != np.int64:
             told = f"have shape {events.shape} of {events.dtype}; expected (event, {kernel.EVENT_COLUMNS}) of int64"
             raise MarketError([error("events", told)])
-        first = int(self._counts[kernel.EVENTS])
-        last = first + len(events)
-        self._make_room(len(events))
-        self._events[first:last] = events
-        self._events[first:last, kernel.PRICE] -= self.lowest
-        done = first
-        while done < last:
-            done = apply_events(
-                self._events, done, last, self._orders, self._queue, self._counts, self._trades, self._outcomes
-            )
-            if done < last:
-                self._make_room(last - done)
-        return self._outcomes[first:last, 0].copy()
+        self._put_away()
+        self._past.append(events.copy())
+        outcomes, done = np.empty(len(events), dtype=np.int64), 0
+        while done < len(events):
+            self._make_room(len(events) - done)
+            tables = self._orders, self._queue, self._counts, self._trades
+            done = apply_events(self._past[-1], done, *tables, outcomes)
+        return outcomes
 
-    def events(self, first: int = 0) -> Ints:
-        """Return the journal from an event on, in the form that ``apply`` takes."""
-        found = self._events[first : self._counts[kernel.EVENTS]].copy()
-        found[:, kernel.PRICE] += self.lowest
-        return found
+    def events(self) -> Ints:
+        """Return the journal since the beginning, in the form that ``apply`` takes."""
+        return np.concatenate([*self._past, self._log[: self._counts[kernel.LOGGED]]])
 
     def trade_table(self, first: int = 0) -> Ints:
         """Return trades from a number on as (resting, incoming, tick, lots, event), shape (trade, 5)."""
-        found = self._trades[first : self._counts[kernel.TRADES]].copy()
-        found[:, kernel.T_PRICE] += self.lowest
-        return found
+        return self._trades[first : self._counts[kernel.TRADES]].copy()
 
     def trades(self, first: int = 0) -> Iterator[BookTrade]:
         """Give trades from a number on, in the order they were made."""
@@ -161,21 +155,24 @@ class OrderBook:
             return 0
         return int(self._orders[order, kernel.O_SHOWN] + self._orders[order, kernel.O_HIDDEN])
 
+    def _put_away(self) -> None:
+        """Move the log of single events to the journal."""
+        if logged := int(self._counts[kernel.LOGGED]):
+            self._past.append(self._log[:logged].copy())
+            self._counts[kernel.LOGGED] = 0
+
     def _make_room(self, more: int) -> None:
-        """Make the tables long enough for so many more events, and for the trades that resting orders may still make."""
-        counts = self._counts
-        self._events = _longer(self._events, int(counts[kernel.EVENTS]) + more)
-        self._outcomes = _longer(self._outcomes, len(self._events))
-        self._orders = _longer(self._orders, int(counts[kernel.ORDERS]) + more)
-        self._trades = _longer(self._trades, int(counts[kernel.POSSIBLE]) + more + 1)
-        self._tell()
+        """Make the tables long enough for so many more orders, and for the trades that resting ones may still make."""
+        before = self._orders, self._trades
+        self._orders = _longer(self._orders, int(self._counts[kernel.ORDERS]) + more)
+        self._trades = _longer(self._trades, int(self._counts[kernel.POSSIBLE]) + more + 1)
+        if self._orders is not before[0] or self._trades is not before[1]:
+            self._tell()
 
     def _tell(self) -> None:
         """Write down where the tables are, for single events."""
-        tables: Sequence[Ints] = (
-            self._events, self._orders, self._queue, self._counts, self._trades, self._outcomes,
-        )  # fmt: skip
-        rows = [(t.ctypes.data, t.size // t.shape[-1] if t.ndim > 1 else 1) for t in tables]
+        tables: Sequence[Ints] = self._log, self._orders, self._queue, self._counts, self._trades
+        rows = [(t.ctypes.data, t.size // t.shape[-1]) for t in tables]
         self._places = np.array(rows, dtype=np.int64)
         self._state = int(self._places.ctypes.data)
 
@@ -185,9 +182,9 @@ def _table(columns: int) -> Ints:
 
 
 def _longer(table: Ints, rows: int) -> Ints:
-    """Return a table with room for so many rows; it grows by half at least."""
+    """Return a table with room for so many rows; it doubles at least."""
     if rows <= len(table):
         return table
-    grown = np.zeros((max(rows, len(table) * 3 // 2), table.shape[1]), dtype=np.int64)
+    grown = np.empty((max(rows, 2 * len(table)), table.shape[1]), dtype=np.int64)
     grown[: len(table)] = table
     return grown

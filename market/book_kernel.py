@@ -13,7 +13,7 @@ from models.networks.jit import compiled, table_at
 Ints = npt.NDArray[np.int64]
 
 # columns of an event
-ACT, ORDER, OWNER, SIDE, PRICE, LOTS, SHOWN, LIFE, UNTIL, NOW = range(10)
+ACT, ORDER, OWNER, SIDE, TICK, LOTS, SHOWN, LIFE, UNTIL, NOW = range(10)
 # what an event does
 NEW, CANCEL, REPLACE = range(3)
 # how long an order lives
@@ -24,10 +24,10 @@ BUY, SELL = 0, 1
 NEXT, BEFORE, O_OWNER, O_SIDE, O_PRICE, O_SHOWN, O_HIDDEN, O_TIP, O_UNTIL = range(9)
 ORDER_COLUMNS = 9
 # columns of a trade
-RESTING, INCOMING, T_PRICE, T_LOTS, T_EVENT = range(5)
+RESTING, INCOMING, T_TICK, T_LOTS, T_EVENT = range(5)
 # columns of the counters
-ORDERS, TRADES, EVENTS, BEST_BUY, BEST_SELL, POSSIBLE = range(6)
-COUNTS = 6
+ORDERS, TRADES, EVENTS, BEST_BUY, BEST_SELL, POSSIBLE, LOGGED, LOWEST = range(8)
+COUNTS = 8
 EVENT_COLUMNS, TRADE_COLUMNS = 10, 5
 # what becomes of an event
 (
@@ -53,15 +53,15 @@ SMALLEST_SHOWN = 1_000
 
 @compiled
 def apply_events(
-    events: Ints, first: int, last: int, orders: Ints, queue: Ints, counts: Ints, trades: Ints, outcomes: Ints
+    events: Ints, first: int, orders: Ints, queue: Ints, counts: Ints, trades: Ints, outcomes: Ints
 ) -> int:
-    """Apply events from ``first`` on and return the first that was not: ``last``, or one that needs more room for trades or orders."""
-    for k in range(first, last):
+    """Apply events from ``first`` on and return the first that was not: their count, or one that needs more room for trades or orders."""
+    for k in range(first, len(events)):
         if counts[POSSIBLE] >= len(trades) or counts[ORDERS] >= len(orders):
             return k
-        outcomes[k, 0] = _apply(events[k], k, orders, queue, counts, trades)
-        counts[EVENTS] = k + 1
-    return last
+        outcomes[k] = _apply(events[k], counts[EVENTS], orders, queue, counts, trades)
+        counts[EVENTS] += 1
+    return len(events)
 
 
 @compiled
@@ -71,30 +71,30 @@ def apply_one(
     order: int,
     owner: int,
     side: int,
-    price: int,
+    tick: int,
     lots: int,
     shown: int,
     life: int,
     until: int,
     now: int,
 ) -> int:
-    """Write one event behind the others and apply it; return its outcome, -1 where there is no room.
+    """Write one event down and apply it; return its outcome, -1 where there is no room.
 
-    ``state`` is the address of (address, rows) of events, orders, queue, counts, trades and outcomes.
+    ``state`` is the address of (address, rows) of the log of single events, orders, queue, counts and trades.
     """
-    at = table_at(state, 6, 2)
+    at = table_at(state, 5, 2)
     counts = table_at(at[3, 0], 1, COUNTS)[0]
-    k = counts[EVENTS]
+    k = counts[LOGGED]
     if k >= at[0, 1] or counts[ORDERS] >= at[1, 1] or counts[POSSIBLE] >= at[4, 1]:
         return NONE
     e = table_at(at[0, 0], at[0, 1], EVENT_COLUMNS)[k]
-    e[ACT], e[ORDER], e[OWNER], e[SIDE], e[PRICE] = act, order, owner, side, price
+    e[ACT], e[ORDER], e[OWNER], e[SIDE], e[TICK] = act, order, owner, side, tick
     e[LOTS], e[SHOWN], e[LIFE], e[UNTIL], e[NOW] = lots, shown, life, until, now
     orders = table_at(at[1, 0], at[1, 1], ORDER_COLUMNS)
     queue = table_at(at[2, 0], at[2, 1], 2).reshape(2, at[2, 1] // 2, 2)
-    found = _apply(e, k, orders, queue, counts, table_at(at[4, 0], at[4, 1], TRADE_COLUMNS))
-    table_at(at[5, 0], at[5, 1], 1)[k, 0] = found
-    counts[EVENTS] = k + 1
+    found = _apply(e, counts[EVENTS], orders, queue, counts, table_at(at[4, 0], at[4, 1], TRADE_COLUMNS))
+    counts[LOGGED] = k + 1
+    counts[EVENTS] += 1
     return found
 
 
@@ -104,7 +104,7 @@ def _apply(e: Ints, k: int, orders: Ints, queue: Ints, counts: Ints, trades: Int
         number = counts[ORDERS]
         counts[ORDERS] = number + 1
         orders[number, O_SHOWN] = orders[number, O_HIDDEN] = 0
-        wrong = _unsound(e, queue)
+        wrong = _unsound(e, queue, counts)
         return wrong if wrong else _enter(e, k, number, orders, queue, counts, trades)
     number = e[ORDER]
     if e[ACT] > REPLACE or e[ACT] < 0:
@@ -123,11 +123,11 @@ def _apply(e: Ints, k: int, orders: Ints, queue: Ints, counts: Ints, trades: Int
 
 
 @compiled
-def _unsound(e: Ints, queue: Ints) -> int:
+def _unsound(e: Ints, queue: Ints, counts: Ints) -> int:
     """Return what keeps a new order out, 0 where nothing does."""
     if (e[SIDE] != BUY and e[SIDE] != SELL) or e[LIFE] < GTC or e[LIFE] > FOK:
         return BAD_EVENT
-    if e[PRICE] < 0 or e[PRICE] >= queue.shape[1]:
+    if not 0 <= e[TICK] - counts[LOWEST] < queue.shape[1]:
         return BAD_PRICE
     if e[LOTS] <= 0 or e[SHOWN] < 0 or e[SHOWN] > e[LOTS] or 0 < e[SHOWN] * SMALLEST_SHOWN < e[LOTS]:
         return BAD_LOTS
@@ -137,21 +137,24 @@ def _unsound(e: Ints, queue: Ints) -> int:
 @compiled
 def _replaced(e: Ints, k: int, number: int, orders: Ints, queue: Ints, counts: Ints, trades: Ints) -> int:
     """Change price or lots: who only asks for less keeps the place, everybody else goes behind and may trade."""
-    o = orders[number]
-    if e[PRICE] < 0 or e[PRICE] >= queue.shape[1]:
+    if not 0 <= e[TICK] - counts[LOWEST] < queue.shape[1]:
         return BAD_PRICE
-    if e[LOTS] <= 0 or 0 < o[O_TIP] * SMALLEST_SHOWN < e[LOTS]:
+    if e[LOTS] <= 0 or 0 < orders[number, O_TIP] * SMALLEST_SHOWN < e[LOTS]:
         return BAD_LOTS
-    cut = o[O_SHOWN] + o[O_HIDDEN] - e[LOTS]
-    if e[PRICE] == o[O_PRICE] and cut >= 0:
-        unseen = min(cut, o[O_HIDDEN])
-        o[O_HIDDEN] -= unseen
-        o[O_SHOWN] -= cut - unseen
+    cut = orders[number, O_SHOWN] + orders[number, O_HIDDEN] - e[LOTS]
+    if e[TICK] - counts[LOWEST] == orders[number, O_PRICE] and cut >= 0:
+        unseen = min(cut, orders[number, O_HIDDEN])
+        orders[number, O_HIDDEN] -= unseen
+        orders[number, O_SHOWN] -= cut - unseen
         return REPLACED
     _leave(number, orders, queue)
     anew = e.copy()  # the event itself stays as it came
-    anew[SIDE], anew[SHOWN], anew[UNTIL] = o[O_SIDE], min(o[O_TIP], e[LOTS]), o[O_UNTIL]
-    anew[LIFE] = GTC if o[O_UNTIL] == NEVER else GTD
+    anew[SIDE], anew[SHOWN], anew[UNTIL] = (
+        orders[number, O_SIDE],
+        min(orders[number, O_TIP], e[LOTS]),
+        orders[number, O_UNTIL],
+    )
+    anew[LIFE] = GTC if orders[number, O_UNTIL] == NEVER else GTD
     _enter(anew, k, number, orders, queue, counts, trades)
     return REPLACED
 
@@ -159,12 +162,16 @@ def _replaced(e: Ints, k: int, number: int, orders: Ints, queue: Ints, counts: I
 @compiled
 def _enter(e: Ints, k: int, number: int, orders: Ints, queue: Ints, counts: Ints, trades: Ints) -> int:
     """Match an order against the other side; what is left rests or ends, as its life says."""
-    o = orders[number]
-    o[O_OWNER], o[O_SIDE], o[O_PRICE], o[O_TIP] = e[OWNER], e[SIDE], e[PRICE], e[SHOWN]
-    o[O_UNTIL] = e[UNTIL] if e[LIFE] == GTD else NEVER
-    o[O_SHOWN] = o[O_HIDDEN] = 0
+    orders[number, O_OWNER], orders[number, O_SIDE], orders[number, O_PRICE], orders[number, O_TIP] = (
+        e[OWNER],
+        e[SIDE],
+        e[TICK] - counts[LOWEST],
+        e[SHOWN],
+    )
+    orders[number, O_UNTIL] = e[UNTIL] if e[LIFE] == GTD else NEVER
+    orders[number, O_SHOWN] = orders[number, O_HIDDEN] = 0
     counts[POSSIBLE] += 1
-    if o[O_UNTIL] <= e[NOW]:
+    if orders[number, O_UNTIL] <= e[NOW]:
         return EXPIRED
     if e[LIFE] == FOK and _fillable(e, orders, queue, counts) < e[LOTS]:
         return REFUSED_FOK
@@ -176,7 +183,7 @@ def _enter(e: Ints, k: int, number: int, orders: Ints, queue: Ints, counts: Ints
     if e[LIFE] >= IOC:
         return ENDED
     shown = min(e[SHOWN], left) if e[SHOWN] > 0 else left
-    o[O_SHOWN], o[O_HIDDEN] = shown, left - shown
+    orders[number, O_SHOWN], orders[number, O_HIDDEN] = shown, left - shown
     # each time its shown part is used up is one trade; with the one that ends an incoming order, trades never exceed this count
     counts[POSSIBLE] += (left + shown - 1) // shown
     _join(number, orders, queue, counts)
@@ -188,22 +195,21 @@ def _match(e: Ints, k: int, number: int, orders: Ints, queue: Ints, counts: Ints
     """Trade with the best orders of the other side; return what is left and whether an order of the same owner stood in the way."""
     left, other = e[LOTS], 1 - e[SIDE]
     price = _best(other, queue, counts)
-    while left > 0 and _crosses(e, price, queue):
+    while left > 0 and _crosses(e, price, queue, counts):
         there = queue[other, price, 0]
-        o = orders[there]
-        if o[O_UNTIL] <= e[NOW]:
+        if orders[there, O_UNTIL] <= e[NOW]:
             _leave(there, orders, queue)
-        elif o[O_OWNER] == e[OWNER]:
+        elif orders[there, O_OWNER] == e[OWNER]:
             return left, True
         else:
-            lots = min(left, o[O_SHOWN])
+            lots = min(left, orders[there, O_SHOWN])
             t = counts[TRADES]
-            trades[t, RESTING], trades[t, INCOMING], trades[t, T_PRICE] = there, number, price
+            trades[t, RESTING], trades[t, INCOMING], trades[t, T_TICK] = there, number, price + counts[LOWEST]
             trades[t, T_LOTS], trades[t, T_EVENT] = lots, k
             counts[TRADES] = t + 1
             left -= lots
-            o[O_SHOWN] -= lots
-            if o[O_SHOWN] == 0:
+            orders[there, O_SHOWN] -= lots
+            if orders[there, O_SHOWN] == 0:
                 _used_up(there, orders, queue, counts)
         if queue[other, price, 0] == NONE:
             price = _best(other, queue, counts)
@@ -213,11 +219,10 @@ def _match(e: Ints, k: int, number: int, orders: Ints, queue: Ints, counts: Ints
 @compiled
 def _used_up(number: int, orders: Ints, queue: Ints, counts: Ints) -> None:
     """Take an order whose shown part is gone out of its queue; with more hidden it shows anew, behind all others."""
-    o = orders[number]
     _unlink(number, orders, queue)
-    if o[O_HIDDEN] > 0:
-        o[O_SHOWN] = min(o[O_TIP], o[O_HIDDEN])
-        o[O_HIDDEN] -= o[O_SHOWN]
+    if orders[number, O_HIDDEN] > 0:
+        orders[number, O_SHOWN] = min(orders[number, O_TIP], orders[number, O_HIDDEN])
+        orders[number, O_HIDDEN] -= orders[number, O_SHOWN]
         _join(number, orders, queue, counts)
 
 
@@ -226,16 +231,15 @@ def _fillable(e: Ints, orders: Ints, queue: Ints, counts: Ints) -> int:
     """Return how much of an order could trade at once, not further than it needs; stops at an order of the same owner."""
     found, other = 0, 1 - e[SIDE]
     price, step = _best(other, queue, counts), 1 if other == SELL else -1
-    while found < e[LOTS] and _crosses(e, price, queue):
+    while found < e[LOTS] and _crosses(e, price, queue, counts):
         whole, shown, number = 0, 0, queue[other, price, 0]
         while number != NONE:
-            o = orders[number]
-            if o[O_UNTIL] > e[NOW]:
-                if o[O_OWNER] == e[OWNER]:
+            if orders[number, O_UNTIL] > e[NOW]:
+                if orders[number, O_OWNER] == e[OWNER]:
                     return int(found + shown)
-                shown += o[O_SHOWN]
-                whole += o[O_SHOWN] + o[O_HIDDEN]
-            number = o[NEXT]
+                shown += orders[number, O_SHOWN]
+                whole += orders[number, O_SHOWN] + orders[number, O_HIDDEN]
+            number = orders[number, NEXT]
         found += whole
         price += step
         while 0 <= price < queue.shape[1] and queue[other, price, 0] == NONE:
@@ -244,10 +248,11 @@ def _fillable(e: Ints, orders: Ints, queue: Ints, counts: Ints) -> int:
 
 
 @compiled
-def _crosses(e: Ints, price: int, queue: Ints) -> bool:
+def _crosses(e: Ints, price: int, queue: Ints, counts: Ints) -> bool:
     if price < 0 or price >= queue.shape[1]:
         return False
-    return bool(price <= e[PRICE] if e[SIDE] == BUY else price >= e[PRICE])
+    limit = e[TICK] - counts[LOWEST]
+    return bool(price <= limit if e[SIDE] == BUY else price >= limit)
 
 
 @compiled
@@ -269,10 +274,9 @@ def _best(side: int, queue: Ints, counts: Ints) -> int:
 @compiled
 def _join(number: int, orders: Ints, queue: Ints, counts: Ints) -> None:
     """Put an order behind all others at its price."""
-    o = orders[number]
-    side, price = o[O_SIDE], o[O_PRICE]
+    side, price = orders[number, O_SIDE], orders[number, O_PRICE]
     tail = queue[side, price, 1]
-    o[BEFORE], o[NEXT] = tail, NONE
+    orders[number, BEFORE], orders[number, NEXT] = tail, NONE
     if tail == NONE:
         queue[side, price, 0] = number
         if side == BUY:
@@ -286,8 +290,12 @@ def _join(number: int, orders: Ints, queue: Ints, counts: Ints) -> None:
 
 @compiled
 def _unlink(number: int, orders: Ints, queue: Ints) -> None:
-    o = orders[number]
-    side, price, before, after = o[O_SIDE], o[O_PRICE], o[BEFORE], o[NEXT]
+    side, price, before, after = (
+        orders[number, O_SIDE],
+        orders[number, O_PRICE],
+        orders[number, BEFORE],
+        orders[number, NEXT],
+    )
     if before == NONE:
         queue[side, price, 0] = after
     else:

@@ -9,9 +9,8 @@ class SlowBook:
     def event(self, act, number, owner, side, tick, lots, shown, life, until, now):
         """Apply an event and return its outcome's name."""
         if act == 0:
-            order = dict(
-                owner=owner, side=side, tick=tick, tip=shown, until=until if life == 1 else None, shown=0, hidden=0
-            )
+            order = {"owner": owner, "side": side, "tick": tick, "tip": shown, "shown": 0, "hidden": 0}
+            order["until"] = until if life == 1 else None
             self.orders.append(order)
             if side not in (0, 1) or life not in (0, 1, 2, 3):
                 return "BAD_EVENT"

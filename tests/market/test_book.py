@@ -25,8 +25,8 @@ def stream(seed, count, orders=60):
     return np.stack([*columns, now + rng.integers(0, 40, count), now], axis=1).astype(np.int64)
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**9), st.integers(1, 400), st.integers(1, 50))
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10**9), st.integers(1, 250), st.integers(1, 50))
 def test_trade_by_trade_what_the_slow_book_says(seed, count, batch):
     events = stream(seed, count)
     quick, slow = OrderBook(LOWEST, HIGHEST), SlowBook(LOWEST, HIGHEST)
@@ -75,7 +75,7 @@ def test_lots_are_conserved():
 
 def test_an_iceberg_shows_little_and_goes_behind():
     book = OrderBook(0, 100)
-    ice = dict(owner=1, side=Side.SELL, tick=50, lots=30, shown=10)
+    ice = {"owner": 1, "side": Side.SELL, "tick": 50, "lots": 30, "shown": 10}
     assert book.submit(Act.NEW, **ice) == Outcome.RESTS
     book.submit(Act.NEW, owner=2, side=Side.SELL, tick=50, lots=5)
     assert book.depth(Side.SELL) == [(50, 15)]
