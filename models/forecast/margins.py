@@ -11,8 +11,6 @@ from models.forecast.own import OwnForecaster
 from models.forecast.recent import signs
 from models.site import Site
 
-SURE_SHARE = 0.8
-"""A margin covers so many of the errors of a quarter-hour."""
 LEFT_SHARE = 0.95
 """Errors larger than so many of the past ones are outside the band."""
 LEAST_KW = 20.0
@@ -29,9 +27,12 @@ class NetBand:
         self._left_kw: Array = np.zeros(0)
 
     def margin_kw(self) -> float:
-        """Return what the net load of the next quarter-hour exceeded its forecast by in the last weeks, in all but the worst cases."""
+        """Return what the net load of the next quarter-hour exceeded its forecast by in the last weeks, on average over all of them.
+
+        So much a guard has to find anyway, quarter-hour after quarter-hour; a plan that stays further below the peak burns fuel for nothing.
+        """
         left = self._left()
-        return max(float(np.quantile(left, SURE_SHARE)), 0.0) if left.size else 0.0
+        return float(np.mean(np.maximum(left, 0.0))) if left.size else 0.0
 
     def left(self, at: datetime, present: Mapping[str, float]) -> bool:
         """Return whether what is measured now is further from the last forecast than nearly all errors of the last weeks."""

@@ -52,7 +52,7 @@ class Variant:
     plans_with: Parameters = "calibrated"
     """Whose parameters the planner believes: those learned from a metered day before, the site file's, or the plant's own."""
     at_once: bool = False
-    margin_kw: float = 50.0
+    margin_kw: float = 20.0
     """How far plans stay below the peak at least; 0 for none at all."""
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from models.forecast.candidates import BASELINES, WEEK
 from models.forecast.drift import drifted
 from models.forecast.grid import PER_DAY, Quarters, instant_of, number_of
-from models.forecast.margins import NetBand
+from models.forecast.margins import NetBand, net_errors_kw
 from models.forecast.own import OwnForecaster
 from models.forecast.training import Trained, Trainer, load_trained, save_trained
 from models.forecast.weather import NoWeather
@@ -142,18 +142,19 @@ def test_the_band_of_eighty_percent_holds_about_eighty(forecaster: OwnForecaster
     assert 0.72 < np.mean(inside) < 0.88
 
 
-def test_a_cautious_forecast_asks_for_the_error_of_the_sum_and_no_more(forecaster: OwnForecaster) -> None:
+def test_a_cautious_forecast_moves_the_loads_that_the_import_follows_and_no_further_than_their_quantile(
+    site: Site, trained: Trained
+) -> None:
+    names = ("el_mill_kw", *NAMES[1:])
+    table = Quarters(names, START, made_up(DAYS + 14).values)
+    own = OwnForecaster(site, TableHistory(table), replace(trained, names=names), NoWeather())
     horizon = day_after(DAYS + 4)
-    weights = [forecaster._weights.get(n, 0.0) for n in NAMES]
-    plain, bands = forecaster.forecast(horizon).values.to_numpy(), forecaster.bands(horizon, levels=(0.3, 0.7))
-    cautious = forecaster.cautious(horizon).values.to_numpy()
-    worst = np.where(np.array(weights)[:, None] > 0, bands.values.to_numpy()[:, :, 1], bands.values.to_numpy()[:, :, 0])
-    more = weights @ (cautious - plain)
-    assert (more >= -1e-9).all()
-    assert more.mean() > 0.0
-    assert (more <= np.maximum(weights @ (worst - plain), 0.0) + 1e-6).all()
-    alone = [k for k, w in enumerate(weights) if w == 0.0]
-    assert np.array_equal(cautious[alone], plain[alone])
+    plain, cautious = own.forecast(horizon).values.to_numpy(), own.cautious(horizon).values.to_numpy()
+    quantile = own.bands(horizon, levels=(0.3, 0.7)).values.to_numpy()[:, :, 1]
+    assert np.array_equal(cautious[1:], plain[1:])
+    assert (cautious[0] >= plain[0]).all()
+    assert (cautious[0] <= np.maximum(quantile[0], plain[0]) + 1e-9).all()
+    assert cautious[0].mean() > plain[0].mean()
 
 
 def test_steps_of_any_length_are_means_of_the_quarter_hours(forecaster: OwnForecaster) -> None:
@@ -233,14 +234,18 @@ def test_drift_is_told_with_the_way_it_goes(site: Site, trained: Trained) -> Non
     assert "Train again" in told[0].message
 
 
-def test_the_margin_covers_most_errors_and_reality_far_off_is_noticed(site: Site, trained: Trained) -> None:
+def test_the_margin_is_what_errors_exceed_the_forecast_by_on_average_and_reality_far_off_is_noticed(
+    site: Site, trained: Trained
+) -> None:
     named = replace(trained, names=("el_mill_kw", *NAMES[1:]))
     table = made_up(DAYS + 4)
     own = OwnForecaster(site, TableHistory(Quarters(named.names, START, table.values)), named, NoWeather())
     horizon = day_after(DAYS + 2)
     expected = own.forecast(horizon).values.sel(series="el_mill_kw").to_numpy()
     band = NetBand(own, site)
-    assert 0.0 < band.margin_kw() < 10.0
+    errors = net_errors_kw(own, {"el_mill_kw": 1.0})
+    assert band.margin_kw() == pytest.approx(errors[errors > 0].sum() / errors.size)
+    assert 0.0 < band.margin_kw() < np.quantile(errors, 0.8)
     at = horizon.start
     assert not band.left(at, {"el_mill_kw": float(expected[0]) + 1.0})
     assert band.left(at, {"el_mill_kw": float(expected[0]) + 90.0})

@@ -20,8 +20,8 @@ HALF_KWH = 0.5 * BATTERY.energy_kwh
 AT = datetime(2015, 4, 20, 3, 0, tzinfo=UTC)
 
 
-def seen(battery_kw: float, stored_kwh: float = HALF_KWH) -> Measured:
-    return Measured(AT, {("battery", E): battery_kw}, {"battery": stored_kwh})
+def seen(battery_kw: float, stored_kwh: float = HALF_KWH, chp1: float = 350.0) -> Measured:
+    return Measured(AT, {("battery", E): battery_kw, ("chp1", E): chp1}, {"battery": stored_kwh})
 
 
 def battery_kw(planned_kw, measured, import_kw, planned_import_kw):
@@ -44,7 +44,15 @@ def test_where_something_is_bought_only_what_would_be_sent_out_is_taken_up():
 def test_a_plan_that_sells_is_left_alone_and_so_is_everything_but_the_battery():
     planned = {"battery": 200.0, "chp1": 350.0}
     assert Trim(PARK).adjusted(planned, seen(200.0), -900.0, -400.0) == planned
-    assert Trim(PARK).adjusted({"chp1": 350.0}, seen(0.0), -900.0, 0.0) == {"chp1": 350.0}
+
+
+def test_what_a_full_battery_cannot_take_engines_leave_out_as_far_as_they_run():
+    engine, full = PARK.asset("chp1"), seen(0.0, BATTERY.stored_max_kwh, chp1=600.0)
+    told = Trim(PARK).adjusted({"battery": 0.0, "chp1": 600.0}, full, -200.0, 0.0)
+    assert told == {"battery": pytest.approx(0.0, abs=1e-6), "chp1": pytest.approx(400.0)}
+    told = Trim(PARK).adjusted({"battery": 0.0, "chp1": 600.0}, full, -2000.0, 300.0)
+    assert told["chp1"] == engine.power_min_kw
+    assert Trim(PARK).adjusted({"chp1": 0.0}, seen(0.0, chp1=0.0), -2000.0, 0.0) == {"chp1": 0.0}
 
 
 def test_a_full_battery_takes_nothing_and_an_empty_one_gives_nothing():
@@ -53,11 +61,12 @@ def test_a_full_battery_takes_nothing_and_an_empty_one_gives_nothing():
 
 
 def test_between_two_minutes_what_was_told_stays_unless_the_plan_is_another():
-    trim, plan = Trim(PARK), {"battery": 600.0}
+    trim, plan = Trim(PARK), {"battery": 600.0, "chp1": 350.0}
     first = trim.adjusted(plan, seen(600.0), -250.0, 0.0)
     soon = replace(seen(600.0), at=AT + timedelta(seconds=10))
     assert trim.adjusted(plan, soon, -250.0, 0.0) == first
-    assert trim.adjusted({"battery": 100.0}, soon, 0.0, 0.0)["battery"] == pytest.approx(600.0)
+    other = {"battery": 100.0, "chp1": 350.0}
+    assert trim.adjusted(other, soon, 0.0, 0.0)["battery"] == pytest.approx(600.0)
     later = replace(seen(350.0), at=AT + timedelta(seconds=80))
     assert trim.adjusted(plan, later, 100.0, 0.0)["battery"] == pytest.approx(450.0)
 
