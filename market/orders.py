@@ -112,6 +112,8 @@ def pieces(points: Sequence[tuple[int, int]], tick_span: tuple[int, int]) -> Ite
 
 def _rise(p: int, q: int, after_p: int, after_q: int) -> Iterator[tuple[int, int]]:
     """Give what the quantity gains tick by tick between two points; a jump gains all at its price."""
+    if after_q == q:
+        return
     before, span = q, after_p - p
     for tick in range(p + 1 if span else p, after_p + 1):
         now = after_q if not span else q + (after_q - q) * (tick - p) // span

@@ -94,6 +94,9 @@ class ReserveContract:
     """What the operator takes at most."""
     short_price_per_kw_h: NonNegative = 100.0
     """What a missing kW costs per hour."""
+    recovers: bool = False
+    """Whether stores are filled or emptied again after a call; where they are not, what a call moves must not be missed for the rest of
+    the plan."""
 
     @property
     def up(self) -> bool:

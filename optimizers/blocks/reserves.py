@@ -201,7 +201,10 @@ def _declare_reach(book: Book, name: str, row: str, held: Column, reach_kw: floa
 
 
 def _energy_rows(book: Book, asset: Any, name: str, up: Sequence[Held], down: Sequence[Held]) -> Iterator[Rule]:
-    """Yield the rows that keep enough stored, before and after each step, to answer every call for as long as it may last."""
+    """Yield the rows that keep enough stored, before and after each step, to answer every call for as long as it may last.
+
+    Where nobody makes good a call, what it moves must also be there, or have room, at the lowest and the highest level that is still to come.
+    """
     if not isinstance(asset, Store | FlexibleLoad | EvFleet):
         return
     stored = book.f.columns[f"{name}.stored_kwh"]
@@ -216,17 +219,30 @@ def _energy_rows(book: Book, asset: Any, name: str, up: Sequence[Held], down: Se
         if down:
             yield lambda t: stored[t] - asset.efficiency * lasting(down, t) >= 0.0
         return
-    give, take, least, most = _exchange(asset)
+    moved, least, most = _exchange(asset)
     if up:
-        yield lambda t: stored[t - 1] - give * lasting(up, t) >= least
-        yield lambda t: stored[t] - give * lasting(up, t) >= least
+        yield lambda t: stored[t - 1] - moved * lasting(up, t) >= least
+        yield lambda t: stored[t] - moved * lasting(up, t) >= least
     if down:
-        yield lambda t: stored[t - 1] + take * lasting(down, t) <= most
-        yield lambda t: stored[t] + take * lasting(down, t) <= most
+        yield lambda t: stored[t - 1] + moved * lasting(down, t) <= most
+        yield lambda t: stored[t] + moved * lasting(down, t) <= most
+    if missed := [h for h in up if not h.contract.recovers]:
+        lowest = book.f.column(name, "lowest_later_kwh", lower=least, upper=most)
+        yield lambda t: lowest[t] <= stored[t]
+        yield lambda t: lowest[t - 1] <= lowest[t]
+        yield lambda t: lowest[t] - moved * lasting(missed, t) >= least
+    if added := [h for h in down if not h.contract.recovers]:
+        highest = book.f.column(name, "highest_later_kwh", lower=least, upper=most)
+        yield lambda t: highest[t] >= stored[t]
+        yield lambda t: highest[t - 1] >= highest[t]
+        yield lambda t: highest[t] + moved * lasting(added, t) <= most
 
 
-def _exchange(asset: Store | FlexibleLoad) -> tuple[float, float, float, float]:
-    """Return the stored energy that a fed and a drawn kWh move, and the limits of what is stored."""
+def _exchange(asset: Store | FlexibleLoad) -> tuple[float, float, float]:
+    """Return the stored energy that a called kWh moves at most, and the limits of what is stored.
+
+    What a store feeds less stays in it with the losses of feeding, which is more than the same drawn would bring.
+    """
     if isinstance(asset, Store):
-        return 1.0 / asset.discharge_efficiency, asset.charge_efficiency, asset.stored_min_kwh, asset.stored_max_kwh
-    return 1.0, 1.0, -asset.shiftable_kwh, asset.shiftable_kwh
+        return 1.0 / asset.discharge_efficiency, asset.stored_min_kwh, asset.stored_max_kwh
+    return 1.0, -asset.shiftable_kwh, asset.shiftable_kwh

@@ -1,0 +1,1 @@
+"""A day at a market, from the forecast to the ledger."""

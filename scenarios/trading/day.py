@@ -1,0 +1,374 @@
+"""One trading day of an emulated site, end to end: what is forecast is planned and offered, what is cleared is carried out, metered and settled."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from market.ledger import Ledger, check_chain
+from market.offer_orders import curve_orders
+from market.outcomes import AuctionResult
+from market.portfolio import Portfolio
+from market.prices import PriceHistory
+from market.products import MarketError
+from market.settlement import Band, Delivery, DifferenceContract, settle
+from market.settlement_runs import Run, SettlementBook
+from models.actuals import Actuals
+from models.components import GridConnection
+from models.dispatch import DispatchProblem, Plan, PlanCheck
+from models.forecast.naive import NaiveForecaster
+from models.horizon import HOUR, Horizon
+from models.offers import OfferSet
+from models.site import Site
+from models.trading import MarketTerms
+from optimizers.dispatch import Dispatcher
+from optimizers.offers.build import OfferSettings, offers_of
+from optimizers.offers.day import MarketDay
+from optimizers.offers.paths import PricePaths
+from optimizers.offers.recourse import least_cost
+from scenarios.costs import Powers, operating_cost
+from scenarios.day import DayResult, Operator, local_day, run_day, run_day_over_modbus
+from scenarios.kpis import horizon_of
+from scenarios.offer_proof import OfferProver
+from scenarios.offering import TradingDays
+from scenarios.operate import SnapshotSource
+from scenarios.problem import Planner
+from scenarios.trading.result import DayAccount, account, equipment_value, metered_wh
+from scenarios.trading.trace import Trace
+from scenarios.trading.venue import REST, Venue
+from twin.secure import GridCheck
+from twin.state import start_snapshot
+from twin.sync import Synchroniser
+from twin.verify import Verifier
+
+Floats = npt.NDArray[np.float64]
+OPERATING = ("gas", "maintenance", "start", "wear")
+BANDS = (Band(20_000, 100_000), Band(100_000, 200_000))
+"""Deviations beyond 2 % of the position cost a tenth of the price, beyond 10 % a fifth."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradeSettings:
+    """How a day is traded: paths and steps of the offer, the fee on metered import, bands of deviations, a hedge.
+
+    ``hedged_share`` of the expected purchase is under a contract for difference at the mean expected price.
+    """
+
+    paths: int = 60
+    steps: int = 20
+    fee_per_kwh: float = 0.15
+    bands: tuple[Band, ...] = BANDS
+    hedged_share: float = 0.5
+    over_modbus: bool = False
+    proven: bool = True
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TradedDay:
+    """A day with everything that was made on its way."""
+
+    site: Site
+    day: date
+    trace: Trace
+    plan: Plan
+    offers: OfferSet
+    result: AuctionResult
+    portfolio: Portfolio
+    schedule: Plan
+    check: PlanCheck
+    operated: DayResult
+    delivery: Delivery
+    run: Run
+    ledger: Ledger
+    account: DayAccount
+
+    @property
+    def ok(self) -> bool:
+        """Whether the trace is whole, the ledger sums to zero and is unbroken, and no write is unaccounted for."""
+        zero = sum(self.ledger.balances.values()) == 0
+        return (
+            self.trace.whole
+            and zero
+            and not list(check_chain(self.ledger.transactions))
+            and not self.operated.unaccounted
+        )
+
+
+class TradingPlanner:
+    """A planner whose electricity costs what the market asks, and who keeps to the position that was traded."""
+
+    def __init__(self, planner: Planner, horizon: Horizon, market: MarketTerms) -> None:
+        self.planner, self.horizon, self.market = planner, horizon, market
+        self._starts = np.array([e.timestamp() for e in horizon.edges[:-1]])
+
+    def plan(self, problem: DispatchProblem) -> Plan:
+        """Return the plan of a problem at the market's terms on its steps; behind the traded day the last hour's terms go on."""
+        return self.planner.plan(self.traded(problem))
+
+    def traded(self, problem: DispatchProblem) -> DispatchProblem:
+        """Return a problem with the market's terms."""
+        starts = np.array([e.timestamp() for e in problem.horizon.edges[:-1]])
+        place = np.clip(np.searchsorted(self._starts, starts, side="right") - 1, 0, len(self._starts) - 1)
+        position = self.market.bought_kw
+        terms = replace(
+            self.market,
+            price_per_kwh=self.market.price_per_kwh[place],
+            bought_kw=None if position is None else position[place],
+        )
+        return replace(problem, market=terms, demand=None, demand_windows={})
+
+
+def trade_day(
+    site: Site,
+    day: date,
+    prices: PriceHistory,
+    planner: Planner,
+    dispatcher: Dispatcher,
+    settings: TradeSettings | None = None,
+) -> TradedDay:
+    """Trade and operate one local day of an emulated site.
+
+    ``planner`` makes the plans that are carried out; ``dispatcher`` solves offers and what they are compared with.
+
+    Raises
+    ------
+    DataError, PlanningError
+        If the day cannot be forecast, offered, cleared, planned or settled; nothing is booked then.
+    """
+    return _TradeDay(site, day, prices, planner, dispatcher, settings or TradeSettings()).run()
+
+
+class _TradeDay:
+    """The stages of one day, each adding its link to the trace."""
+
+    def __init__(
+        self,
+        site: Site,
+        day: date,
+        prices: PriceHistory,
+        planner: Planner,
+        dispatcher: Dispatcher,
+        settings: TradeSettings,
+    ) -> None:
+        self.site, self.day, self.prices, self.planner = site, day, prices, planner
+        self.dispatcher, self.settings = dispatcher, settings
+        self.days = TradingDays(site, prices, seed=settings.seed, fee_per_kwh=settings.fee_per_kwh)
+        self.horizon = self.days.horizon(day)
+        self.trace = Trace(f"{site.name}-{day:%Y%m%d}")
+        self.venue = Venue.of(site, self.horizon, self.days.came(day), settings.seed)
+
+    def run(self) -> TradedDay:
+        problem, paths = self._forecast()
+        plan = self._plan(problem, paths.expected_per_kwh)
+        offers = self._offer(problem, paths)
+        result, portfolio = self._trade(offers)
+        portfolio = self._hedged(portfolio, offers, paths)
+        schedule, check = self._schedule(problem, portfolio)
+        operated = self._operate(portfolio)
+        delivery = self._delivery(operated, portfolio)
+        run, ledger = self._settle(delivery)
+        told = self._account(operated, delivery, run, portfolio, offers, paths)
+        return TradedDay(
+            self.site,
+            self.day,
+            self.trace,
+            plan,
+            offers,
+            result,
+            portfolio,
+            schedule,
+            check,
+            operated,
+            delivery,
+            run,
+            ledger,
+            told,
+        )
+
+    def _forecast(self) -> tuple[DispatchProblem, PricePaths]:
+        problem, paths = self.days.expected(self.day), self.days.paths(self.day, self.settings.paths)
+        values = problem.forecast.values
+        words = f"{values.sizes['series']} series and {len(paths)} price paths, prices from {self.prices.source}"
+        content = [_digest(values.to_numpy()), paths.digest, _digest(paths.expected_per_kwh)]
+        self.trace.add("forecast", paths.digest, words, content)
+        return problem, paths
+
+    def _plan(self, problem: DispatchProblem, expected: Floats) -> Plan:
+        market = MarketTerms(expected, self.settings.fee_per_kwh)
+        plan = self.dispatcher.dispatch(replace(problem, market=market))
+        bought = float(self._bought_kw(plan) @ self.horizon.step_h)
+        words = (
+            f"at expected prices the day costs {plan.total_cost:,.0f} {self.site.currency} and buys {bought:,.0f} kWh"
+        )
+        self.trace.add("plan", plan.id, words, [plan.id, round(plan.total_cost, 6)])
+        return plan
+
+    def _offer(self, problem: DispatchProblem, paths: PricePaths) -> OfferSet:
+        settings = OfferSettings(steps=self.settings.steps, seed=self.settings.seed)
+        grids = self.site.networks.electricity
+        if grids and self.settings.proven:
+            prover = OfferProver(GridCheck(self.site, grids[0]), self.dispatcher, fee_per_kwh=self.settings.fee_per_kwh)
+            offers = prover.offers(problem, paths, settings)
+        else:
+            market = MarketDay(problem, self.settings.fee_per_kwh, self.dispatcher)
+            offers = offers_of(market, paths, market.optima(paths), settings)
+        steps = [[(s.price_micro, s.quantity_wh) for s in c.steps] for c in offers.curves]
+        words = f"{len(offers.curves)} curves of up to {max(map(len, steps))} steps; {offers.proof.words()}"
+        self.trace.add("offer", offers.proof.paths_hash, words, steps)
+        return offers
+
+    def _trade(self, offers: OfferSet) -> tuple[AuctionResult, Portfolio]:
+        product, name = self.venue.product, self.site.name
+        orders = curve_orders(offers, product, name, self.trace.id)
+        self.trace.add(
+            "order", product.id, f"{len(orders)} curve orders", [[o.id, list(map(list, o.points))] for o in orders]
+        )
+        result, trades = self.venue.cleared(name, orders)
+        volume = sum(abs(t.quantity_wh) for t in trades) / 1e6
+        low, high = min(result.price_micro), max(result.price_micro)
+        words = f"{len(trades)} trades over {volume:,.2f} MWh at {low / 1e6:,.0f} to {high / 1e6:,.0f} {self.site.currency}/MWh"
+        content = [[t.period, t.quantity_wh, t.price_micro, t.trace] for t in trades]
+        self.trace.add("trade", f"{len(trades)} trades", words, content)
+        return result, Portfolio(name, product.periods).with_trades(trades)
+
+    def _hedged(self, portfolio: Portfolio, offers: OfferSet, paths: PricePaths) -> Portfolio:
+        """Return the portfolio with its contract for difference, and tell what is open."""
+        expected = offers.cleared_wh(paths.expected_per_kwh)
+        quantity = tuple(round(self.settings.hedged_share * int(q)) if q < 0 else 0 for q in expected.tolist())
+        if any(quantity):
+            strike = round(float(paths.expected_per_kwh.mean()) * 1e9)
+            contract = DifferenceContract(f"{self.trace.id}-cfd", self.site.name, REST, strike, quantity)
+            portfolio = portfolio.with_contract(contract)
+        open_to = portfolio.exposure(expected, paths.energy_per_kwh * 1e3)
+        position = portfolio.position_wh()
+        words = (
+            f"{position.sum() / 1e6:,.2f} MWh net (positive sold); with its contracts the day costs {open_to.mean_cost:,.0f} {self.site.currency} "
+            f"on the mean of the paths, {open_to.value_at_risk:,.0f} at {open_to.level:.0%}"
+        )
+        self.trace.add("position", f"{position.sum()} Wh", words, position.tolist())
+        return portfolio
+
+    def _terms(self, portfolio: Portfolio) -> MarketTerms:
+        """Return what plans count with: the prices that came, and what the dearest band charges for a kWh beside the position."""
+        price = np.array(self.venue.prices_micro(self.venue.came_per_kwh)) / 1e9
+        bought_kw = -portfolio.position_wh() / 1000.0 / self.horizon.step_h
+        charge = max((b.price_ppm for b in self.settings.bands), default=0) / 1e6 * float(np.abs(price).mean())
+        return MarketTerms(price, self.settings.fee_per_kwh, bought_kw, charge, charge)
+
+    def _schedule(self, problem: DispatchProblem, portfolio: Portfolio) -> tuple[Plan, PlanCheck]:
+        schedule = self.planner.plan(replace(problem, market=self._terms(portfolio)))
+        check = Verifier(self.site)(schedule, problem.initial, problem.forecast)
+        away = float(
+            np.abs(self._bought_kw(schedule) + portfolio.position_wh() / 1e3 / self.horizon.step_h)
+            @ self.horizon.step_h
+        )
+        verdict = "the twin accepts it" if check.ok else f"the twin says: {next(f for f in check.findings)}"
+        self.trace.add(
+            "schedule", schedule.id, f"keeps the position but for {away:,.0f} kWh; {verdict}", [schedule.id, check.ok]
+        )
+        return schedule, check
+
+    def _operate(self, portfolio: Portfolio) -> DayResult:
+        planner = TradingPlanner(self.planner, self.horizon, self._terms(portfolio))
+        operator = Operator(
+            "trading", planner, NaiveForecaster(self.site, Actuals(self.site, self.settings.seed)), Verifier(self.site)
+        )
+        run = run_day_over_modbus if self.settings.over_modbus else run_day
+        operated = run(self.site, self.day, operator, self._synchroniser(), seed=self.settings.seed)
+        receipts = operated.diary.receipts
+        applied = sum(r.outcome.value == "applied" for r in receipts)
+        way = "over Modbus" if self.settings.over_modbus else "in process"
+        words = f"{len(operated.diary.plans)} plans, {len(receipts)} commands {way}, {applied} applied, {len(operated.unaccounted)} unaccounted"
+        content = [
+            [r.command.id, r.command.device, r.command.quantity, round(r.command.value, 6), r.outcome.value]
+            for r in receipts
+        ]
+        self.trace.add("commands", f"{len(receipts)} commands", words, content)
+        return operated
+
+    def _synchroniser(self) -> SnapshotSource:
+        period = local_day(self.site, self.day)
+        initial = start_snapshot(self.site, period.start)
+        return Synchroniser(self.site, initial=initial, billing_period=lambda _: period)
+
+    def _delivery(self, operated: DayResult, portfolio: Portfolio) -> Delivery:
+        count = len(self.horizon)
+        metered = metered_wh(self.site, operated.truth, float(self.horizon.step_h[0]), count)
+        came, real = (
+            tuple(self.venue.prices_micro(p)) for p in (self.venue.came_per_kwh, self.venue.real_time_per_kwh)
+        )
+        away = np.abs(np.array(metered) - portfolio.position_wh()).sum() / 1000.0
+        words = f"{sum(metered) / 1e6:,.2f} MWh net metered (positive fed); {away:,.0f} kWh beside the position"
+        self.trace.add("metered delivery", f"{sum(metered)} Wh", words, metered)
+        everyone = {self.site.name: tuple(metered), REST: (0,) * count}
+        return Delivery(everyone, real, came, portfolio.trades, portfolio.differences, self.settings.bands)
+
+    def _settle(self, delivery: Delivery) -> tuple[Run, Ledger]:
+        items, ledger = settle(delivery), Ledger(self.site.currency)
+        booked_at: datetime = self.horizon.end + 12 * HOUR
+        run = SettlementBook(ledger).settle(self.trace.id, items, booked_at)
+        if run is None:  # a first version is always booked
+            raise MarketError([])
+        due = run.due_micro().get(self.site.name, 0)
+        words = f"{len(run.items)} items; the market {'owes' if due >= 0 else 'is owed'} {abs(due) / 1e6:,.2f} {self.site.currency}"
+        self.trace.add("settlement", run.id, words, run.digest)
+        zero = sum(ledger.balances.values())
+        self.trace.add(
+            "ledger", ledger.head[:16], f"{len(ledger.transactions)} transactions, balances sum to {zero}", ledger.head
+        )
+        return run, ledger
+
+    def _account(
+        self,
+        operated: DayResult,
+        delivery: Delivery,
+        run: Run,
+        portfolio: Portfolio,
+        offers: OfferSet,
+        paths: PricePaths,
+    ) -> DayAccount:
+        powers = Powers(horizon_of(operated.truth), operated.truth.power_kw)
+        cost = operating_cost(self.site, powers)
+        metered = list(delivery.metered_wh[self.site.name])
+        import_kwh = sum(
+            powers.energy_kwh(np.clip(powers.of(g.id, "electricity"), 0.0, None))
+            for g in self.site.of_kind(GridConnection)
+        )
+        operating = {name: cost[name] for name in OPERATING}
+        operating["grid fee"] = import_kwh * self.settings.fee_per_kwh
+        operating["stores"] = operated.kpis.cost["stored"]
+        came = np.array(delivery.reference_micro) / 1e9
+        return account(
+            run.items, self.site.name, came, portfolio.position_wh().tolist(), metered, operating,
+            equipment_value(self.site, powers, came), self._alternatives(paths, offers, came),
+        )  # fmt: skip
+
+    def _alternatives(self, paths: PricePaths, offers: OfferSet, came: Floats) -> Mapping[str, float]:
+        """Return what the day would have cost in the model, known from its beginning, with other positions: what not knowing cost."""
+        problem, fee = self.days.actual(self.day), self.settings.fee_per_kwh
+        market = MarketDay(self.days.expected(self.day), fee, self.dispatcher)
+        schedule = market.optima(PricePaths(paths.expected_per_kwh[None], paths.expected_per_kwh)).bought_kwh[0]
+        charge = max((b.price_ppm for b in self.settings.bands), default=0) / 1e6 * float(np.abs(came).mean())
+        step_h = self.horizon.step_h
+
+        def with_position(kwh: Floats) -> float:
+            return -least_cost(problem, MarketTerms(came, fee, kwh / step_h, charge, charge), self.dispatcher)
+
+        return {
+            "prices and loads known": -least_cost(problem, MarketTerms(came, fee), self.dispatcher),
+            "this curve, then known": with_position(-offers.cleared_wh(came) / 1000.0),
+            "self-schedule, then known": with_position(schedule),
+        }
+
+    def _bought_kw(self, plan: Plan) -> Floats:
+        names = [g.id for g in self.site.of_kind(GridConnection)]
+        power: Floats = plan.power_kw.sel(asset=names, carrier="electricity").sum("asset").to_numpy()
+        return power
+
+
+def _digest(values: Floats) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
