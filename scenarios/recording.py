@@ -18,6 +18,7 @@ from twin.packing import (
     columns_of,
     pack,
     pack_alarm,
+    pack_forecast,
     pack_plan,
     pack_readings,
     pack_receipts,
@@ -93,6 +94,7 @@ class Recorder:
                 self._commit(event.at)
                 self._snapshot(event)
             case PlanMade():
+                self._append(event.at, Kind.FORECAST, pack_forecast(event.forecast))
                 self._append(event.at, Kind.PLAN, pack_plan(event.plan))
             case CommandsSent():
                 self._append(event.at, Kind.RECEIPTS, pack_receipts(event.receipts))

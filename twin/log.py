@@ -42,6 +42,8 @@ class Kind(StrEnum):
     SNAPSHOT = "snapshot"
     MEASURED = "measured"
     """The series that forecasts learn from."""
+    FORECAST = "forecast"
+    """What a plan expected, with the instant from which it was expected."""
     PLAN = "plan"
     RECEIPTS = "receipts"
     ALARM = "alarm"

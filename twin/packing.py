@@ -19,6 +19,8 @@ import xarray as xr
 from pydantic import TypeAdapter
 
 from models.dispatch import Plan
+from models.forecast import Forecast
+from models.horizon import Horizon
 from models.ports import Quality, Reading, Receipt
 from models.state import ImportSoFar, MonthSoFar, Snapshot, TagState, UnitState
 from twin.alarms import AlarmChange
@@ -163,6 +165,29 @@ def digest(snapshot: Snapshot) -> str:
     if snapshot.month is not None:
         found.update(json.dumps(plain(MonthSoFar, snapshot.month)).encode())
     return found.hexdigest()
+
+
+def pack_forecast(forecast: Forecast) -> bytes:
+    """Return a forecast with its origin."""
+    values = forecast.values.transpose("series", "time")
+    return pack(
+        {
+            "made_at": forecast.made_at,
+            "source": forecast.source,
+            "edges": list(forecast.horizon.edges),
+            "series": [str(s) for s in values["series"].to_numpy()],
+            "values": values.to_numpy(),
+        }
+    )
+
+
+def unpack_forecast(body: bytes) -> Forecast:
+    """Return a forecast as it was packed."""
+    found = unpack(body)
+    horizon = Horizon(tuple(datetime.fromisoformat(e) for e in found["edges"]))
+    coords = {"series": found["series"], "time": horizon.times}
+    values = xr.DataArray(found["values"].copy(), coords, ("series", "time"), "forecast")
+    return Forecast(datetime.fromisoformat(found["made_at"]), horizon, values, found["source"])
 
 
 def pack_plan(plan: Plan) -> bytes:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 from rich.table import Table
 
 from models.errors import SetupError
 from models.site import Site
 from models.site.file import load_site
 from scenarios.fork import Course, dearer, fork
+from scenarios.judging import judged
 from scenarios.planners import planner_for
 from scenarios.recording import billing_of, period_finder
 from scenarios.rules import Rule, RulePlanner
@@ -47,6 +49,7 @@ def show_replay(
     moments = tuple(replay(log, site, start, end, period_finder(site, billing_of(log, start))))
     same = sum(m.same for m in moments)
     console.print(window_words(log, site, start, end, moments, same), highlight=False)
+    console.print(forecast_words(log, start, end), highlight=False)
     if out is not None and moments:
         write_out(out, moments)
     if operator is not None:
@@ -70,6 +73,18 @@ def window_words(
         f"{when[0]} to {when[1]}: {len(moments)} turns rebuilt from {sum(len(m.readings) for m in moments):,} readings, {verdict}\n"
         f"{len(plans)} plans, {len(receipts)} commands, {alarms} steps of alarms on record"
     )
+
+
+def forecast_words(log: SqliteLog, start: datetime, end: datetime) -> str:
+    """Return what the window's forecasts were worth by what was measured afterwards, in a line."""
+    count, found = judged(log, start, end)
+    known = [j for j in found if np.isfinite(j.near + j.far) and j.size > 0]
+    if not known:
+        return f"{count} forecasts on record; too little was measured afterwards to judge them"
+    near, far = (
+        100 * float(np.mean(shares)) for shares in zip(*((j.near / j.size, j.far / j.size) for j in known), strict=True)
+    )
+    return f"{count} forecasts on record: off by {near:.1f} % of what came in their first step, by {far:.1f} % behind it (mean of {len(known)} series)"
 
 
 def run_fork(
