@@ -1,5 +1,9 @@
 """What-if cases: a year by the hour, sweeps in processes and on Dask against one after the other, and many runs side by side."""
 
+import json
+import os
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 HOURS_OF_A_YEAR = 8760
 RUNS = 50
 WORKERS = 2
+KILLED_AT = (0.0, 0.13, 0.37, 0.38, 0.81)
+"""How much of a sweep is done when its runner is killed; it goes on each time."""
 YEAR = """format: jouletwin-case/1
 name: year
 title: The park over a year, by the hour
@@ -112,6 +118,71 @@ def sweep_on_dask(bench: Bench) -> Row:
             cluster.close()
     phase = f"sweep of {bench.size} points, Dask / pool"
     return bench.figure(dask, "s", reference=pool, target=ratio_at_most(1.2), phase=phase)
+
+
+@case("scenarios", "killed worker", size=24, quick_size=4, packages=("distributed",))
+def killed_worker(bench: Bench) -> Row:
+    """Give how many points are lost when one of two Dask workers is killed in the middle of a sweep."""
+    from scenarios.cases.sweep import begin, failures, open_points, run_sweep_on_dask
+
+    distributed: Any = import_module("distributed")
+
+    with (
+        sweep_of(bench.size) as (sweep, folder),
+        distributed.LocalCluster(
+            n_workers=WORKERS, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        distributed.Client(cluster.scheduler_address) as client,
+    ):
+        victims = sorted(client.run(os.getpid).values())[:1]
+
+        def kill_one(done: int, _failed: int, _total: int) -> None:
+            if done >= bench.size // 3 and victims:
+                os.kill(victims.pop(), signal.SIGKILL)
+
+        begin(sweep, folder / "d")
+        run_sweep_on_dask(sweep, folder / "d", cluster.scheduler_address, progress=kill_one)
+        lost = len(open_points(sweep, folder / "d")) + len(failures(sweep, folder / "d"))
+    return bench.figure(float(lost), "points", target=value_at_most(0.0), phase=f"lost of {bench.size} with a worker")
+
+
+@case("scenarios", "killed runner", size=200, quick_size=4, packages=("highspy",))
+def killed_runner(bench: Bench) -> Row:
+    """Give how many points differ between a sweep whose runner was killed again and again and one that ran through, to the last bit."""
+    from scenarios.cases.sweep import begin, run_sweep
+
+    with sweep_of(bench.size) as (sweep, folder):
+        begin(sweep, folder / "through")
+        run_sweep(sweep, folder / "through", workers=WORKERS)
+        command = [sys.executable, "-m", "service.cli", "scenario", "sweep", sweep.case, "-o", str(folder / "killed")]
+        for share in KILLED_AT:
+            killed_when(command, folder / "killed", round(share * bench.size))
+        ended = run_process(command, cwd=ROOT, timeout_s=3600.0)
+        if ended.exit_code:
+            raise RuntimeError(f"the sweep ended with code {ended.exit_code}:\n{ended.output[-2000:]}")
+        apart = sum(not same_run(folder / "through" / p.name, folder / "killed" / p.name) for p in sweep.points)
+    phase = f"points of {bench.size} that differ after {len(KILLED_AT)} kill -9"
+    return bench.figure(float(apart), "points", target=value_at_most(0.0), phase=phase)
+
+
+def killed_when(command: list[str], folder: Path, done: int) -> None:
+    """Start a sweep and kill it with all its processes as soon as so many of its points are done."""
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as runner:
+        while len(list(folder.glob("point-*/result.json"))) < done and runner.poll() is None:
+            time.sleep(0.02)
+        os.killpg(runner.pid, signal.SIGKILL)
+
+
+def same_run(one: Path, other: Path) -> bool:
+    """Return whether two folders hold the same run: every figure and every number of its arrays."""
+    from scenarios.cases.results import load_result
+
+    a, b = load_result(one), load_result(other)
+    networks = a.networks.keys() == b.networks.keys() and all(a.networks[n].equals(b.networks[n]) for n in a.networks)
+    figures = json.dumps(dict(a.kpis)) == json.dumps(dict(b.kpis))  # as text, in which what is no number equals itself
+    return figures and a.arrays.identical(b.arrays) and networks
 
 
 @case("scenarios", "side by side", size=RUNS, quick_size=3)

@@ -254,7 +254,7 @@ def carried_out(orders: Iterable[WorkOrder]) -> tuple[Outage, ...]:
     """Return when the assets of work orders stand: each crew works on one at a time, in the order in which they fall due."""
     import simpy  # opened here so that a plan can be checked without it
 
-    due = sorted(orders, key=lambda o: o.at)
+    due = sorted(orders, key=lambda o: (o.at, o.asset))
     if not due:
         return ()
     start, env, found = due[0].at, simpy.Environment(), []

@@ -1,8 +1,9 @@
 """What an optimizer needs of a tariff: prices per step, blocks, netting and demand charges, equal to the bill for what a program can say."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -29,11 +30,11 @@ from models.tariffs.components import (
 )
 from models.tariffs.money import KILO, MICRO, PPM
 from models.tariffs.tariff import Tariff, Version
-from models.tariffs.time_of_use import minute_index
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 QUARTER_MINUTES = 15
+DAY_MINUTES = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +186,15 @@ class _Reading:
     """One version of a tariff read over one horizon, at instants between which no period changes."""
 
     def __init__(self, calendar: Calendar, parts: tuple[Component, ...], horizon: Horizon) -> None:
-        self.parts = parts
-        self.schedules = {c.schedule for c in parts if isinstance(c, Energy | Demand | NetBilling)}
-        instants, self.step = minute_index(horizon, _spacing(self.schedules, horizon))
-        self.local = calendar.local(instants)
-        self.kinds = calendar.kinds(self.local)
+        self.parts, self.calendar = parts, calendar
+        schedules = {c.schedule for c in parts if isinstance(c, Energy | Demand | NetBilling)}
+        self.every = _spacing(schedules, horizon)
+        self.step = np.repeat(np.arange(len(horizon)), np.round(horizon.step_h * 60 / self.every).astype(int))
+        midnight = horizon.start.replace(hour=0, minute=0)
+        skipped, odd = divmod(horizon.start - midnight, timedelta(minutes=self.every))
+        self.first_day = horizon.start if odd else midnight
+        self.here = slice(0 if odd else skipped, (0 if odd else skipped) + len(self.step))
+        self.days_in_month = int(calendar.local(pd.DatetimeIndex([horizon.times[0]]))[0].days_in_month)
         self.count = np.bincount(self.step)
         self.first = np.concatenate([[0], np.flatnonzero(np.diff(self.step)) + 1])
 
@@ -224,20 +229,26 @@ class _Reading:
 
     def periods(self, schedule: Schedule) -> Ints:
         """Return the period at every instant."""
-        return schedule.periods(self.local, self.kinds)
+        return self.by_day(lambda day: _periods_of_day(schedule, self.calendar, day, self.every))
+
+    def by_day(self, of_day: Callable[[datetime], Ints]) -> Ints:
+        """Return what holds at every instant, from what holds in the days that the horizon touches."""
+        days = range(-(-self.here.stop * self.every // DAY_MINUTES))
+        return np.concatenate([of_day(self.first_day + timedelta(days=k)) for k in days])[self.here]
 
     def in_months(self, c: Energy) -> Array:
         """Return the share of every step that lies in the component's months."""
         if len(c.months) == len(ALL_MONTHS):
             return np.ones(len(self.count))
-        return np.bincount(self.step, weights=np.isin(self.local.month, c.months)) / self.count
+        months = self.by_day(lambda day: _local_day(self.calendar, day, self.every)[0].month.to_numpy())
+        return np.bincount(self.step, weights=np.isin(months, c.months)) / self.count
 
     def blocks(self, c: Energy) -> list[BlockTerm]:
         """Return the blocks of a component with tiers; every period has the same, which was asked before."""
         tiers = next(iter(c.tiers.values()))
         if len(tiers) == 1:
             return []
-        days = int(self.local[0].days_in_month)
+        days = self.days_in_month
         first = tiers[0].price_micro
         return [BlockTerm(self.factor(c.name) * (t.price_micro - first), _limit_kwh(t, days)) for t in tiers]
 
@@ -262,13 +273,26 @@ class _Reading:
 
     def fixed(self) -> float:
         """Return what the month of the first step costs whatever is done."""
-        total, days = 0.0, int(self.local[0].days_in_month)
+        total, days = 0.0, self.days_in_month
         for c in self.parts:
             if isinstance(c, Fixed):
                 total += self.factor(c.name) * c.amount_micro * (days if c.daily else 1)
             if isinstance(c, Capacity):
                 total += self.factor(c.name) * c.price_micro * c.contracted_va / KILO
         return total
+
+
+@lru_cache(maxsize=128)  # a plan that rolls on by an hour touches the same days again
+def _local_day(calendar: Calendar, first: datetime, every: int) -> tuple[pd.DatetimeIndex, Ints]:
+    """Return local times and kinds of day every so many minutes of the 24 hours from ``first`` (UTC) on."""
+    count = DAY_MINUTES // every
+    local = calendar.local(pd.date_range(first.replace(tzinfo=None), periods=count, freq=f"{every}min"))
+    return local, calendar.kinds(local)
+
+
+@lru_cache(maxsize=512)
+def _periods_of_day(schedule: Schedule, calendar: Calendar, first: datetime, every: int) -> Ints:
+    return schedule.periods(*_local_day(calendar, first, every))
 
 
 def _spacing(schedules: set[Schedule], horizon: Horizon) -> int:

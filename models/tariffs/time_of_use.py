@@ -14,12 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 from annotated_types import Ge, Le, MinLen
 
-from models.horizon import Horizon
 from models.units import LocalHour, NonNegative, PositiveKwh, Price
 
 Array = npt.NDArray[np.float64]
 Month = Annotated[int, Ge(1), Le(12)]
-MINUTE = timedelta(minutes=1)
 MEAN_MONTH_DAYS = 365.0 / 12.0
 SHORTEST_MONTH_DAYS = 27.9
 """A February less the hour of a clock change: what lasts longer is a month and pays the whole monthly price."""
@@ -99,14 +97,6 @@ class TimeOfUseTariff:
         times = pd.date_range("2015-01-01", "2016-01-01", freq="15min", inclusive="left")
         bare = [t for t, name in zip(times, self.band_names(times), strict=True) if name == ""]
         return sorted({f"month {t.month} {t.hour:02d}:{t.minute:02d}" for t in bare})
-
-
-def minute_index(horizon: Horizon, every: int = 1) -> tuple[pd.DatetimeIndex, npt.NDArray[np.int64]]:
-    """Return every minute of the horizon (naive UTC), or every so many, and the step that each belongs to."""
-    count = round((horizon.end - horizon.start) / (every * MINUTE))
-    minutes = pd.date_range(horizon.times[0], periods=count, freq=f"{every}min")
-    step = np.repeat(np.arange(len(horizon)), np.round(horizon.step_h * 60 / every).astype(int))
-    return minutes, step
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """``scenario``: what-if cases from files: new, check, run, sweep, compare, report, verify."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -158,7 +159,9 @@ def run_with_bar(case: Case) -> Result:
     with bar() as shown:
         task = shown.add_task(case.title, total=1.0)
         return run_case(
-            case, progress=lambda share, words: shown.update(task, completed=share, description=f"{case.title} {words}")
+            case,
+            progress=lambda share, words: shown.update(task, completed=share, description=f"{case.title} {words}"),
+            workers=os.cpu_count() or 1,
         )
 
 
