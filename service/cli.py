@@ -13,6 +13,7 @@ from service.instants import instant
 from service.keeping import Address, Results, audit
 from service.keeping import store as keep_store
 from service.networks import calibrate, estimate, flow, linepack, n1
+from service.offers import offers, trade_day
 from service.options import (
     LOG,
     NOON,
@@ -32,6 +33,7 @@ from service.options import (
 from service.places import PARK, RESULTS, STORE
 from service.planning import explain, pareto, risk, size
 from service.scenarios import scenario
+from service.trading import market
 
 app = typer.Typer(
     name="jouletwin",
@@ -45,8 +47,10 @@ app = typer.Typer(
 )
 app.add_typer(device)
 app.add_typer(scenario)
+app.add_typer(market)
 app.add_typer(keep_store)
 app.add_typer(audit)
+app.add_typer(offers)
 
 
 @app.command()
@@ -358,6 +362,7 @@ def demo(
 
 
 app.command()(chaos)
+app.command()(trade_day)
 
 
 def main() -> None:
