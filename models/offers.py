@@ -120,6 +120,7 @@ class OfferSet:
 
     site: str
     currency: str
+    time_zone: str
     horizon: Horizon
     curves: tuple[OfferCurve, ...]
     reserve: tuple[OfferCurve, ...]

@@ -41,6 +41,7 @@ def offers_of(
     return OfferSet(
         site=site.name,
         currency=site.currency,
+        time_zone=site.location.time_zone,
         horizon=horizon,
         curves=curves,
         reserve=_capacity(day, paths, optima, chosen.steps),

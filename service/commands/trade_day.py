@@ -1,0 +1,126 @@
+"""``trade-day``: one day at a market, link by link, with where it earned and where it lost."""
+
+import json
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from market.journal_export import journal_csv
+from models.site.file import load_site
+from scenarios.planners import planner_for
+from scenarios.trading.day import TradedDay, TradeSettings, trade_day
+from scenarios.trading.result import Hour
+from service.commands.files import require_writable
+from service.commands.offers import prices_for
+from service.commands.screen import console, progress_console
+from service.console.figures import grouped, local_time
+
+
+def show_trade_day(
+    site_file: Path, day: date, prices: Path | None, settings: TradeSettings, *, out: Path | None, ledger: Path | None
+) -> int:
+    """Trade a day, print its trace and account; return 0 only if everything closes."""
+    require_writable(out, (".json",))
+    require_writable(ledger, (".csv",), option="--ledger")
+    site = load_site(site_file)
+    planner = planner_for(site)
+    try:
+        with progress_console.status(f"{day}: from the forecast to the ledger"):
+            traded = trade_day(
+                site, day, prices_for(site, day, prices, settings.seed), planner, planner.dispatcher, settings
+            )
+    finally:
+        planner.close()
+    if out is not None:
+        out.write_text(json.dumps(as_json(traded), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if ledger is not None:
+        ledger.write_text(journal_csv(traded.ledger.transactions, traded.ledger.currency), encoding="utf-8")
+    console.print(trace_table(traded))
+    console.print(parts_table(traded))
+    console.print(equipment_table(traded))
+    for line in verdict(traded):
+        console.print(line)
+    return 0 if traded.ok else 1
+
+
+def trace_table(traded: TradedDay) -> Table:
+    """Return one line per stage of the trace."""
+    title = f"Trace {traded.trace.id}"
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for head in ("stage", "digest", "what was made"):
+        table.add_column(head, no_wrap=head != "what was made", overflow="fold")
+    for link in traded.trace.links:
+        table.add_row(link.stage, link.digest[:10], link.words)
+    return table
+
+
+def parts_table(traded: TradedDay) -> Table:
+    """Return what the day earned (positive) and spent."""
+    title = f"The day in {traded.site.currency}, + earned, − spent"
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("for")
+    table.add_column("amount", justify="right")
+    for name, value in traded.account.parts.items():
+        table.add_row(name, grouped(value, 2))
+    table.add_row("[bold]result[/]", f"[bold]{grouped(traded.account.result, 2)}[/]")
+    return table
+
+
+def equipment_table(traded: TradedDay) -> Table:
+    """Return what each asset's electricity was worth at the prices of its hours, largest first."""
+    title = f"Electricity at the prices of its hours, {traded.site.currency}"
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("asset")
+    table.add_column("worth", justify="right")
+    for name, value in sorted(traded.account.equipment.items(), key=lambda kv: -kv[1]):
+        table.add_row(name, grouped(value))
+    return table
+
+
+def verdict(traded: TradedDay) -> list[str]:
+    """Return where the day earned and lost, what not knowing cost, and whether the books close."""
+    told, currency = traded.account, traded.site.currency
+    known = told.alternatives["prices and loads known"]
+    lines = [
+        "earned most: " + ", ".join(_hour_words(traded, h) for h in told.best()),
+        "lost most: " + ", ".join(_hour_words(traded, h) for h in told.worst()),
+        "had prices and loads been known: "
+        + grouped(known)
+        + f" {currency} in the model; the curve's position gives up "
+        f"{grouped(known - told.alternatives['this curve, then known'])}, a self-schedule "
+        f"{grouped(known - told.alternatives['self-schedule, then known'])}",
+    ]
+    zero = sum(traded.ledger.balances.values())
+    return [
+        *lines,
+        f"ledger: {len(traded.ledger.transactions)} transactions, balances sum to {zero}; trace {'whole' if traded.trace.whole else 'broken'}",
+    ]
+
+
+def _hour_words(traded: TradedDay, hour: Hour) -> str:
+    at = local_time(traded.offers.curves[hour.period].start, traded.site.location.time_zone, "%H:%M")
+    what = "bought" if hour.position_kwh < 0 else "sold"
+    amount = grouped(hour.timing + hour.beside)
+    return f"{at} {amount} ({what} {grouped(abs(hour.position_kwh))} kWh at {grouped(1e3 * hour.price_per_kwh)}/MWh, deviation {grouped(hour.beside)})"
+
+
+def as_json(traded: TradedDay) -> dict[str, Any]:
+    """Return trace, account and proof as plain data."""
+    told = traded.account
+    return {
+        "trace": traded.trace.id,
+        "ok": traded.ok,
+        "links": [asdict(link) for link in traded.trace.links],
+        "proof": asdict(traded.offers.proof),
+        "parts": dict(told.parts),
+        "result": told.result,
+        "equipment": dict(told.equipment),
+        "hours": [asdict(h) for h in told.hours],
+        "alternatives": dict(told.alternatives),
+        "settlement": traded.run.id,
+        "balances_micro": dict(traded.ledger.balances),
+    }
