@@ -95,11 +95,14 @@ def run(
         str | None,
         typer.Option(metavar="INSTANT", help="with --log: the last turn up to then, and the demand measured after"),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=2, help="processes: with two the halves of a long run go side by side")
+    ] = 2,
 ) -> None:
     """Run a case and its base, and print what changed and why; exit 1 when the networks object."""
     from service.commands.scenario import run_one
 
-    raise typer.Exit(run_one(case, out, step=step, alone=alone, log=log, at=instant(at, "--at")))
+    raise typer.Exit(run_one(case, out, step=step, alone=alone, log=log, at=instant(at, "--at"), workers=workers))
 
 
 @scenario.command()

@@ -1,9 +1,9 @@
 """``scenario``: what-if cases from files: new, check, run, sweep, compare, report, verify."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,12 +110,19 @@ def check_case(path: Path) -> int:
 
 
 def run_one(
-    path: Path, out: Path | None, *, step: str | None, alone: bool, log: Path | None = None, at: datetime | None = None
+    path: Path,
+    out: Path | None,
+    *,
+    step: str | None,
+    alone: bool,
+    log: Path | None = None,
+    at: datetime | None = None,
+    workers: int = 1,
 ) -> int:
     """Run a case, and its base unless ``alone``, and print what changed; return 1 when the networks object."""
     case = begun(stepped(load_case(path), step), log, at)
     folder = out or Path(case.name)
-    record, comparison = run_beside_base(case, folder, run_with_bar, alone=alone)
+    record, comparison = run_beside_base(case, folder, partial(run_with_bar, workers=workers), alone=alone)
     console.print(figures_table(record) if comparison is None else comparison_table(comparison))
     if comparison is not None:
         console.print("\n".join(f"· {escape(s)}" for s in comparison.why(record)))
@@ -154,14 +161,14 @@ def stepped(case: Case, step: str | None) -> Case:
     return replace(case, run=replace(case.run, step=step))  # type: ignore[arg-type]
 
 
-def run_with_bar(case: Case) -> Result:
-    """Return a case's result, with a bar while it runs."""
+def run_with_bar(case: Case, *, workers: int = 1) -> Result:
+    """Return a case's result, with a bar while it runs; see :func:`scenarios.cases.run.run_case`."""
     with bar() as shown:
         task = shown.add_task(case.title, total=1.0)
         return run_case(
             case,
             progress=lambda share, words: shown.update(task, completed=share, description=f"{case.title} {words}"),
-            workers=os.cpu_count() or 1,
+            workers=workers,
         )
 
 
