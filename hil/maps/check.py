@@ -23,6 +23,7 @@ def check_map(found: RegisterMap) -> tuple[Finding, ...]:
     """Return everything that is wrong or doubtful in a map."""
     place = f"maps.{found.name}"
     findings = [*_repeated(found, place), *_overlaps(found, place), *_habits(found, place), *_groups(found, place)]
+    findings += _liveness(found, place)
     for index, point in enumerate(found.points):
         at = f"{place}.points[{index}] {point.quantity}"
         findings += [*_layout(point, at), *_meaning(point, at), *_writing(point, found, at), *_pulse(point, found, at)]
@@ -74,6 +75,20 @@ def _habits(found: RegisterMap, place: str) -> Iterator[Finding]:
     noisy = sum(p.noisy for p in found.points)
     if found.heartbeat is None and noisy < 4:
         yield warning(place, "no heartbeat and fewer than four noisy points, so frozen values will not be noticed")
+
+
+def _liveness(found: RegisterMap, place: str) -> Iterator[Finding]:
+    beat = found.heartbeat
+    commanded = [p for p in found.points if p.access is Access.READWRITE and p.poll != "never"]
+    far = [p.quantity for p in commanded if beat is not None and not _beside(p, beat, found.max_block)]
+    if far:
+        words = f"{', '.join(far)} cannot be read together with the heartbeat, so a gateway's memory may pass for the device there"
+        yield warning(place, words, *far)
+
+
+def _beside(point: Point, beat: Point, most: int) -> bool:
+    """Return whether one request of at most ``most`` registers reaches both."""
+    return point.table is beat.table and max(point.end, beat.end) - min(point.address, beat.address) <= most
 
 
 def _groups(found: RegisterMap, place: str) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ def pulse(bench, folder, quantity, spoil=lambda body, answer: answer, times=1):
             return spoil(body, done)
 
         scripted._answer = counting
-        async with Bridge(bench.site, RealClock(), timeout_s=0.2, frame_life_s=0.3) as bridge:
+        async with Bridge(bench.site, RealClock(), timeout_s=0.5, frame_life_s=0.6) as bridge:
             receipts = await asyncio.gather(*(bridge.write(command) for _ in range(times)))
         await scripted.stop()
         return receipts, len(scripted.writes)

@@ -32,6 +32,11 @@ def findings_of(points, head=HEAD):
             "points[1] heat_kw.unit",
             "unit of something else; expected one of W, kW, MW",
         ),
+        (
+            "  - {quantity: setpoint_kw, address: 500, unit: kW, access: readwrite}",
+            "maps.m",
+            "setpoint_kw cannot be read together with the heartbeat",
+        ),
         ("  - {quantity: heat_kw, address: 5, unit: kW, type: complex}", "points[1] heat_kw.type", "Input should be"),
         (
             "  - {quantity: heat_kw, address: 5, unit: kW, range: [9, 1]}",
