@@ -38,6 +38,12 @@ class Blocks:
         return self.least > 0
 
 
+def no_blocks(periods: int) -> Blocks:
+    """Return the blocks of an auction without any."""
+    none = np.zeros(0, dtype=np.int64)
+    return Blocks(np.zeros((0, periods), dtype=np.int64), none, np.zeros(0), none, none)
+
+
 @dataclass(frozen=True)
 class Curve:
     """The merged curve of one period: at ``ticks`` (rising) the net sale grows by ``lots``, beginning at ``start`` (<= 0)."""

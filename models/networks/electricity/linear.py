@@ -78,6 +78,41 @@ def ptdf(network: ElectricNetwork, sources: Sequence[str] | None = None) -> xr.D
     return xr.DataArray(shares, {"branch": list(grid.branches.ids), "source": chosen}, ("branch", "source"), "ptdf")
 
 
+@dataclass(frozen=True, slots=True)
+class DcGrid:
+    """A grid as markets see it: nodes that buses share, and branches with what a radian lets through and what they may carry.
+
+    ``node`` has shape (bus,), -1 where the slack does not reach; the rest has shape (branch,). A branch without a limit has inf.
+    """
+
+    buses: tuple[str, ...]
+    node: npt.NDArray[np.int32]
+    branches: tuple[str, ...]
+    from_node: npt.NDArray[np.int32]
+    to_node: npt.NDArray[np.int32]
+    kw_per_rad: FloatArray
+    shift_rad: FloatArray
+    limit_kw: FloatArray
+
+
+def dc_grid(network: ElectricNetwork) -> DcGrid:
+    """Return the lossless grid of the DC power flow; branches that are open or carry nothing are left out.
+
+    Source: as for ``ptdf``.
+    """
+    grid = compile_grid(network)
+    b = grid.branches
+    series = series_of(b.ff, b.ft, b.tf, b.tt)
+    y = series.dc_susceptance
+    live = (y != 0) & (b.from_node >= 0) & (b.from_node != b.to_node)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        limit = 1e3 * np.fmin(b.from_limit_ka / b.from_current_ka, b.to_limit_ka / b.to_current_ka)
+    limit = np.where(np.isnan(limit), np.inf, limit)
+    ids = tuple(name for name, there in zip(b.ids, live.tolist(), strict=True) if there)
+    parts = (b.from_node[live], b.to_node[live], 1e3 * y[live], series.shift_rad[live], limit[live])
+    return DcGrid(grid.bus_ids, grid.bus_node, ids, *parts)
+
+
 def dc_start(grid: CompiledGrid, s_mva: ComplexArray) -> ComplexArray:
     """Return voltages with the angles of the DC power flow and rated or held magnitude, dims (step, node), slack last."""
     b = grid.branches
