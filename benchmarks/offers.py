@@ -19,6 +19,7 @@ from benchmarks.rows import Row, value_at_least, value_at_most
 
 if TYPE_CHECKING:
     from market.prices import PriceHistory
+    from models.dispatch import Plan
     from models.site import Site
     from optimizers.dispatch import Dispatcher
     from scenarios.offering import TradingDays
@@ -230,3 +231,115 @@ def _congested(bench: Bench, name: str, dispatcher: "Dispatcher") -> Iterator[Ro
     cleared = replace(mixed, energy_per_kwh=mixed.energy_per_kwh[:1])
     again = prover.proven(day, cleared)[1].passes
     yield bench.figure(again, "passes", target=value_at_most(3), phase=f"{words}, one unseen path after clearing")
+
+
+RESERVE_PRICES = (0.02, 0.05)
+NAIVE_H = 0.01
+
+
+@case("market", "capacity beside energy", size=SEASON_DAYS, quick_size=1, packages=PACKAGES)
+def capacity(bench: Bench) -> Iterator[Row]:
+    """Hold capacity beside energy, replay a full call of an hour from every quarter of every hour, and compare with energy first."""
+    from optimizers.dispatch import Dispatcher
+
+    chosen = [first + timedelta(days=k) for first in SEASONS for k in range(bench.size)]
+    dispatcher = Dispatcher()
+    try:
+        for price in RESERVE_PRICES:
+            found = [_capacity_day(day, price, dispatcher) for day in chosen]
+            together, after, naive, calls, failed, naive_failed = (sum(column) for column in zip(*found, strict=True))
+            words = f"capacity at {1000 * price:g} CNY/MW·h"
+            yield bench.figure(
+                failed, f"of {calls:.0f} calls", target=value_at_most(0), phase=f"{words}, calls not answered"
+            )
+            yield bench.figure(
+                naive_failed, f"of {calls:.0f} calls", phase=f"{words}, not answered without energy behind it"
+            )
+            yield bench.figure(
+                together / after,
+                "x",
+                target=value_at_least(1.8),
+                phase=f"{words}, worth beside energy first, capacity after",
+            )
+            yield bench.figure(
+                naive / together, "x", target=value_at_least(1.0), phase=f"{words}, bound without energy behind it"
+            )
+    finally:
+        dispatcher.close()
+
+
+def _capacity_day(day: date, price: float, dispatcher: "Dispatcher") -> tuple[float, ...]:
+    """Return what capacity is worth held together with energy, after it, and without energy behind it; calls, failed ones, failed naive ones."""
+    from scenarios.offering import TradingDays
+    from twin.calls import replay_calls
+
+    free = trading_days()
+    worth, replays = {}, {}
+    for name, sustain_h in (("together", 1.0), ("naive", NAIVE_H)):
+        site = _with_capacity(free.site, price, sustain_h)
+        days = TradingDays(site, free.prices, seed=1, fee_per_kwh=FEE_PER_KWH)
+        plan = _known_plan(days, day, dispatcher)
+        worth[name] = plan
+        honest = _with_capacity(free.site, price, 1.0)
+        before = days.actual(day).initial.stored_kwh
+        held = {str(a): float(before.sel(asset=a)) for a in before["asset"].to_numpy()}
+        replays[name] = replay_calls(plan, honest, held)
+    alone = _known_plan(free, day, dispatcher).total_cost
+    after = _after_energy(free, day, price, dispatcher)
+    return (
+        alone - worth["together"].total_cost, after, alone - worth["naive"].total_cost,
+        replays["together"].calls, replays["together"].failed, replays["naive"].failed,
+    )  # fmt: skip
+
+
+def _with_capacity(site: "Site", price: float, sustain_h: float) -> "Site":
+    from models.site import ReserveContract
+
+    providers = ("battery", "chp1", "chp2")
+    common = {"party": "grid operator", "sustain_h": sustain_h, "price_per_kw_h": price, "spinning": True}
+    more = (
+        ReserveContract(id="reserve_up", direction="up", providers=providers, **common),  # type: ignore[arg-type]
+        ReserveContract(id="reserve_down", direction="down", providers=providers, **common),  # type: ignore[arg-type]
+    )
+    return replace(site, contracts=(*site.contracts, *more))
+
+
+def _known_plan(days: "TradingDays", day: date, dispatcher: "Dispatcher", **more: object) -> "Plan":
+    from models.trading import MarketTerms
+
+    problem = replace(days.actual(day), market=MarketTerms(days.came(day), FEE_PER_KWH), **more)  # type: ignore[arg-type]
+    return dispatcher.dispatch(replace(problem, integer_h=0.0))
+
+
+def _after_energy(free: "TradingDays", day: date, price: float, dispatcher: "Dispatcher") -> float:
+    """Return what capacity earns when energy is planned first and every column of that plan stays as it is."""
+    from models.trading import MarketTerms
+    from optimizers.worker import Job
+    from scenarios.offering import TradingDays
+
+    days = TradingDays(_with_capacity(free.site, price, 1.0), free.prices, seed=1, fee_per_kwh=FEE_PER_KWH)
+    market = MarketTerms(days.came(day), FEE_PER_KWH)
+    case_ = dispatcher.case(replace(days.actual(day), market=market))
+    program = case_.program.relaxed()
+    ready = [
+        f.span for f in case_.compiled.model.columns
+        if f.quantity.startswith(("reserve_", "lowest_later", "highest_later")) or f.quantity == "missing_kw"
+    ]  # fmt: skip
+    without = replace(program, cost=program.cost.copy())
+    for span in ready:
+        without.cost[span] = 0.0
+    energy = dispatcher.answer(Job("capacity:energy", without), deadline_s=30.0).solution
+    lower, upper = program.column_lower.copy(), program.column_upper.copy()
+    kept = np.ones(len(lower), bool)
+    for span in ready:
+        kept[span] = False
+    assert energy.x is not None
+    room = 1e-5 * (1.0 + np.abs(energy.x[kept]))
+    lower[kept], upper[kept] = (
+        np.maximum(energy.x[kept] - room, lower[kept]),
+        np.minimum(energy.x[kept] + room, upper[kept]),
+    )
+    fixed = replace(program, column_lower=lower, column_upper=upper)
+    held = dispatcher.answer(Job("capacity:after", fixed), deadline_s=30.0).solution
+    assert held.x is not None
+    return float(energy.objective - held.objective)
