@@ -1,0 +1,117 @@
+"""A trading day's trace: stages in their order, each carrying the one before; the venue clears at the price that came."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from market.orders import StepOrder
+from market.products import MarketError
+from market.settlement import Item, Part
+from models.site.file import load_site
+from models.trading import MarketTerms
+from scenarios.day import local_day
+from scenarios.offering import TradingDays
+from scenarios.sites import park_path
+from scenarios.trading.day import TradingPlanner
+from scenarios.trading.result import account
+from scenarios.trading.trace import STAGES, Trace, check_trace
+from scenarios.trading.venue import REST, Venue
+
+DAY = date(2015, 7, 15)
+
+
+@pytest.fixture(scope="module")
+def site():
+    return load_site(park_path())
+
+
+@pytest.fixture(scope="module")
+def days(site):
+    from market.prices import emulated_prices
+
+    return TradingDays(site, emulated_prices(DAY - timedelta(days=60), 62, 1), seed=1, fee_per_kwh=0.1)
+
+
+def whole_trace():
+    trace = Trace("park-20150715")
+    for k, stage in enumerate(STAGES):
+        trace.add(stage, f"made {k}", "words", {"k": k})
+    return trace
+
+
+def test_a_trace_is_whole_only_in_its_order():
+    trace = whole_trace()
+    assert trace.whole
+    assert not list(check_trace(trace.id, trace.links))
+    with pytest.raises(ValueError, match="after 0 links comes forecast, not trade"):
+        Trace("x").add("trade", "", "", [])
+
+
+@pytest.mark.parametrize("place", range(len(STAGES)))
+def test_a_changed_or_missing_link_is_found(place):
+    trace = whole_trace()
+    links = list(trace.links)
+    links[place] = replace(links[place], content="0" * 64)
+    assert any(f"[{place}]" in f.place for f in check_trace(trace.id, links))
+    short = trace.links[:place]
+    assert [f.message for f in check_trace(trace.id, short)] == [f"{s} is missing" for s in STAGES[place:]]
+
+
+def test_the_site_clears_at_the_price_that_came_and_moves_nothing(site, days):
+    came = days.came(DAY)
+    venue = Venue.of(site, days.horizon(DAY), came, 1)
+    prices = venue.prices_micro(came)
+    orders = [
+        StepOrder(f"o{k}", site.name, k, -2_000_000, p + (1 if k % 2 else -1) * 1_000_000) for k, p in enumerate(prices)
+    ]
+    result, trades = venue.cleared(site.name, orders)
+    assert list(result.price_micro) == prices
+    assert [t.period for t in trades] == [k for k in range(24) if k % 2]
+    assert {t.quantity_wh for t in trades} == {-2_000_000}
+    assert all(t.trace == f"o{t.period}" for t in trades)
+    assert venue.product.gate.closes_at < datetime.combine(
+        DAY, datetime.min.time(), venue.product.gate.closes_at.tzinfo
+    )
+    with pytest.raises(MarketError, match="ticks"):
+        venue.cleared(site.name, [StepOrder("odd", site.name, 0, -1_000, 1)])
+
+
+def test_plans_of_a_traded_day_see_the_market_of_their_own_steps(days):
+    horizon = days.horizon(DAY)
+    terms = MarketTerms(np.arange(24.0) / 100, 0.1, np.arange(24.0) * 10, 0.05, 0.05)
+    planner = TradingPlanner(None, horizon, terms)  # type: ignore[arg-type] # nothing is planned here
+    problem = days.expected(DAY)
+    later = replace(
+        problem, horizon=type(horizon).quarters_then_hours(horizon.start + timedelta(hours=3), quarters=4, hours=3)
+    )
+    seen = planner.traded(later).market
+    assert seen.price_per_kwh.tolist() == [0.03] * 4 + [0.04, 0.05, 0.06]
+    assert seen.bought_kw.tolist() == [30.0] * 4 + [40.0, 50.0, 60.0]
+    assert planner.traded(replace(problem, demand=None)).demand is None
+
+
+def test_an_account_sums_to_what_was_settled_and_spent():
+    prices = np.array([0.2, 0.6])
+    items = [
+        Item("site", Part.TRADES, 0, -1_000_000, 200_000_000, -200_000_000, "t"),
+        Item("site", Part.TRADES, 1, 500_000, 600_000_000, 300_000_000, "t"),
+        Item("site", Part.REAL_TIME, 1, -100_000, 700_000_000, -70_000_000, ""),
+        Item("site", Part.DEVIATION, 1, -100_000, 700_000_000, -10_000_000, ""),
+        Item(REST, Part.TRADES, 0, 1, 1, 1, ""),
+    ]
+    told = account(items, "site", prices, [-1_000_000, 500_000], [-1_000_000, 400_000], {"gas": 50.0}, {}, {})
+    assert told.result == pytest.approx(-200 + 300 - 70 - 10 - 50)
+    first, second = told.hours
+    assert first.timing == pytest.approx(1000 * (0.4 - 0.2))  # bought below the mean price
+    assert second.timing == pytest.approx(500 * (0.6 - 0.4))
+    assert second.beside == pytest.approx(
+        -70 - 10 + 60
+    )  # 100 kWh at real time instead of the day-ahead price, and the charge
+    assert told.best(1) == [first]
+    assert told.worst(1) == [second]
+
+
+def test_a_day_is_the_local_one(site, days):
+    assert days.horizon(DAY).start == local_day(site, DAY).start
