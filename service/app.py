@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hil.tasks import end
 from service.api import problems
 from service.api.alarms.endpoints import router as alarms
+from service.api.documents.endpoints import router as documents
 from service.api.health.endpoints import open_router as health
 from service.api.health.endpoints import router as figures
 from service.api.jobs.endpoints import router as jobs
@@ -22,7 +23,11 @@ from service.api.operations.endpoints import router as operations
 from service.api.people.endpoints import router as people
 from service.api.people.session import doors
 from service.api.people.session import router as session
+from service.api.problems import Problem
 from service.api.schedules.endpoints import router as schedules
+from service.api.telemetry.endpoints import feed
+from service.api.telemetry.endpoints import router as telemetry
+from service.api.telemetry.schemas import PointsIn
 from service.backing import Backing
 from service.console.endpoints import router as console
 from service.console.login import router as login
@@ -83,6 +88,9 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
     app.include_router(operations)
     app.include_router(alarms)
     app.include_router(jobs)
+    app.include_router(documents)
+    app.include_router(feed)
+    app.include_router(telemetry)
     app.include_router(console)
     app.include_router(login)
     app.openapi = lambda: described_api(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the schema
@@ -107,7 +115,7 @@ def described_api(app: FastAPI) -> dict[str, Any]:
             title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes
         )
         schemas = document["components"]["schemas"]
-        schemas |= problems.schemas()
+        schemas |= problems.schemas(Problem, PointsIn)
         app.openapi_schema = document
     return app.openapi_schema
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from service.auth.doors import HOME
 from service.auth.known import Recent
 from service.auth.limits import Limit
+from service.auth.oidc import Provider
 from service.auth.secrets import Passwords
 from service.store.engine import Store
 from service.telemetry.repository import Telemetry
@@ -46,6 +47,8 @@ class Backing:
     """How often one person or program may ask."""
     logins: Limit = field(default_factory=_logins)
     """How often one address may try a password."""
+    provider: Provider | None = None
+    """Who else may say who people are."""
     kept: Kept = field(default_factory=Kept)
     telemetry: Telemetry = field(init=False)
 

@@ -1,12 +1,14 @@
 """Opening the store for a service that is about to start: its tables are this version's, its tenant is there, somebody can come in."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
 from models.errors import SetupError
 from service.auth.doors import ensure_tenant, setup_secret
+from service.auth.oidc import Provider, oidc_settings
 from service.backing import Backing
 from service.jobs.crew import Crew
 from service.observed import log_lines
@@ -45,8 +47,10 @@ def opened(doors: Doors) -> tuple[Backing, str | None]:
         finally:
             await store.close()
 
+    known = oidc_settings(os.environ)
     secret = asyncio.run(prepare())
-    return Backing(Store(url), doors.results, local=doors.local), secret
+    provider = None if known is None else Provider(known)
+    return Backing(Store(url), doors.results, local=doors.local, provider=provider), secret
 
 
 def require_loopback(host: str) -> None:

@@ -52,9 +52,10 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {s: {"description": HTTPStatus(s).phrase, "content": content} for s in statuses}
 
 
-def schemas() -> dict[str, Any]:
-    """Return the OpenAPI schemas of the problem document, by name."""
-    _, found = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+def schemas(*models: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI schemas of documents that no route names by its types, by name."""
+    wanted: list[Any] = [(model, "validation") for model in models]
+    _, found = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
     return dict(found["$defs"])
 
 

@@ -7,13 +7,18 @@ from fastapi import Depends, Header, HTTPException, Response
 MUST_SAY = "Say which version you have read: If-Match with the ETag of your last GET."
 
 
-def _wanted(if_match: Annotated[str | None, Header(description="ETag of the version that was read")] = None) -> int:
+def read_version(if_match: str | None) -> int:
+    """Return the version that an If-Match header names; 428 where it says nothing."""
     if if_match is None:
         raise HTTPException(428, MUST_SAY)
     text = if_match.strip().removeprefix("W/").strip('"')
     if not text.isascii() or not text.isdigit() or len(text) > 9:
         raise HTTPException(422, f"{if_match[:40]!r} is no ETag of ours. {MUST_SAY}")
     return int(text)
+
+
+def _wanted(if_match: Annotated[str | None, Header(description="ETag of the version that was read")] = None) -> int:
+    return read_version(if_match)
 
 
 Read = Annotated[int, Depends(_wanted)]

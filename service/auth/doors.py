@@ -114,6 +114,23 @@ def begin_session(session: AsyncSession, now: datetime, user: User) -> Entry:
     )
 
 
+async def enter(store: Store, user: User) -> Entry:
+    """Let in somebody whom a provider has introduced, unless they are shut out here.
+
+    Raises
+    ------
+    NotLetInError
+        If they are.
+    """
+    now = store.clock.now()
+    async with store.changing(user.tenant_id) as session:
+        held = await session.get(User, user.id, with_for_update=True)
+        if held is None or held.disabled:
+            raise NotLetInError(NO)
+        await record(session, now, held.name, "login", f"user/{held.id}", {"by": "provider"})
+        return begin_session(session, now, held)
+
+
 async def log_out(store: Store, who: Principal) -> None:
     """End the session that somebody asks with; a key has none."""
     async with store.changing(who.tenant_id) as session:

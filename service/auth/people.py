@@ -60,6 +60,37 @@ async def make_user(
     return user
 
 
+async def welcome(store: Store, tenant_id: str, subject: str, name: str, roles: Iterable[Role]) -> User:
+    """Return the user whom a provider has introduced: made at the first time, with the roles that it names today.
+
+    Raises
+    ------
+    NameTakenError
+        If somebody with a password has this name.
+    """
+    now = store.clock.now()
+    named: list[str] = sorted(roles)
+    try:
+        async with store.changing(tenant_id) as session:
+            mine = select(User).where(User.tenant_id == tenant_id, User.subject == subject)
+            user = await session.scalar(mine.with_for_update())
+            if user is None:
+                user = User(id=token_hex(8), name=name, roles=named, subject=subject, created_at=now, version=1)
+                session.add(user)
+                await session.flush()
+                told = {"name": name, "roles": named}
+                await record(session, now, name, "user.introduced", f"user/{user.id}", told)
+            elif user.roles != named:
+                user.roles, user.version = named, user.version + 1
+                await end_sessions(session, now, user.id)
+                await record(session, now, name, "user.changed", f"user/{user.id}", {"roles": named})
+            return user
+    except IntegrityError:
+        raise NameTakenError(
+            f"there is a user named {name} with a password; an admin has to settle who it is"
+        ) from None
+
+
 async def change_user(
     session: AsyncSession, at: datetime, by: Principal, user: User, changes: dict[str, Any], told: dict[str, Any]
 ) -> None:

@@ -17,6 +17,7 @@ import httpx
 from pydantic import BaseModel, TypeAdapter
 
 from models.errors import JouletwinError
+from models.ports import Quality
 from service.api.alarms.schemas import AlarmsOut
 from service.api.jobs.schemas import JobOut, JobPage
 from service.api.monitoring.schemas import HealthOut, SiteSummary, SnapshotOut
@@ -24,6 +25,7 @@ from service.api.operations.schemas import PlanOut, ReceiptPage
 from service.api.people.schemas import AuditPage, KeyMade, UserOut, WhoOut
 from service.api.problems import Problem, ProblemFinding
 from service.api.schedules.schemas import ScheduleOut, SchedulePage, TraceOut
+from service.api.telemetry.schemas import KeptOut, MeansOut, PointsOut
 from service.auth.roles import Role
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -99,6 +101,27 @@ class Client:
     def alarms(self) -> AlarmsOut:
         """Return every alarm that stands."""
         return self._get(AlarmsOut, "alarms")
+
+    def put_points(self, series: Mapping[str, Sequence[tuple[datetime, float | None]]]) -> KeptOut:
+        """Keep points of series, named with their units; all of them or nothing."""
+        rows = [
+            {"tag": tag, "at": [at.isoformat() for at, _ in points], "value": [value for _, value in points]}
+            for tag, points in series.items()
+        ]
+        return self._post(KeptOut, "telemetry", {"series": rows})
+
+    def points(self, tag: str, start: datetime, end: datetime) -> Iterator[tuple[datetime, float | None, Quality]]:
+        """Yield the points of a series in order of time."""
+        begin: datetime | None = start
+        while begin is not None:
+            page = self._get(PointsOut, f"telemetry/points/{tag}", start=begin.isoformat(), end=end.isoformat())
+            yield from zip(page.at, page.value, page.quality, strict=True)
+            begin = page.next
+
+    def means(self, tags: Sequence[str], start: datetime, end: datetime, every_s: int = 900) -> MeansOut:
+        """Return means of several series over equal intervals."""
+        asked = {"start": start.isoformat(), "end": end.isoformat(), "every_s": every_s}
+        return self._get(MeansOut, "telemetry/means", tag=list(tags), **asked)
 
     def latest_plan(self, wait_s: float = 0.0) -> PlanOut:
         """Return the newest plan; wait for the first one up to ``wait_s``."""
@@ -189,7 +212,7 @@ class Client:
         return self._asked("GET", f"jobs/{job.id}/result", params={"format": form}).content
 
     def _get(self, kind: type[Answer], path: str, **params: object) -> Answer:
-        given = {k: str(v) for k, v in params.items() if v is not None}
+        given = {k: v if isinstance(v, list) else str(v) for k, v in params.items() if v is not None}
         return kind.model_validate_json(self._asked("GET", path, params=given).content)
 
     def _post(self, kind: type[Answer], path: str, body: object, *, read: ScheduleOut | None = None) -> Answer:

@@ -20,16 +20,19 @@ NOWHERE = SimpleNamespace(title="", notice="")
 """Whose site runs here is for those who have come in."""
 
 
-def page(language: Language, wrong: list[str], secret: str | None = None, status: int = 200) -> HTMLResponse:
-    """Return the form, with what was wrong with the last try."""
+def page(
+    language: Language, wrong: list[str], secret: str | None = None, status: int = 200, *, provider: bool = False
+) -> HTMLResponse:
+    """Return the form, with what was wrong with the last try; ``provider`` leads to whoever else may let people in."""
     told = {"w": words(language), "language": language, "site": NOWHERE, "secret": secret, "wrong": wrong}
+    told["provider"] = provider
     return HTMLResponse(TEMPLATES.get_template("login.html").render(told), status)
 
 
 @router.get("/login", response_class=HTMLResponse)
-async def show_login(language: Spoken) -> HTMLResponse:
+async def show_login(language: Spoken, backing: Backed) -> HTMLResponse:
     """Return the login."""
-    return page(language, [])
+    return page(language, [], provider=backing.provider is not None)
 
 
 @router.get("/setup", response_class=HTMLResponse)

@@ -10,6 +10,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     # key: (English, Chinese)
     "live": ("Live", "实时"),
     "login": ("Log in", "登录"),
+    "login_provider": ("Log in through your organization", "通过所在组织登录"),
     "login_do": ("Log in", "登录"),
     "logout": ("Log out", "退出"),
     "setup": ("The first person here", "首次设置"),

@@ -1,21 +1,27 @@
 """What can be asked for as a job: one document per kind, checked whole before anything is kept."""
 
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
 from models.errors import DataError, SiteError
-from models.findings import error, errors_in
+from models.findings import Finding, error, errors_in
+from models.horizon import require_utc
 from models.site import Site
 from models.site.file import load_site
+from models.state import UnitState
 from models.units import Id
+from scenarios.cases.beginning import Beginning
 from scenarios.cases.case import Case, try_changes
 from scenarios.cases.file import SHIPPED_SITES, library, load_case, parse_case
 from scenarios.sizing.options import Options, parse_options
 from service.day_plan import EVENT_FORM, SUPPLY_FORM, DayAsked
+from service.documents.checks import NAME
 
 Seed = Annotated[int, Ge(0), Le(2**31), Field(description="same seed, same weather")]
 Deadline = Annotated[float, Ge(1), Le(3600), Field(description="s that the solver may take for one plan")]
@@ -31,8 +37,10 @@ class _Ordered(BaseModel):
 
 
 class _Asked(_Ordered):
-    site: Literal["running", "park", "works"] = Field(
-        "running", description="the site that runs here, or a shipped one"
+    site: str = Field(
+        "running",
+        pattern=NAME,
+        description="the site that runs here, a shipped one (park, works), or a document's name",
     )
 
 
@@ -117,6 +125,40 @@ class ParetoJob(_Asked):
     deadline_s: Deadline = 600.0
 
 
+class UnitStanding(BaseModel):
+    """Whether a unit runs, and for how many hours it has been so."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    running: bool
+    hours_in_state: Annotated[float, Ge(0)]
+
+
+class Standing(BaseModel):
+    """Where a site stands: the live snapshot as the interface gives it; what a case cannot begin with is passed over."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    at: AwareDatetime
+    stored_kwh: dict[Id, FiniteFloat]
+    units: dict[Id, UnitStanding] = {}
+
+    def begin(self, case: Case) -> Case:
+        """Return the case as it goes on from here, at the last whole step."""
+        start = require_utc(self.at) - timedelta(seconds=self.at.timestamp() % case.run.step_s)
+        units = {name: UnitState(u.running, u.hours_in_state) for name, u in self.units.items()}
+        return replace(case, beginning=Beginning(start, self.stored_kwh, units))
+
+    def findings(self, site: Site) -> list[Finding]:
+        """Return what the case's site does not have."""
+        known = {a.id for a in site.assets}
+        places = {"stored_kwh": set(self.stored_kwh), "units": set(self.units)}
+        words = f"the case's site {site.name} has no such asset; begin with a snapshot of that site"
+        return [
+            error(f"begins.{place}.{name}", words) for place, named in places.items() for name in sorted(named - known)
+        ]
+
+
 class ScenarioJob(_Ordered):
     """A what-if case beside its base; the case names its site."""
 
@@ -127,14 +169,24 @@ class ScenarioJob(_Ordered):
         None, description="length of steps, the case's own when left out"
     )
     alone: bool = Field(False, description="without its base")
+    begins: Standing | None = Field(
+        None,
+        description="where the site stands when the case begins, a live snapshot; at rest on its own day when left out",
+    )
 
 
 Request = DispatchJob | ExplainJob | FlowJob | OutageJob | EstimateJob | ForecastJob | SizeJob | ParetoJob | ScenarioJob
 Asked = Annotated[Request, Field(discriminator="kind")]
 
 
-def checked(request: Request, running: Site) -> Site:
-    """Return the site that a request is about.
+def own_site(request: Request) -> str | None:
+    """Return the name of the document that has a request's site, None where the product has it."""
+    name = None if isinstance(request, ScenarioJob) else request.site
+    return None if name in (None, "running", *SHIPPED_SITES) else name
+
+
+def checked(request: Request, running: Site, document: Path | None = None) -> Site:
+    """Return the site that a request is about; ``document`` is the file of one that somebody has brought.
 
     Raises
     ------
@@ -143,11 +195,19 @@ def checked(request: Request, running: Site) -> Site:
     """
     if isinstance(request, ScenarioJob):
         case = case_of(request)
-        findings = errors_in(try_changes(case)[1])
+        findings = list(errors_in(try_changes(case)[1]))
+        if request.begins is not None:
+            findings += request.begins.findings(load_site(case.site_file))
         if findings:
             raise SiteError(findings)
         return running
-    site = running if request.site == "running" else load_site(SHIPPED_SITES[request.site]())
+    if own_site(request) is not None:
+        if document is None:
+            words = f"there is no site {request.site}; it is running, {', '.join(SHIPPED_SITES)}, or a document that you bring"
+            raise DataError([error("site", words)])
+        site = load_site(document)
+    else:
+        site = running if request.site == "running" else load_site(SHIPPED_SITES[request.site]())
     if isinstance(request, DispatchJob):
         request.as_day().read(site)
     if isinstance(request, SizeJob | ParetoJob):

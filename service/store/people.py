@@ -36,6 +36,8 @@ class User(Owned, Edited, Base):
     locked_until: Mapped[datetime | None] = mapped_column(Instant)
     disabled: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime] = mapped_column(Instant)
+    subject: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """A hash of who they are to the provider that lets them in, None for who has a password here."""
 
 
 class LoginSession(Owned, Base):

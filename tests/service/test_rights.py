@@ -27,6 +27,8 @@ OPEN = {
     "POST /logout",
     "GET /static/{path:path}",
     "POST /api/v1/session",
+    "GET /api/v1/session/oidc",
+    "GET /api/v1/session/oidc/callback",
     "POST /api/v1/setup",
     "GET /api/v1/health/live",
     "GET /api/v1/health/ready",
@@ -72,6 +74,14 @@ TABLE = {
     "POST /api/v1/schedules/{schedule_id}/approve": (Deed.OPERATE, OBJECT, None),
     "POST /api/v1/schedules/{schedule_id}/apply": (Deed.OPERATE, OBJECT, {}),
     "POST /api/v1/schedules/{schedule_id}/cancel": (Deed.OPERATE, OBJECT, None),
+    "GET /api/v1/documents": (Deed.SEE, TENANT, None),
+    "PUT /api/v1/documents/{kind}/{document}": (Deed.DRAFT, TENANT, None),
+    "GET /api/v1/documents/{kind}/{document}": (Deed.SEE, OBJECT, None),
+    "DELETE /api/v1/documents/{kind}/{document}": (Deed.DRAFT, OBJECT, None),
+    "POST /api/v1/telemetry": (Deed.FEED, TENANT, {"series": [{"tag": "a", "at": [NOON.isoformat()], "value": [1]}]}),
+    "GET /api/v1/telemetry/tags": (Deed.SEE, TENANT, None),
+    "GET /api/v1/telemetry/means": (Deed.SEE, TENANT, None),
+    "GET /api/v1/telemetry/points/{tag}": (Deed.SEE, OBJECT, None),
     "GET /api/v1/trace/{thing_id}": (Deed.SEE, OBJECT, None),
     "GET /api/v1/users": (Deed.MANAGE, TENANT, None),
     "POST /api/v1/users": (Deed.MANAGE, TENANT, {"name": "new", "password": PASSWORD, "roles": ["viewer"]}),
@@ -92,8 +102,11 @@ NAMES = {
     "plan_id": "plan-1",
     "alarm_id": "1",
     "act": "acknowledge",
+    "kind": "tariff",
     "command_id": "c",
 }
+
+OWN = {"tag": "own", "document": "own"}
 
 
 @pytest.fixture
@@ -132,6 +145,8 @@ def asked(http, name, headers, **names):
     if path == "/console/park":
         path = "/console/tiles"
     more = {} if body is None else {"json": body}
+    if "/telemetry/" in path:
+        more["params"] = {"tag": "own", "start": "2015-07-15T00:00Z", "end": "2015-07-16T00:00Z"}
     sent = headers | {"If-Match": '"1"', "HX-Request": "true"}
     return http.request(method, path, headers=sent, follow_redirects=False, **more).status_code
 
@@ -147,7 +162,12 @@ def own(app, inhabited):
         key = http.post("/api/v1/keys", json={"name": "x", "roles": ["ci"]}, headers=admin).json()["id"]
         new = {"name": "passing", "password": PASSWORD, "roles": ["viewer"]}
         user = http.post("/api/v1/users", json=new, headers=admin).json()["id"]
-        yield http, {"schedule_id": schedule, "thing_id": schedule, "job_id": job, "key_id": key, "user_id": user}
+        own = {"series": [{"tag": "own", "at": [NOON.isoformat()], "value": [1]}]}
+        http.post("/api/v1/telemetry", json=own, headers=admin)
+        flat = "bands: [{name: flat, price_per_kwh: 0.5, windows: [{start_h: 0, end_h: 24}]}]"
+        for version in ({}, {"If-Match": '"1"'}):  # version 1 is gone, so that nobody removes the document
+            http.put("/api/v1/documents/tariff/own", content=flat, headers=operator | version)
+        yield http, {"thing_id": schedule, "schedule_id": schedule, "job_id": job, "key_id": key, "user_id": user} | OWN
 
 
 @pytest.mark.usefixtures("quick_hashes")

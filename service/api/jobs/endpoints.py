@@ -20,9 +20,10 @@ from service.api.repeats import Once
 from service.api.versions import tagged
 from service.auth.roles import Deed, Principal
 from service.backing import Backing
+from service.documents.shelf import site_file
 from service.jobs import queue
 from service.jobs.job import Job, JobState
-from service.jobs.requests import Asked, checked
+from service.jobs.requests import Asked, checked, own_site
 
 router = guarded(Deed.STUDY, "/api/v1/jobs", "jobs", 404)
 JobId = Annotated[str, Path(description="the job's id")]
@@ -77,7 +78,9 @@ async def ask(
     if (before := await once.answer()) is not None:
         return before
     try:
-        site = await asyncio.to_thread(checked, asked, runtime.site)
+        named = own_site(asked)
+        file = None if named is None else await site_file(backing.store, once.who.tenant_id, named, backing.results)
+        site = await asyncio.to_thread(checked, asked, runtime.site, file)
     except DataError as fault:
         found = [ProblemFinding(place=f.place, message=f.message) for f in fault.findings]
         return problem_response(request, 422, f"The {asked.kind} job cannot be taken: {fault}", found)

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hmac import compare_digest
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
@@ -11,6 +14,9 @@ from service.api.access import COOKIE, Backed, Known, from_here, guarded, hold_b
 from service.api.people.schemas import Login, SetUp, TotpOut, WhoOut
 from service.api.problems import described
 from service.auth.doors import SESSION_LIFE, Entry, NotLetInError, log_in, log_out, set_up
+from service.auth.doors import enter as enter_known
+from service.auth.oidc import Provider
+from service.auth.people import NameTakenError, welcome
 from service.auth.roles import Deed
 from service.auth.secrets import new_totp_secret, totp_step
 from service.store.audit import record
@@ -19,6 +25,10 @@ from service.store.people import LoginSession, User
 router = guarded(Deed.BE, "/api/v1/session", "session")
 doors = APIRouter(prefix="/api/v1", tags=["session"], responses=described(400, 401, 403, 422, 429))
 """Open to everybody: how else would one come in."""
+STATE, BACK = "jouletwin-oidc", "/api/v1/session/oidc"
+LEADS_ON = (
+    '<!doctype html><meta http-equiv="refresh" content="0; url=/"><title>Jouletwin</title><a href="/">Jouletwin</a>'
+)
 
 
 class TotpProof(BaseModel):
@@ -75,6 +85,56 @@ async def first(request: Request, response: Response, backing: Backed, wanted: S
     with told_at_the_door():
         entry = await set_up(backing.store, backing.passwords, wanted.secret, wanted.name, wanted.password)
     return let_in(request, response, entry)
+
+
+@doors.get("/session/oidc", status_code=303, response_class=RedirectResponse, responses=described(404))
+async def to_provider(request: Request, backing: Backed) -> RedirectResponse:
+    """Send a browser to the provider that knows the people here."""
+    provider = _provider(request, backing)
+    with told_at_the_door():
+        place, state = await provider.begin(_back_to(request))
+    answer = RedirectResponse(place, 303)
+    answer.set_cookie(
+        STATE, state, max_age=600, path=BACK, httponly=True, samesite="lax", secure=request.url.scheme == "https"
+    )
+    return answer
+
+
+@doors.get("/session/oidc/callback", response_class=HTMLResponse, responses=described(404, 409))
+async def from_provider(
+    request: Request,
+    backing: Backed,
+    state: Annotated[str, Query(max_length=200)],
+    code: Annotated[str, Query(max_length=4000)] = "",
+) -> HTMLResponse:
+    """Let in who comes back from the provider in the browser that was sent there."""
+    provider = _provider(request, backing)
+    if not code or not compare_digest(request.cookies.get(STATE, "").encode(), state.encode()):
+        raise HTTPException(401, "This login was not begun in this browser; begin again.")
+    with told_at_the_door():
+        known = await provider.finish(state, code, _back_to(request))
+        try:
+            user = await welcome(backing.store, backing.tenant_id, known.subject, known.name, known.roles)
+        except NameTakenError as fault:
+            raise HTTPException(409, f"{fault}.") from None
+        entry = await enter_known(backing.store, user)
+    backing.recent.forget()
+    # a browser that comes from another site does not send a strict cookie; a page of our own that leads on makes it our own
+    answer = HTMLResponse(LEADS_ON)
+    answer.delete_cookie(STATE, path=BACK)
+    let_in(request, answer, entry)
+    return answer
+
+
+def _provider(request: Request, backing: Backed) -> Provider:
+    hold_back(backing.logins, request.client.host if request.client else "")
+    if backing.provider is None:
+        raise HTTPException(404, "No provider is set up here; log in with a password.")
+    return backing.provider
+
+
+def _back_to(request: Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc}{BACK}/callback"
 
 
 @router.get("")

@@ -1,0 +1,1 @@
+"""Documents over the interface: brought, judged, kept, fetched, removed."""
