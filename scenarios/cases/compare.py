@@ -44,10 +44,15 @@ class Difference:
         return abs(self.change) <= SAME_SHARE * max(abs(self.base), abs(self.value), 1.0)
 
     @property
+    def shown(self) -> bool:
+        """Whether the difference shows in the digits that people read."""
+        return words_of(self.kpi, self.base, self.currency) != words_of(self.kpi, self.value, self.currency)
+
+    @property
     def better(self) -> bool | None:
-        """Whether the run is better than the base; None where neither is better in itself."""
+        """Whether the run is better than the base; None where nothing shows, or neither is better in itself."""
         wanted = KPIS[self.kpi].better
-        return None if self.same or not wanted else (self.change < 0) == (wanted == "lower")
+        return None if not self.shown or not wanted else (self.change < 0) == (wanted == "lower")
 
 
 @dataclass(frozen=True, slots=True)

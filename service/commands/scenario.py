@@ -208,7 +208,7 @@ def comparison_table(comparison: Comparison) -> Table:
             colour = {True: "green", False: "red", None: "dim"}[d.better]
             moved = (
                 ""
-                if d.same
+                if not d.shown
                 else f" [{colour}]({'+' if d.change > 0 else '−'}{words_of(name, abs(d.change), comparison.currency)})[/]"
             )
             cells.append(f"{words_of(name, d.value, comparison.currency)}{moved}")

@@ -137,7 +137,7 @@ def write_case_report(base: Path, run: Path, out: Path, language: str) -> None:
 
 
 def _moved(d: Difference) -> str:
-    if d.same:
-        return "="
+    if not d.shown:
+        return "=" if d.same else "≈"
     share = f" ({d.share:+.1%})" if abs(d.share) < 10 else ""
     return f"{'+' if d.change > 0 else '−'}{words_of(d.kpi, abs(d.change), d.currency)}{share}"
