@@ -4,11 +4,13 @@ import asyncio
 import functools
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
 from datetime import timedelta
 from pathlib import Path
 
 from hil.bridge import Bridge, BridgeStats, Mode
 from models.actuals import Actuals
+from models.errors import PlantError
 from models.forecast.measured import MeasuredHistory
 from models.ports import Command, Receipt
 from scenarios.loop_settings import LoopSettings
@@ -65,7 +67,8 @@ class Operation:
         self._ready.wait()
 
     def stop(self) -> None:
-        """Stop operating and wait until every connection is closed."""
+        """Stop operating and wait until every connection is closed; streams of the interface end too."""
+        self.runtime.closing = True
         if self._loop is not None and self._task is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._task.cancel)
         if self._thread.ident is not None:
@@ -82,11 +85,16 @@ class Operation:
         ------
         KeyError
             If none of that id waits, or waits any more.
+        PlantError
+            If the service ends meanwhile.
         """
         if self._bridge is None or self._loop is None:
             raise KeyError(command_id)
         carried_out = asyncio.run_coroutine_threadsafe(self._bridge.confirm(command_id, operator), self._loop)
-        receipt = carried_out.result(CONFIRMED_S)
+        try:
+            receipt = carried_out.result(CONFIRMED_S)
+        except CancelledError:
+            raise PlantError(f"the service ends; what became of {command_id} stands in its journal") from None
         self.runtime.memory.take_receipts((receipt,))
         return receipt
 
@@ -145,6 +153,7 @@ class Operation:
                     async with learning_beside(forecaster, self.runtime), carrying(Carrier(self.runtime, bridge)):
                         await loop.run()
             finally:
+                self._bridge = None
                 self.stats = bridge.stats
                 planner.close()
 

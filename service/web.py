@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from models.errors import SetupError
+from service.patience import HEAD_S, impatient
 from service.runtime import Runtime
 
 HOST = "127.0.0.1"
@@ -39,11 +40,17 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 class Web:
-    """Serves an application until it is stopped."""
+    """Serves an application until it is stopped; ``head_s`` is how long the head of a request may take."""
 
-    def __init__(self, app: FastAPI, runtime: Runtime, found: socket.socket) -> None:
+    def __init__(self, app: FastAPI, runtime: Runtime, found: socket.socket, *, head_s: float = HEAD_S) -> None:
         config = uvicorn.Config(
-            app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1, lifespan="on"
+            app,
+            http=impatient(head_s),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            lifespan="on",
         )
         self._runtime, self._socket = runtime, found
         self._server = uvicorn.Server(config)

@@ -71,6 +71,11 @@ class JobProcess:
         findings = tuple(Finding(Severity(s), place, words) for s, place, words in found["findings"])
         return found["done"], found["words"], findings
 
+    @property
+    def was_told_to_end(self) -> bool:
+        """Whether it was ended as a supervisor ends a service, and not by itself or for lack of memory."""
+        return self._process.returncode in (-signal.SIGTERM, -signal.SIGINT)
+
     def death(self) -> str:
         """Return in words how it died."""
         code = self._process.returncode

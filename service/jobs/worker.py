@@ -129,6 +129,11 @@ class Worker:
     async def _noted(self, job: Job, process: JobProcess) -> None:
         """Write down how a process ended by itself."""
         found = await asyncio.to_thread(process.outcome)
+        if found is None and process.was_told_to_end:
+            await self._pause(CALM_S)  # who ends a whole group of processes at once tells the worker too
+        if found is None and self._stop.is_set():
+            await queue.released(self.store, job)
+            return
         if found is None:
             await queue.ended(self.store, job, JobState.DIED, process.death())
             return

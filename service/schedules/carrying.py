@@ -1,7 +1,7 @@
 """Carrying out applied schedules on the bridge: a lease on their devices, then a command for every set-point that changes.
 
-While the lease lasts the loop's own commands to these devices are refused; when it ends, is given back, or this program dies, they are
-the loop's again. A command that may not have landed is sent again.
+While the lease lasts the loop's own commands to these devices are refused; when it ends or is given back, as it is when the service is
+told to end, they are the loop's again, and when this program dies, after the lease. A command that may not have landed is sent again.
 """
 
 import asyncio
@@ -28,12 +28,13 @@ AGAIN = timedelta(minutes=1)
 
 @asynccontextmanager
 async def carrying(carrier: "Carrier") -> AsyncIterator[None]:
-    """Carry out orders while the block lasts."""
+    """Carry out orders while the block lasts; behind it nothing is leased any more, so that devices fall back and others may command them."""
     task = asyncio.create_task(carrier.run(), name="schedules")
     try:
         yield
     finally:
         await end([task])
+        carrier.give_back_all()
 
 
 @dataclass
@@ -76,6 +77,11 @@ class Carrier:
             carried = self._carried.setdefault(order.schedule_id, _Carried(order))
             if self._has_lease(carried, order):
                 await self._send(carried, order)
+
+    def give_back_all(self) -> None:
+        """End every lease; the next start takes up the orders that are in force still."""
+        while self._carried:
+            self._give_back(self._carried.popitem()[1])
 
     def _has_lease(self, carried: _Carried, order: Order) -> bool:
         """Take the lease, or make it longer when the order was renewed; tell once where it cannot be had."""
