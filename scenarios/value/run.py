@@ -31,7 +31,7 @@ from scenarios.kpis import UNSERVED_PRICE_PER_KWH, kpis_of
 from scenarios.planners import Optimizer
 from scenarios.problem import Horizons, demand_terms
 from scenarios.rules import Rule
-from scenarios.trim import NOTHING_KW
+from scenarios.trim import FOLLOWED_SHARE, NOTHING_KW
 from scenarios.tuning import end_of
 from scenarios.value.plant import DirectPlant
 from scenarios.value.variants import Stretch, Variant
@@ -302,5 +302,6 @@ def _followed_kw(plant: Site, plan: Plan, away_kw: Array) -> Array:
     bought, given = planned(plant.of_kind(GridConnection)), planned(batteries)
     late = np.pad(away_kw[:, :-1], ((0, 0), (1, 0)))
     asked = np.where(np.abs(bought) <= NOTHING_KW, late, np.where(bought > 0.0, np.minimum(bought + late, 0.0), 0.0))
-    least, most = -sum(b.charge_max_kw for b in batteries) - given, sum(b.discharge_max_kw for b in batteries) - given
-    return np.clip(asked, np.minimum(least, 0.0), np.maximum(most, 0.0))
+    high = np.where(given > 0.0, sum(b.discharge_max_kw for b in batteries), 0.0)
+    least, most = -sum(b.charge_max_kw for b in batteries) - given, high - given
+    return np.clip(FOLLOWED_SHARE * asked, np.minimum(least, 0.0), np.maximum(most, 0.0))
