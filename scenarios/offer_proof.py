@@ -21,7 +21,9 @@ from optimizers.offers.paths import PricePaths
 from optimizers.secured import LOSS, SecuredProblem
 from scenarios.pool import Pool
 from scenarios.secure import Tolerances, secure
+from twin.calls import replay_calls
 from twin.secure import GridCheck
+from twin.state import stored_of
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -151,6 +153,35 @@ class OfferProver:
         if secured and len(self._learnt):
             planner.add_rows(self._learnt)
         return float(self._solved(day, paths, planner, None).broken.mean())
+
+
+def made_offers(
+    problem: DispatchProblem,
+    paths: PricePaths,
+    dispatcher: Dispatcher,
+    settings: OfferSettings | None = None,
+    *,
+    fee_per_kwh: float,
+    proven: bool = True,
+) -> OfferSet:
+    """Return a day's offers, proven on the site's first grid where it has one and ``proven`` asks for it.
+
+    Where capacity is offered too, the plan at expected prices is replayed with a full call from every quarter of every step on.
+    """
+    grids = problem.site.networks.electricity
+    if proven and grids:
+        prover = OfferProver(GridCheck(problem.site, grids[0]), dispatcher, fee_per_kwh=fee_per_kwh)
+        made = prover.offers(problem, paths, settings)
+    else:
+        day = MarketDay(problem, fee_per_kwh, dispatcher)
+        made = offers_of(day, paths, day.optima(paths), settings)
+    if not made.reserve:
+        return made
+    plan = dispatcher.dispatch(
+        replace(problem, market=MarketTerms(paths.expected_per_kwh, fee_per_kwh), demand=None, demand_windows={})
+    )
+    called = replay_calls(plan, problem.site, stored_of(problem.initial))
+    return replace(made, proof=replace(made.proof, calls=called.calls, failed_calls=called.failed))
 
 
 def _part(paths: PricePaths, members: Ints) -> PricePaths:

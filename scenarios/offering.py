@@ -29,6 +29,8 @@ from twin.state import start_snapshot
 Floats = npt.NDArray[np.float64]
 END_SHORT_PER_KWH = 5.0
 MARGIN_DAYS = 10
+RESERVE_SPREAD = 0.3
+"""Standard deviation of what capacity fetches around its contract's price, in the logarithm; made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,15 @@ class TradingDays:
         return self._problem(day, self._perfect.forecast(self.horizon(day)))
 
     def paths(self, day: date, count: int) -> PricePaths:
-        """Return the day's price paths, made from the days before it."""
+        """Return the day's price paths, made from the days before it; capacity may fetch more or less than its contracts say."""
         ahead, horizon = self.prices.ahead(day, count), self.horizon(day)
-        return PricePaths(on_horizon(ahead.paths, horizon), on_horizon(ahead.expected, horizon))
+        rng, shape = np.random.default_rng([self.seed, day.toordinal()]), (len(ahead.paths), len(horizon))
+        reserve = {
+            c.id: c.price_per_kw_h * np.exp(RESERVE_SPREAD * rng.standard_normal(shape))
+            for c in self.site.reserves
+            if c.price_per_kw_h > 0
+        }
+        return PricePaths(on_horizon(ahead.paths, horizon), on_horizon(ahead.expected, horizon), reserve)
 
     def came(self, day: date) -> Floats:
         """Return the prices that came, on the day's steps."""

@@ -20,26 +20,26 @@ from models.actuals import Actuals
 from models.components import GridConnection
 from models.dispatch import DispatchProblem, Plan, PlanCheck
 from models.forecast.naive import NaiveForecaster
-from models.horizon import HOUR, Horizon
+from models.horizon import HOUR
 from models.offers import OfferSet
 from models.site import Site
 from models.trading import MarketTerms
 from optimizers.dispatch import Dispatcher
-from optimizers.offers.build import OfferSettings, offers_of
+from optimizers.offers.build import OfferSettings
 from optimizers.offers.day import MarketDay
 from optimizers.offers.paths import PricePaths
 from optimizers.offers.recourse import least_cost
 from scenarios.costs import Powers, operating_cost
 from scenarios.day import DayResult, Operator, local_day, run_day, run_day_over_modbus
 from scenarios.kpis import horizon_of
-from scenarios.offer_proof import OfferProver
+from scenarios.offer_proof import made_offers
 from scenarios.offering import TradingDays
 from scenarios.operate import SnapshotSource
 from scenarios.problem import Planner
+from scenarios.trading.planning import TradingPlanner
 from scenarios.trading.result import DayAccount, account, equipment_value, metered_wh
 from scenarios.trading.trace import Trace
 from scenarios.trading.venue import REST, Venue
-from twin.secure import GridCheck
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
 from twin.verify import Verifier
@@ -96,30 +96,6 @@ class TradedDay:
             and not list(check_chain(self.ledger.transactions))
             and not self.operated.unaccounted
         )
-
-
-class TradingPlanner:
-    """A planner whose electricity costs what the market asks, and who keeps to the position that was traded."""
-
-    def __init__(self, planner: Planner, horizon: Horizon, market: MarketTerms) -> None:
-        self.planner, self.horizon, self.market = planner, horizon, market
-        self._starts = np.array([e.timestamp() for e in horizon.edges[:-1]])
-
-    def plan(self, problem: DispatchProblem) -> Plan:
-        """Return the plan of a problem at the market's terms on its steps; behind the traded day the last hour's terms go on."""
-        return self.planner.plan(self.traded(problem))
-
-    def traded(self, problem: DispatchProblem) -> DispatchProblem:
-        """Return a problem with the market's terms."""
-        starts = np.array([e.timestamp() for e in problem.horizon.edges[:-1]])
-        place = np.clip(np.searchsorted(self._starts, starts, side="right") - 1, 0, len(self._starts) - 1)
-        position = self.market.bought_kw
-        terms = replace(
-            self.market,
-            price_per_kwh=self.market.price_per_kwh[place],
-            bought_kw=None if position is None else position[place],
-        )
-        return replace(problem, market=terms, demand=None, demand_windows={})
 
 
 def trade_day(
@@ -209,13 +185,14 @@ class _TradeDay:
 
     def _offer(self, problem: DispatchProblem, paths: PricePaths) -> OfferSet:
         settings = OfferSettings(steps=self.settings.steps, seed=self.settings.seed)
-        grids = self.site.networks.electricity
-        if grids and self.settings.proven:
-            prover = OfferProver(GridCheck(self.site, grids[0]), self.dispatcher, fee_per_kwh=self.settings.fee_per_kwh)
-            offers = prover.offers(problem, paths, settings)
-        else:
-            market = MarketDay(problem, self.settings.fee_per_kwh, self.dispatcher)
-            offers = offers_of(market, paths, market.optima(paths), settings)
+        offers = made_offers(
+            problem,
+            paths,
+            self.dispatcher,
+            settings,
+            fee_per_kwh=self.settings.fee_per_kwh,
+            proven=self.settings.proven,
+        )
         steps = [[(s.price_micro, s.quantity_wh) for s in c.steps] for c in offers.curves]
         words = f"{len(offers.curves)} curves of up to {max(map(len, steps))} steps; {offers.proof.words()}"
         self.trace.add("offer", offers.proof.paths_hash, words, steps)

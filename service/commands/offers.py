@@ -17,16 +17,14 @@ from models.offers import OfferCurve, OfferSet
 from models.site import Site
 from models.site.file import load_site
 from optimizers.dispatch import Dispatcher
-from optimizers.offers.build import OfferSettings, offers_of
-from optimizers.offers.day import MarketDay
-from scenarios.offer_proof import OfferProver
+from optimizers.offers.build import OfferSettings
+from scenarios.offer_proof import made_offers
 from scenarios.offering import Deviations, TradingDays
 from service.commands.files import require_writable, write_as
 from service.commands.screen import console
 from service.console.figures import grouped, local_time
 from service.pictures.offers import offer_chart
 from service.pictures.sheet import DPI, ENDINGS
-from twin.secure import GridCheck
 
 HISTORY_DAYS = 250
 MICRO, KILO = 1e6, 1e3
@@ -74,11 +72,7 @@ def offers_for(site: Site, asked: Asked) -> OfferSet:
         steps=asked.steps, margin_kwh=days.margin_kwh(asked.day, asked.deviations), seed=asked.seed
     )
     try:
-        if asked.proven and site.networks.electricity:
-            check = GridCheck(site, site.networks.electricity[0])
-            return OfferProver(check, dispatcher, fee_per_kwh=asked.fee_per_kwh).offers(problem, paths, settings)
-        market = MarketDay(problem, asked.fee_per_kwh, dispatcher)
-        return offers_of(market, paths, market.optima(paths), settings)
+        return made_offers(problem, paths, dispatcher, settings, fee_per_kwh=asked.fee_per_kwh, proven=asked.proven)
     finally:
         dispatcher.close()
 

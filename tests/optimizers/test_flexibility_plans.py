@@ -77,7 +77,13 @@ def test_a_battery_holds_reserve_as_another_solver_would(dispatcher, load, price
     n, value = len(load), 0.3
     contracts = [
         reserve(
-            "up", ["battery"], price_per_kw_h=price, sustain_h=sustain, activation_share=0.25, energy_price_per_kwh=0.4
+            "up",
+            ["battery"],
+            price_per_kw_h=price,
+            sustain_h=sustain,
+            activation_share=0.25,
+            energy_price_per_kwh=0.4,
+            recovers=True,
         ),
         reserve(
             "both",
@@ -87,6 +93,7 @@ def test_a_battery_holds_reserve_as_another_solver_would(dispatcher, load, price
             sustain_h=0.5,
             mileage_per_h=2.0,
             mileage_price_per_kw=0.02,
+            recovers=True,
         ),
     ]
     site = site_of([grid(), consumer("electricity"), battery()], prices=FLAT, reserves=contracts)
@@ -122,7 +129,7 @@ def test_a_battery_holds_reserve_as_another_solver_would(dispatcher, load, price
             start = 0.0 if k >= 0 else stored
             less += [
                 row({**{p: -w for p, w in inside.items()}, (3, t): sustain / 0.9, (4, t): 0.5 / 0.9}),
-                row({**inside, (4, t): 0.5 * 0.9}),
+                row({**inside, (4, t): 0.5 / 0.9}),  # what is fed less stays with the losses of feeding
             ]
             most += [start, 100.0 - start]
         less += [

@@ -14,7 +14,7 @@ from models.trading import MarketTerms
 from scenarios.day import local_day
 from scenarios.offering import TradingDays
 from scenarios.sites import park_path
-from scenarios.trading.day import TradingPlanner
+from scenarios.trading.planning import TradingPlanner
 from scenarios.trading.result import account
 from scenarios.trading.trace import STAGES, Trace, check_trace
 from scenarios.trading.venue import REST, Venue
