@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,6 +16,9 @@ logging.disable(logging.WARNING)
 HOUR = timedelta(hours=1)
 FIRST = datetime(2026, 7, 1)  # noqa: DTZ001 # ASSUME's times have no zone
 LOT_PER_MW = 10
+
+
+os.chdir(tempfile.mkdtemp())  # ASSUME writes a log file wherever it is imported
 
 
 def assume(simple: list[list[int]], blocks: list[Any]) -> dict[str, list[float]]:
