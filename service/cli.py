@@ -10,7 +10,7 @@ import typer
 from service.commands.device import chaos, device
 from service.faults import PlainFaults
 from service.instants import instant
-from service.keeping import Address, Results, audit
+from service.keeping import Address, Results, audit, tenant
 from service.keeping import store as keep_store
 from service.networks import calibrate, estimate, flow, linepack, n1
 from service.offers import offers, trade_day
@@ -49,6 +49,7 @@ app.add_typer(device)
 app.add_typer(scenario)
 app.add_typer(market)
 app.add_typer(keep_store)
+app.add_typer(tenant)
 app.add_typer(audit)
 app.add_typer(offers)
 

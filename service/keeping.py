@@ -8,6 +8,7 @@ import typer
 from service.places import RESULTS, STORE
 
 store = typer.Typer(name="store", help="Keep the store: upgrade, downgrade, backup, restore.", no_args_is_help=True)
+tenant = typer.Typer(name="tenant", help="Tenants: make, list, shut out, let in again.", no_args_is_help=True)
 audit = typer.Typer(name="audit", help="The record of who did what.", no_args_is_help=True)
 
 Address = Annotated[
@@ -59,6 +60,45 @@ def restore(
     from service.commands.store import restore_store
 
     raise typer.Exit(restore_store(address, results, source))
+
+
+TenantId = Annotated[str, typer.Argument(metavar="ID", help="letters, digits, - and _")]
+
+
+@tenant.command("add")
+def add_tenant(
+    tenant_id: TenantId,
+    name: Annotated[str, typer.Option(help="what people call it; the id when left out")] = "",
+    address: Address = STORE,
+) -> None:
+    """Make a tenant and print a key with which its first admin makes users, once and within a week."""
+    from service.commands.store import make_tenant_here
+
+    make_tenant_here(address, tenant_id, name or tenant_id)
+
+
+@tenant.command("list")
+def list_tenants(address: Address = STORE) -> None:
+    """Print every tenant, and since when it is shut out where it is."""
+    from service.commands.store import show_tenants
+
+    show_tenants(address)
+
+
+@tenant.command()
+def disable(tenant_id: TenantId, address: Address = STORE) -> None:
+    """Let nobody of a tenant in any more, within a second; what is theirs stays."""
+    from service.commands.store import shut_tenant
+
+    shut_tenant(address, tenant_id, out=True)
+
+
+@tenant.command()
+def enable(tenant_id: TenantId, address: Address = STORE) -> None:
+    """Let a tenant in again."""
+    from service.commands.store import shut_tenant
+
+    shut_tenant(address, tenant_id, out=False)
 
 
 @audit.command()

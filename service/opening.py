@@ -9,6 +9,7 @@ from pathlib import Path
 from models.errors import SetupError
 from service.auth.doors import ensure_tenant, setup_secret
 from service.auth.oidc import Provider, oidc_settings
+from service.auth.tenants import require_tenant
 from service.backing import Backing
 from service.jobs.crew import Crew
 from service.observed import log_lines
@@ -37,17 +38,19 @@ def opened(doors: Doors) -> tuple[Backing, str | None]:
     if doors.log_lines:
         log_lines()
     url = store_url(doors.store)
+    known = oidc_settings(os.environ)
 
     async def prepare() -> str | None:
         await upgrade(url)
         store = Store(url)
         try:
             await ensure_tenant(store, four_eyes=doors.four_eyes)
+            if known is not None:
+                await require_tenant(store, known.tenant)
             return None if doors.local else await setup_secret(store)
         finally:
             await store.close()
 
-    known = oidc_settings(os.environ)
     secret = asyncio.run(prepare())
     provider = None if known is None else Provider(known)
     return Backing(Store(url), doors.results, local=doors.local, provider=provider), secret

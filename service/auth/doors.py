@@ -41,7 +41,8 @@ class Entry:
 async def by_key(store: Store, secret: str) -> Principal | None:
     """Return whose key this is, None for one that is unknown, expired or revoked."""
     async with store.everywhere(reading=True) as session:
-        key = await session.scalar(select(ApiKey).where(ApiKey.secret_hash == hash_of(secret)))
+        welcome = select(ApiKey).join(Tenant, Tenant.id == ApiKey.tenant_id).where(Tenant.disabled_at.is_(None))
+        key = await session.scalar(welcome.where(ApiKey.secret_hash == hash_of(secret)))
     if key is None or key.revoked_at is not None or _over(key.expires_at, store.clock.now()):
         return None
     return Principal(key.tenant_id, f"key {key.name}", roles_of(key.roles), expires_at=key.expires_at)
@@ -51,7 +52,8 @@ async def by_session(store: Store, secret: str) -> Principal | None:
     """Return who is logged in with this secret, None for a session that is unknown, over or ended."""
     async with store.everywhere(reading=True) as session:
         together = select(LoginSession, User).join(User, User.id == LoginSession.user_id)
-        found = (await session.execute(together.where(LoginSession.secret_hash == hash_of(secret)))).first()
+        welcome = together.join(Tenant, Tenant.id == User.tenant_id).where(Tenant.disabled_at.is_(None))
+        found = (await session.execute(welcome.where(LoginSession.secret_hash == hash_of(secret)))).first()
     if found is None:
         return None
     login, user = found
@@ -73,7 +75,8 @@ async def log_in(store: Store, passwords: Passwords, name: str, password: str, c
         Otherwise, without telling why; after five times the account is locked for a quarter of an hour.
     """
     async with store.everywhere(reading=True) as session:
-        found = await session.scalar(select(User).where(User.name == name))
+        welcome = select(User).join(Tenant, Tenant.id == User.tenant_id).where(Tenant.disabled_at.is_(None))
+        found = await session.scalar(welcome.where(User.name == name))
     fits = await passwords.fits(None if found is None else found.password_hash, password)
     if found is None:
         raise NotLetInError(NO)
@@ -125,8 +128,9 @@ async def enter(store: Store, user: User) -> Entry:
     now = store.clock.now()
     async with store.changing(user.tenant_id) as session:
         held = await session.get(User, user.id, with_for_update=True)
-        if held is None or held.disabled:
-            raise NotLetInError(NO)
+        tenant = await session.get(Tenant, user.tenant_id)
+        if held is None or held.disabled or tenant is None or tenant.disabled_at is not None:
+            raise NotLetInError(f"{user.name} is shut out here; ask an admin")
         await record(session, now, held.name, "login", f"user/{held.id}", {"by": "provider"})
         return begin_session(session, now, held)
 

@@ -1,12 +1,14 @@
 """Coming in through somebody else's door: OpenID Connect, the code flow with PKCE, a state and a nonce that are used once.
 
 Who comes in, and with which roles, the provider says; nobody gets a role that it does not name. Everything is told in the environment:
-``JOULETWIN_OIDC_ISSUER``, ``..._CLIENT_ID``, ``..._CLIENT_SECRET`` and, where roles are not in the claim ``roles``, ``..._ROLES_CLAIM``.
+``JOULETWIN_OIDC_ISSUER``, ``..._CLIENT_ID``, ``..._CLIENT_SECRET``; where roles are not in the claim ``roles``, ``..._ROLES_CLAIM`` (a path
+with dots, like ``realm_access.roles``); where they have other names there, ``..._ROLES`` (``control room=operator,planning=planner``);
+and ``..._TENANT`` where people are not those of the site that runs here.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import ip_address
 from secrets import token_urlsafe
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from models.errors import SetupError
-from service.auth.doors import NotLetInError
+from service.auth.doors import HOME, NotLetInError
 from service.auth.roles import Role, roles_of
 
 PREFIX = "JOULETWIN_OIDC_"
@@ -38,6 +40,9 @@ class OidcSettings:
     client_id: str
     client_secret: str
     roles_claim: str = "roles"
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    """The provider's names for our roles; empty where it has our own."""
+    tenant: str = HOME
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,7 @@ class Introduced:
     subject: str
     name: str
     roles: frozenset[Role]
+    tenant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,18 @@ def oidc_settings(environment: Mapping[str, str]) -> OidcSettings | None:
     if place.scheme != "https" and not (place.scheme == "http" and _loopback(place.hostname or "")):
         raise SetupError(f"{PREFIX}ISSUER is {told['ISSUER']}; it has to begin with https://")
     claim = environment.get(f"{PREFIX}ROLES_CLAIM", "") or "roles"
-    return OidcSettings(told["ISSUER"].rstrip("/"), told["CLIENT_ID"], told["CLIENT_SECRET"], claim)
+    names = _role_names(environment.get(f"{PREFIX}ROLES", ""))
+    tenant = environment.get(f"{PREFIX}TENANT", "") or HOME
+    return OidcSettings(told["ISSUER"].rstrip("/"), told["CLIENT_ID"], told["CLIENT_SECRET"], claim, names, tenant)
+
+
+def _role_names(text: str) -> Mapping[str, Role]:
+    """Return which role a provider's name stands for, from ``name=role,name=role``."""
+    pairs = [pair.rpartition("=") for pair in text.split(",") if pair.strip()]
+    known = {r.value: r for r in Role}
+    if wrong := [role.strip() for _, _, role in pairs if role.strip() not in known]:
+        raise SetupError(f"{PREFIX}ROLES: there is no role {', '.join(wrong)}; a pair is NAME={'|'.join(known)}")
+    return {name.strip(): known[role.strip()] for name, _, role in pairs}
 
 
 def _loopback(host: str) -> bool:
@@ -178,12 +195,24 @@ class Provider:
         return dict(claims)
 
     def _introduced(self, claims: Mapping[str, Any]) -> Introduced:
-        said = claims.get(self._settings.roles_claim, ())
-        roles = roles_of([said] if isinstance(said, str) else [str(r) for r in said])
+        said = _at(claims, self._settings.roles_claim)
+        named = said.split() if isinstance(said, str) else [str(r) for r in said] if isinstance(said, list) else []
+        names = self._settings.roles
+        roles = frozenset(names[n] for n in named if n in names) if names else roles_of(named)
         name = str(claims.get("preferred_username") or claims.get("email") or claims["sub"])[:80]
         if not roles:
             raise NotLetInError(
                 f"{name} has no role here; the provider's admin gives one in {self._settings.roles_claim}"
             )
         subject = sha256(f"{claims['iss']}\n{claims['sub']}".encode()).hexdigest()
-        return Introduced(subject, name, roles)
+        return Introduced(subject, name, roles, self._settings.tenant)
+
+
+def _at(claims: Mapping[str, Any], path: str) -> Any:
+    """Return what stands under a name, or under a path of names with dots; nothing where there is nothing."""
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for name in path.split("."):
+        found = found.get(name, ()) if isinstance(found, Mapping) else ()
+    return found

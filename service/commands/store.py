@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from models.errors import SetupError
 from models.findings import Finding, error
+from service.auth.tenants import make_tenant, shut_out
 from service.commands.screen import console
 from service.store import backup as saving
 from service.store import migrate
@@ -57,6 +58,27 @@ def restore_store(address: str, results: Path, source: Path) -> int:
     rows = with_store(address, lambda store: saving.restore(store, results, source))
     console.print(f"{rows} rows from {source}", soft_wrap=True)
     return verify_audit(address, [])
+
+
+def make_tenant_here(address: str, tenant_id: str, name: str) -> None:
+    """Make a tenant and print the key of its first admin."""
+    secret = with_store(address, lambda store: make_tenant(store, tenant_id, name))
+    console.print(f"{tenant_id} is made. For its first admin, told once and good for a week:", soft_wrap=True)
+    console.print(secret, highlight=False, soft_wrap=True)
+    console.print("With it: POST /api/v1/users, and jouletwin's Python client, Client(address, key).add_user(...)")
+
+
+def show_tenants(address: str) -> None:
+    """Print every tenant."""
+    for found in with_store(address, tenants):
+        state = "" if found.disabled_at is None else f", shut out since {found.disabled_at:%Y-%m-%d %H:%M} UTC"
+        console.print(f"{found.id}: {found.name}{state}", highlight=False, soft_wrap=True)
+
+
+def shut_tenant(address: str, tenant_id: str, *, out: bool) -> None:
+    """Shut a tenant out, or let it in again."""
+    with_store(address, lambda store: shut_out(store, tenant_id, out=out))
+    console.print(f"{tenant_id} is {'shut out' if out else 'let in'}", soft_wrap=True)
 
 
 def verify_audit(address: str, heads: Sequence[str]) -> int:

@@ -18,6 +18,8 @@ class Tenant(Base):
     four_eyes: Mapped[bool] = mapped_column(Boolean, default=False)
     """Whether nobody may apply a schedule that nobody else has approved."""
     created_at: Mapped[datetime] = mapped_column(Instant)
+    disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+    """Since when nobody of theirs is let in."""
 
 
 class User(Owned, Edited, Base):

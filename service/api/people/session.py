@@ -114,7 +114,7 @@ async def from_provider(
     with told_at_the_door():
         known = await provider.finish(state, code, _back_to(request))
         try:
-            user = await welcome(backing.store, backing.tenant_id, known.subject, known.name, known.roles)
+            user = await welcome(backing.store, known.tenant, known.subject, known.name, known.roles)
         except NameTakenError as fault:
             raise HTTPException(409, f"{fault}.") from None
         entry = await enter_known(backing.store, user)
