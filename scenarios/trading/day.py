@@ -255,7 +255,9 @@ class _TradeDay:
             "trading", planner, NaiveForecaster(self.site, Actuals(self.site, self.settings.seed)), Verifier(self.site)
         )
         run = run_day_over_modbus if self.settings.over_modbus else run_day
-        operated = run(self.site, self.day, operator, self._synchroniser(), seed=self.settings.seed)
+        # no peak is charged at the market, so no guard holds one; the position is by the hour, and so are plans
+        settings = replace(operator.settings(local_day(self.site, self.day)), guarded=False, replan=HOUR)
+        operated = run(self.site, self.day, operator, self._synchroniser(), seed=self.settings.seed, settings=settings)
         receipts = operated.diary.receipts
         applied = sum(r.outcome.value == "applied" for r in receipts)
         way = "over Modbus" if self.settings.over_modbus else "in process"
