@@ -334,7 +334,7 @@ def journal(bench: Bench) -> Row:
     return found
 
 
-@case("bridge", "chaos episodes", size=40, quick_size=4, packages=PACKAGES)
+@case("bridge", "chaos episodes", size=200, quick_size=4, packages=PACKAGES)
 def chaos(bench: Bench) -> Iterator[Row]:
     """Run random fault episodes in virtual time and judge each by the device's log and the journal."""
     work = [sys.executable, "-m", "tests.chaos", str(bench.size), "500000"]

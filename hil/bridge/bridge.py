@@ -104,8 +104,8 @@ class Bridge:
         assets = {d.id: site.asset(d.asset) for d in site.devices}
         by_device = {d.id: self._links[_place(d.device)] for d in self.devices.values()}
         self.leases = Leases(self._journal)
-        self._driver = Driver(by_device, clock, self._journal, frame_life_s)
-        self._keeper = Keeper(self.devices, self._driver, clock, self._journal, self.leases, listener)
+        self._driver = Driver(by_device, clock, self._journal, self.leases, frame_life_s)
+        self._keeper = Keeper(self.devices, self._driver, clock, self._journal, listener)
         self._groups = Groups(self.devices, self._driver, self._keeper, self._journal, clock, listener)
         self._keeper.active = mode.writes
         self.writer = Writer(

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from hil.bridge.gate import refuse_late
+from hil.bridge.gate import Refusal, refuse_interlock, refuse_late
+from hil.bridge.leases import Leases
 from hil.bridge.link import Link, NotSentError
 from hil.bridge.polled import BEAT_S, PolledDevice
-from hil.bridge.target import Flight, State, Target
+from hil.bridge.target import BRIDGE, Flight, State, Target
 from hil.bridge.verdict import Sent, Verdict, not_done, unread
 from hil.clocks import transport_scale
 from hil.codec import decode_one, encode
@@ -17,7 +18,7 @@ from hil.journal import Journal, JournalError
 from hil.maps.types import Point
 from hil.planner import Block, plan_blocks
 from models.errors import PlantError, RefusedError
-from models.ports import Clock, Outcome
+from models.ports import Clock, Command, Outcome
 
 ATTEMPTS = 3
 PATIENCE_S = 3.0
@@ -44,9 +45,12 @@ class WriteStats:
 class Driver:
     """Sends the frames of targets and reads them back; one write at a time per device is its callers' duty."""
 
-    def __init__(self, links: Mapping[str, Link], clock: Clock, journal: Journal, frame_life_s: float) -> None:
+    def __init__(
+        self, links: Mapping[str, Link], clock: Clock, journal: Journal, leases: Leases, frame_life_s: float
+    ) -> None:
         self.stats = WriteStats()
         self.frame_life_s = frame_life_s
+        self._leases = leases
         self._links, self._clock, self._journal = links, clock, journal
         self._planned: dict[tuple[str, ...], Sequence[Block]] = {}
         """Device and quantities → the blocks that read them together."""
@@ -55,6 +59,15 @@ class Driver:
     def frame_life_clock_s(self) -> float:
         """How long a frame may stay on its way, in seconds of the clock."""
         return self.frame_life_s * transport_scale(self._clock)
+
+    def too_late(self, command: Command) -> Refusal | None:
+        """Return why no frame of a command may leave any more: it could land behind the deadline, or in somebody's lease."""
+        late = refuse_late(command, self._clock.now(), self.frame_life_clock_s)
+        return late or (None if command.issued_by == BRIDGE else self.leased_away(command))
+
+    def leased_away(self, command: Command) -> Refusal | None:
+        """Return why a command's device is not its commander's now."""
+        return self._leases.refuse(command.issued_by, command.device, self._clock.now())
 
     def frame(self, device: PolledDevice, point: Point, value: float) -> WriteFrame:
         """Return the request that writes a value to a device."""
@@ -77,7 +90,7 @@ class Driver:
             for _ in range(ATTEMPTS):
                 if await self.words(device, point) == frame.words:
                     break
-                if refuse_late(target.command, self._clock.now(), self.frame_life_clock_s):
+                if self.too_late(target.command):
                     break
                 sent, problem = await self.send(target, device, frame)
                 if sent in (Sent.REFUSED, Sent.FAILED):
@@ -90,11 +103,11 @@ class Driver:
     async def _drive(self, target: Target, device: PolledDevice) -> Verdict:
         """Send the value until the device shows it, refuses it, or the outcome has to stay open."""
         for attempt in range(ATTEMPTS):
-            late = refuse_late(target.command, self._clock.now(), self.frame_life_clock_s)
-            if late is not None:
-                return (
-                    unread(device.id) if target.flights else Verdict(State.EXPIRED, Outcome.NO, late.code, late.words)
-                )
+            late = self.too_late(target.command)
+            if late is not None and not (target.flights or target.applied):
+                return Verdict(State.EXPIRED, Outcome.NO, late.code, late.words)
+            if late or (attempt and refuse_interlock(device, target.point, target.command.value)):
+                return unread(device.id)
             sent, problem = await self.send(target, device, target.frame)
             if sent is Sent.NOT_SENT and not target.flights:
                 return not_done("unreachable", f"{problem}; nothing was sent")

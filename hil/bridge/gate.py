@@ -139,4 +139,4 @@ def refuse_blind(device: PolledDevice, now: float) -> Refusal | None:
         return None
     if quality is Quality.STALE:
         return Refusal("refused_stale", f"{device.id} answers with values that have stopped moving; nothing was sent")
-    return Refusal("unreachable", f"{device.id}: {device.why}; nothing was sent")
+    return Refusal("unreachable", f"{device.id}: {device.why or 'its values may be old'}; nothing was sent")

@@ -10,9 +10,8 @@ from math import inf
 
 from hil.bridge.driver import Driver, applied
 from hil.bridge.events import CommandState, Listener
-from hil.bridge.gate import Refusal, refuse_late
+from hil.bridge.gate import Refusal, refuse_blind, refuse_late
 from hil.bridge.hindrances import Hindrances
-from hil.bridge.leases import Leases
 from hil.bridge.polled import PolledDevice
 from hil.bridge.target import BRIDGE, Flight, State, Target
 from hil.bridge.verdict import Sent, Verdict
@@ -42,7 +41,6 @@ class Keeper:
         driver: Driver,
         clock: Clock,
         journal: Journal,
-        leases: Leases,
         listener: Listener,
     ) -> None:
         self.targets: dict[tuple[str, str], Target] = {}
@@ -54,7 +52,7 @@ class Keeper:
         self.active = True
         """False keeps everything off the wire."""
         self._devices, self._driver, self._clock = devices, driver, clock
-        self._journal, self._leases, self._tell = journal, leases, listener
+        self._journal, self._tell = journal, listener
         self.hindrances = Hindrances(self.targets, driver, clock, journal)
         self._owed: deque[Callable[[], None]] = deque()
         """Records of what has happened that the journal could not take yet."""
@@ -120,7 +118,8 @@ class Keeper:
     async def tend(self, device: PolledDevice, good: bool = True) -> float:
         """Look after a device's targets following a poll; returns the clock time of the next refresh.
 
-        After a poll that failed nothing is written: no frame meets a device whose state is unknown.
+        After a poll that failed, or showed what may be a gateway's memory, nothing is written: no frame meets a device whose state is
+        unknown.
         """
         lock = self.locks[device.id]
         self.pay()
@@ -128,6 +127,8 @@ class Keeper:
             self._close_expired(device)
         mine = list(self._mine[device.id].values())
         if not good or not self.active or not (mine or self.suspended):
+            return inf
+        if refuse_blind(device, self._clock.monotonic()):
             return inf
         with suppress(JournalError):  # reading goes on; nothing may be sent without its record
             if lock.locked():
@@ -253,7 +254,7 @@ class Keeper:
 
     def leased_away(self, command: Command) -> Refusal | None:
         """Return why a command's device is not its commander's now."""
-        return self._leases.refuse(command.issued_by, command.device, self._clock.now())
+        return self._driver.leased_away(command)
 
     def _wake_suspended(self, device: PolledDevice) -> None:
         """Give suspended commands back their points, under a new epoch, once no lease keeps them off."""

@@ -33,6 +33,8 @@ class BlockState:
     still: int = 0
     """Consecutive reads in which nothing that should move has moved."""
     still_since: float = 0.0
+    went_back: bool = False
+    """Its heartbeat has gone back and not moved on since: it has wrapped, the device has started anew, or somebody shows old values."""
     moving: tuple[float, ...] = ()
     watched: tuple[int, ...] | None = None
     """Which of its values say whether the device lives; found by the first read."""
@@ -143,6 +145,8 @@ class PolledDevice:
         if state.watched is None:
             state.watched = self._telling(state.block)
         moving = tuple([values[k] for k in state.watched])
+        if self.map.heartbeat is not None and moving:
+            state.went_back = _goes_back(self.map.heartbeat, moving[0], state)
         # a value that is missing says nothing, however often it is missing
         if not moving or moving != state.moving or any(v != v for v in moving):
             state.moving, state.still, state.still_since = moving, 0, started
@@ -172,8 +176,8 @@ class PolledDevice:
             return Quality.BAD if self.last_good < 0 or late else Quality.UNCERTAIN
         if self.last_good < 0:
             return Quality.BAD
-        if any(b.started < self.back_since for b in self.blocks):
-            return Quality.UNCERTAIN
+        if any(b.started < self.back_since or b.went_back for b in self.blocks):
+            return Quality.STALE if self.frozen else Quality.UNCERTAIN
         return Quality.STALE if self.frozen else Quality.GOOD
 
     def readings(self, now: float, at: datetime) -> Sequence[Reading]:
@@ -204,6 +208,18 @@ class PolledDevice:
         """Return the latest good value of a point, None where there is none."""
         seen = self.index.get(quantity)
         return None if seen is None or isnan(seen.value) else seen.value
+
+
+def _goes_back(point: Point, beat: float, state: BlockState) -> bool:
+    """Return whether a heartbeat has gone back and not moved on since.
+
+    Over the end of its registers it goes on with 0, which is forward; one that only says 0 and 1 has no direction.
+    """
+    before = state.moving[0] if state.moving else beat
+    if beat == before:
+        return state.went_back
+    size = 65536.0**point.registers * abs(point.linear.factor)
+    return max(beat, before) > 1.0 and (beat - before) % size >= size / 2
 
 
 def _plausible(point: Point, value: float, before: float) -> Quality:

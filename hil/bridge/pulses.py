@@ -3,7 +3,6 @@
 import asyncio
 
 from hil.bridge.driver import ATTEMPTS, PATIENCE_S, Driver
-from hil.bridge.gate import refuse_late
 from hil.bridge.keeper import Keeper
 from hil.bridge.polled import PolledDevice
 from hil.bridge.target import State, Target
@@ -33,6 +32,9 @@ class Pulses:
 
     async def _once(self, device: PolledDevice, target: Target) -> Verdict:
         """Send one frame; nothing but the device's refusal or silence of our own proves that it had no effect."""
+        late = self._driver.too_late(target.command)
+        if late is not None:
+            return not_done(late.code, late.words)
         sent, problem = await self._driver.send(target, device, target.frame)
         if sent is Sent.NOT_SENT:
             return not_done("unreachable", f"{problem}; nothing was sent")
@@ -50,7 +52,7 @@ class Pulses:
         self._keeper.note(target.command, "counted", f"{counter.quantity} {before:g} before")
         sent, problem = Sent.NOT_SENT, ""
         for _ in range(ATTEMPTS):
-            if refuse_late(target.command, self._clock.now(), self._driver.frame_life_clock_s):
+            if self._driver.too_late(target.command):
                 break
             sent, problem = await self._driver.send(target, device, target.frame)
             if sent is Sent.NOT_SENT and not target.doubtful:

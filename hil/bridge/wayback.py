@@ -117,7 +117,7 @@ class WayBack:
         """Record the end of a group of which nothing is on its way back any more."""
         if any(b.restoring and not self._given_up(b) for b in backs):
             return
-        denied = [b for b in backs if b.state is State.REJECTED and self._given_up(b)]
+        denied = [b for b in backs if b.state is State.REJECTED and b.key not in self._keeper.targets]
         self._journal.close_group(group, self._clock.now(), "half-written" if denied else "rolled back")
         del self._returning[group]
         if denied:

@@ -219,8 +219,9 @@ class Writer:
         async with self._keeper.locks[device.id]:
             if (known := self._journal.receipt_of(command)) is not None:
                 return known  # the same command came in twice, and the other was first
-            refusal = self._keeper.overtaken(command) or refuse_blind(device, self._clock.monotonic())
-            refusal = refusal or self._keeper.being_restored(command)
+            # another command may have taken its time with the device
+            refusal = self._driver.too_late(command) or self._keeper.overtaken(command)
+            refusal = refusal or refuse_blind(device, self._clock.monotonic()) or self._keeper.being_restored(command)
             refusal = refusal or self._keeper.hindrances.against(device, point, command.value)
             if refusal is not None:
                 return self._refused(command, refusal)

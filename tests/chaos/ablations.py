@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hil.journal
-from hil.bridge import driver, groups, hindrances, keeper, link, writer
+from hil.bridge import driver, groups, hindrances, keeper, link, wayback, writer
 from hil.bridge.driver import Driver
 from hil.bridge.fence import Fence
 from hil.bridge.groups import Groups
@@ -123,6 +123,32 @@ def deaf_member(seed):
 def killed_midway(seed):
     slow = Trouble(0, Fault(Kind.DELAY_REPLY, 7.9, 15.0, 1.0, delay_s=0.3, functions=(6,)))
     return replace(deaf_member(seed), troubles=(slow,), kills=((9.9 + 0.3 * (seed % 6), 1.0),))
+
+
+def group_beside_half_a_group(seed):
+    """A group fails, one of its points is deaf on the way back, and the next group fails on the same point."""
+    deaf = (
+        Trouble(0, deaf=(LIMITS[3],), start_s=9.0, end_s=13.5),
+        Trouble(0, deaf=(LIMITS[1],), start_s=11.4, end_s=20.0),
+    )
+    third = Act(14.0 + 0.2 * (seed % 10), 0, "group", STEP, 20.0)
+    acts = (Act(3.0, 0, "group", LOW), Act(10.0, 0, "group", HIGH, 20.0), third)
+    return FleetPlan(seed=seed, troubles=deaf, acts=acts)
+
+
+def deaf_on_the_way_back(seed):
+    deaf = (
+        Trouble(0, deaf=(LIMITS[3],), start_s=9.0, end_s=13.0),
+        Trouble(0, deaf=(LIMITS[1],), start_s=11.4, end_s=16.0 + seed % 15),
+    )
+    return FleetPlan(seed=seed, troubles=deaf, acts=(Act(3.0, 0, "group", LOW), Act(10.0, 0, "group", HIGH, 20.0)))
+
+
+def deaf_after_a_lease(seed):
+    """A group gives way to the one of whoever holds a lease; when that ends, one of its points is deaf."""
+    deaf = Trouble(0, deaf=(LIMITS[seed % 6],), start_s=17.5, end_s=22.0)
+    acts = (Act(3.0, 0, "group", LOW), Act(12.0, 0, "group", HIGH, 6.0, "operator"))
+    return FleetPlan(seed=seed, troubles=(deaf,), acts=acts, leases=((10.0, 8.0, "operator", 0),))
 
 
 def begun_on_a_memory(seed):
@@ -319,6 +345,24 @@ def no_roll_back(patch):
     patch.setattr(Keeper, "_look_after", idle)
 
 
+def back_to_what_is_shown(patch):
+    patch.setattr(Groups, "_wanted", lambda self, step, older, torn: step.shown)
+
+
+def no_insistence(patch):
+    patch.setattr(wayback, "INSISTENCE", 0)
+
+
+def one_by_one_after_a_lease(patch):
+    async def singly(self, device):
+        for targets in self._keeper.woken_groups(device):
+            for target in targets:
+                self._keeper.put(self._keeper.renewed(target))
+                self._keeper.enter(target, groups.State.UNKNOWN, "taken up alone")
+
+    patch.setattr(Groups, "_write_again", singly)
+
+
 def no_roll_back_after_a_kill(patch):
     patch.setattr(Groups, "resume", lambda self: None)
 
@@ -340,7 +384,7 @@ def no_beat_at_the_start(patch):
 
 
 def no_second_look_at_leases(patch):
-    patch.setattr(Keeper, "leased_away", lambda *_: None)
+    patch.setattr(Driver, "leased_away", lambda *_: None)
 
 
 def no_leases(patch):
@@ -454,6 +498,9 @@ RULES = (
     rule("counter of late pulses", no_counter, late_pulse, "D1"),
     rule("roll-back", no_roll_back, deaf_member, "G"),
     rule("roll-back after a kill", no_roll_back_after_a_kill, killed_midway, "G"),
+    rule("what to roll back to", back_to_what_is_shown, group_beside_half_a_group, "G"),
+    rule("insistence on the way back", no_insistence, deaf_on_the_way_back, "G"),
+    rule("groups whole after a lease", one_by_one_after_a_lease, deaf_after_a_lease, "G"),
     rule("even time", machine_time, scheduled_while_the_clock_is_set, "P", "U2"),
     rule("even time after a kill", no_memory_of_time, clock_set_while_the_bridge_is_down, "U2"),
     rule("one bridge per journal", no_fence, rivalled, "T"),

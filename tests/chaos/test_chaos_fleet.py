@@ -195,6 +195,24 @@ def test_the_guard_of_the_sum_counts_what_may_still_land():
             troubles=(deaf(9.0, 12.0, 35), deaf(11.4, 13.0, 33)),
             leases=((13.0, 18.0, "operator", 0),),
         ),
+        FleetPlan(
+            seed=5000265,
+            fc16=True,
+            acts=(
+                Act(21.69147249822062, 0, "released", (251,)),
+                Act(23.385418212045256, 0, "group", (21, 1034, 111, 1165, 250, 47)),
+            ),
+            troubles=(
+                Trouble(0, local=True, start_s=22.66461708130702, end_s=25.521726769159315),
+                Trouble(0, Fault(Kind.REPLAY, 22.283067970239422, 28.123757787160514)),
+            ),
+        ),
+        FleetPlan(
+            seed=5003641,
+            devices=2,
+            acts=(Act(7.0, 1, "start", (1,), 6.0), Act(7.47, 1, "reset", (1,), 6.0)),
+            leases=((7.88, 7.1, "operator", 1),),
+        ),
     ],
     ids=[
         "a group is taken back after its deadline",
@@ -210,6 +228,8 @@ def test_the_guard_of_the_sum_counts_what_may_still_land():
         "a group that gave way to a lease is taken up again whole or not at all",
         "a group is taken back however long the device is deaf",
         "a group is taken back during a lease",
+        "nothing is put right on a gateway's memory",
+        "a command that had to wait for another looks for leases again",
     ],
 )
 def test_what_many_episodes_have_found(plan, tmp_path):

@@ -118,6 +118,14 @@ def test_a_heartbeat_that_stands_between_outages_is_found(tmp_path):
     assert violations(run(plan, tmp_path)) == []
 
 
+def test_a_heartbeat_that_goes_back_to_an_old_value_is_not_a_living_one(tmp_path):
+    faults = (Fault(Kind.TRUNCATE, 3.95, 7.08, 0.6), Fault(Kind.REPLAY, 2.31, 9.63, 0.6))
+    evidence = run(Plan(seed=5009438, faults=faults), tmp_path)
+    assert violations(evidence) == []
+    beats = [beat for _, _, _, beat in evidence.accepted]
+    assert beats == sorted(beats)
+
+
 @pytest.mark.parametrize(
     "hardship",
     [
