@@ -36,6 +36,8 @@ Progress = Callable[[float, str], None]
 MONTH = timedelta(days=31)
 WHOLE = 100_000
 """More steps than any run has."""
+DEADLINE_S = 300.0
+"""No plant waits for a what-if: however busy the machine, what comes of it must be the same."""
 BEYOND_KW = 1e9
 """A peak that nothing reaches."""
 
@@ -196,7 +198,10 @@ class CaseCourse:
         known = Circumstances(
             self.setting, self.period, self.billing, self.known, self.plant, lambda: self.diary.emitted_kg, self.proven
         )
-        informed = Informed(planner_for(site) if self.options.proof == "each_plan" else Optimizer(), known)
+        each_plan = self.options.proof == "each_plan"
+        informed = Informed(
+            planner_for(site, deadline_s=DEADLINE_S) if each_plan else Optimizer(deadline_s=DEADLINE_S), known
+        )
         return Foreseeing(informed) if self.options.mode == "optimise" else informed
 
     def lived(self) -> Lived:

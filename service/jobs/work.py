@@ -170,6 +170,8 @@ def scenario(asked: ScenarioJob, _site: Site, folder: Path, tell: Tell) -> str:
     from service.commands.scenario import TABLES, run_beside_base, stepped
 
     case = stepped(case_of(asked), asked.step)
+    if asked.begins is not None:
+        case = asked.begins.begin(case)
     record, comparison = run_beside_base(
         case, folder / "runs", lambda each: run_case(each, progress=tell), alone=asked.alone
     )

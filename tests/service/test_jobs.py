@@ -7,12 +7,13 @@ import os
 import signal
 import threading
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from service.api.monitoring.schemas import SnapshotOut
 from service.auth.doors import HOME
 from service.auth.roles import Principal, Role
 from service.jobs import queue
@@ -23,6 +24,7 @@ from service.jobs.worker import Worker
 from service.store.engine import Store
 from tests.service.apps import here, local_app
 from tests.service.stores import with_tenants
+from twin.state import start_snapshot
 
 DISPATCH = {"kind": "dispatch", "day": "2015-07-15"}
 FLOW = {"kind": "flow", "at": "2015-07-15T12:00:00+08:00"}
@@ -229,11 +231,35 @@ OPTIONS = {
 }
 
 
+def test_a_case_goes_on_from_where_the_live_site_stands(page, at_work, quiet):
+    live = start_snapshot(quiet.site, datetime(2015, 7, 15, 2, 7, tzinfo=UTC), 0.8, needs_kwh={"ev_office": 20.0})
+    begins = SnapshotOut.of(live).model_dump(mode="json")
+    case = {"format": "jouletwin-case/1", "name": "on", "title": "On from here", "site": "park", "start": "2015-01-01"}
+    body = {"kind": "scenario", "case": {**case, "days": 0.0834, "run": {"step": "hour"}}, "alone": True}
+    place = asked(page, {**body, "begins": begins})
+    shares = set()
+    while (job := page.get(place).json())["state"] in ("queued", "running"):
+        shares.add(job["share"])
+        time.sleep(0.02)
+    assert job["state"] == "done", job["words"]
+    assert len(shares - {None, 0.0, 1.0}) > 0
+    record = page.get(f"{place}/result").json()
+    assert record["provenance"]["start"] == "2015-07-15T02:00:00+00:00"
+
+
 @pytest.mark.parametrize(
     ("body", "places"),
     [
         ({"kind": "scenario", "case": CASE}, {"site", "changes[0].factor"}),
         ({"kind": "scenario", "case": "no_such_case"}, {"case"}),
+        (
+            {
+                "kind": "scenario",
+                "case": "heat_wave",
+                "begins": {"at": "2015-07-15T10:05Z", "stored_kwh": {"barrel": 5}},
+            },
+            {"begins.stored_kwh.barrel"},
+        ),
         ({"kind": "size", "options": OPTIONS}, {"currency", "stages", "options[more].expands"}),
         ({"kind": "explain", "day": "2015-07-15", "asset": "nobody"}, {"asset"}),
         ({"kind": "dispatch", "day": "x", "deadline_s": 0}, {"body.dispatch.day", "body.dispatch.deadline_s"}),
