@@ -41,6 +41,9 @@ class Later:
     def now(self):
         return self.inner.now() + self.ahead
 
+    def monotonic(self):
+        return self.inner.monotonic() + self.ahead.total_seconds()
+
 
 @pytest.fixture
 def later(app):
