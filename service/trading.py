@@ -1,9 +1,13 @@
 """Commands of markets: the words; the work is imported only when a command runs."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+
+from service.options import SUMMER_DAY, SiteFile
+from service.places import PARK
 
 market = typer.Typer(
     name="market",
@@ -62,3 +66,18 @@ def settle(
     from service.commands.market import settle_file
 
     raise typer.Exit(settle_file(file, out))
+
+
+@market.command()
+def bill(
+    site: SiteFile = PARK,
+    month: Annotated[
+        datetime, typer.Option(formats=["%Y-%m"], help="local month of the site's profile year")
+    ] = SUMMER_DAY,
+    folder: Annotated[Path | None, typer.Option("--pdf", metavar="FOLDER", help="write one PDF per customer")] = None,
+    language: Annotated[Literal["en", "zh"], typer.Option(help="language of the PDFs")] = "en",
+) -> None:
+    """Bill the electricity of a site's customers for a month of its profile year, every line with the readings behind it."""
+    from service.commands.bills import bill_customers
+
+    raise typer.Exit(bill_customers(site, month, folder, language))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,11 +10,16 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from market.billing import Prepared, SupplyContract
 from market.book import OrderBook
 from market.book_journal import events_of, replay_journal, write_journal
 from market.documents import read_auction, read_delivery
 from market.products import MarketError
+from models.tariffs.bill import Line
+from models.tariffs.calendar import Calendar
+from models.tariffs.tariff import Tariff, Version
 from service.cli import app
+from service.reports.bill_document import bill_document
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -111,3 +117,28 @@ def test_files_that_cannot_be_read_are_told(tmp_path):
     path = tmp_path / "delivery.yaml"
     path.write_text((DOCS / "settlement.yaml").read_text().replace("[310, 450, 280]", "[310, 450]"))
     assert "has 2 values" in said("settle", path).output or "for 2 periods" in said("settle", path).output
+
+
+def test_customers_of_the_park_are_billed_with_a_page_each(tmp_path):
+    found = said("bill", "--month", "2015-07", "--pdf", tmp_path / "bills", "--language", "zh")
+    assert found.exit_code == 0
+    assert "10 bills" in found.output
+    pages = sorted((tmp_path / "bills").iterdir())
+    assert len(pages) == 10
+    assert all(p.read_bytes().startswith(b"%PDF") for p in pages)
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "were not measured"), ("zh", "估算值")])
+def test_a_bill_says_where_its_lines_come_from_and_what_was_not_measured(language, words):
+    tariff = Tariff("flat", "CNY", Calendar("Asia/Shanghai"), (Version("7", date(2020, 1, 1), ()),))
+    start, end = (datetime(2026, 6, d, tzinfo=UTC) for d in (1, 30))
+    line = Line("energy", "period 0, tier 1", 1_500_000, "Wh", 500_000, 750_000_000, "7", start, end, 720, "ab" * 32)
+    bill = Prepared(SupplyContract("c1", "rose", "m1", tariff), (2026, 6), (line,), 3)
+    page = bill_document(bill, language, "made up")
+    grid, sources = (s.content for s in page.sections)
+    assert "rose" in page.title
+    assert grid.rows[0].cells[2:] == ("1,500.000", "kWh", "0.500000", "750.00")
+    assert grid.rows[-1].cells[-1] == "750.00 CNY"
+    assert "720" in sources.lines[0]
+    assert "abababab" in sources.lines[0]
+    assert words in sources.lines[-1]
