@@ -51,7 +51,8 @@ def _energy_kw(asset: Asset, now: Standing, sustain_h: float) -> tuple[float, fl
     least, most = min(now.stored_kwh), max(now.stored_kwh)
     match asset:
         case Store():
-            taken = (asset.stored_max_kwh - most) / asset.charge_efficiency
+            # what is fed less stays in the store with the losses of feeding, more than the same drawn would bring
+            taken = (asset.stored_max_kwh - most) * asset.discharge_efficiency
             return taken / sustain_h, (least - asset.stored_min_kwh) * asset.discharge_efficiency / sustain_h
         case FlexibleLoad():
             return (asset.shiftable_kwh - most) / sustain_h, (asset.shiftable_kwh + least) / sustain_h

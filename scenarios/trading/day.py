@@ -38,7 +38,7 @@ from scenarios.operate import SnapshotSource
 from scenarios.problem import Planner
 from scenarios.trading.planning import TradingPlanner
 from scenarios.trading.result import DayAccount, account, equipment_value, metered_wh
-from scenarios.trading.trace import Trace
+from scenarios.trading.trace import Trace, check_trace
 from scenarios.trading.venue import REST, Venue
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
@@ -89,13 +89,8 @@ class TradedDay:
     @property
     def ok(self) -> bool:
         """Whether the trace is whole, the ledger sums to zero and is unbroken, and no write is unaccounted for."""
-        zero = sum(self.ledger.balances.values()) == 0
-        return (
-            self.trace.whole
-            and zero
-            and not list(check_chain(self.ledger.transactions))
-            and not self.operated.unaccounted
-        )
+        broken = [*check_trace(self.trace.id, self.trace.links), *check_chain(self.ledger.transactions)]
+        return sum(self.ledger.balances.values()) == 0 and not broken and not self.operated.unaccounted
 
 
 def trade_day(
