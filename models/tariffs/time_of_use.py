@@ -95,7 +95,7 @@ class TimeOfUseTariff:
     def uncovered(self) -> list[str]:
         """Return the month-hours, as text, in which no band holds; empty for a complete tariff."""
         times = pd.date_range("2015-01-01", "2016-01-01", freq="15min", inclusive="left")
-        bare = [t for t, name in zip(times, self.band_names(times), strict=True) if name == ""]
+        bare = times[np.array(self.band_names(times)) == ""]
         return sorted({f"month {t.month} {t.hour:02d}:{t.minute:02d}" for t in bare})
 
 

@@ -1,8 +1,10 @@
 """A case: what is changed, over which stretch of time it is run and how, and what is expected to come of it."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -13,6 +15,7 @@ from pydantic import Field
 from models.errors import SiteError
 from models.findings import Finding, error, errors_in
 from models.horizon import require_utc
+from models.site import Site
 from models.site.check import check_site
 from models.site.file import read_site
 from models.site.profiles import read_profiles
@@ -187,7 +190,7 @@ def setting_of(case: Case) -> Setting:
 
 def try_changes(case: Case) -> tuple[Setting | None, list[Finding]]:
     """Return the setting with every change that can be made, and all findings; None when the base site itself is malformed."""
-    site, findings = read_site(case.site_file)
+    site, findings = base_site(case.site_file)
     if site is None or errors_in(findings):
         return None, findings
     setting, found = Setting(site), list(contradictions(case.changes))
@@ -201,6 +204,27 @@ def try_changes(case: Case) -> tuple[Setting | None, list[Finding]]:
             replace(f, place=f"sizing.options: {f.place}") for f in errors_in(read_task(case.sizing, setting.site)[1])
         ]
     return setting, found + _consequences(setting, found)
+
+
+def base_site(path: Path) -> tuple[Site | None, list[Finding]]:
+    """Return the site in a file with its findings; the points of a sweep read it once, as long as nothing in its folder changes."""
+    site, findings = _site_as_of(path, tuple(sorted(_stamps_of(path.parent))))
+    return site, list(findings)
+
+
+def _stamps_of(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """Yield name, time of change and size of every file in a folder."""
+    for place in folder.iterdir() if folder.is_dir() else ():
+        with suppress(FileNotFoundError):  # a run that is being written may have moved on
+            if place.is_file():
+                seen = place.stat()
+                yield place.name, seen.st_mtime_ns, seen.st_size
+
+
+@lru_cache(maxsize=4)
+def _site_as_of(path: Path, _stamps: tuple[tuple[str, int, int], ...]) -> tuple[Site | None, tuple[Finding, ...]]:
+    site, findings = read_site(path)
+    return site, tuple(findings)
 
 
 def _consequences(setting: Setting, found: Sequence[Finding]) -> list[Finding]:

@@ -35,7 +35,7 @@ title: Six hours of a morning
 site: park
 start: 2015-07-15
 days: 0.25
-run: {step: hour}
+run: {step: hour, proof: each_step}
 """
 OF_SIZING = {
     "present_cost",

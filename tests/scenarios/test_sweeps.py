@@ -40,7 +40,7 @@ name: grown
 title: Two hours with more load
 start: 2015-07-15
 days: 0.0834
-run: {step: hour}
+run: {step: hour, proof: each_step}
 parameters:
   factor: {default: 1.0, values: [1.0, 1.2, 1.4]}
   gas: {default: 1.0, low: 0.5, high: 2.0, steps: 2}

@@ -21,7 +21,7 @@ name: six_hours
 title: Six hours with <dearer> gas
 start: 2015-01-20
 days: 0.25
-run: {step: hour}
+run: {step: hour, proof: each_step}
 parameters:
   factor: {default: 2.0, low: 1.0, high: 3.0, steps: 2}
 changes:
