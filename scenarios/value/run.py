@@ -22,7 +22,7 @@ from models.forecast.margins import NetBand
 from models.forecast.naive import Forecaster
 from models.forecast.netload import import_weights
 from models.forecast.own import OwnForecaster
-from models.horizon import QUARTER, Horizon, to_index
+from models.horizon import HOUR, QUARTER, Horizon, to_index
 from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod
 from scenarios.costs import Powers, co2_kg, demand_price_per_kw, operating_cost, peak_import_kw, stored_value
@@ -251,8 +251,10 @@ def _planned(site: Site, plan: Plan, bench: Bench, variant: Variant, seconds: fl
     for store in site.of_kind(Store):
         series[f"{store.id}_share"] = np.asarray(plan.stored_kwh.sel(asset=store.id), dtype=float) / store.energy_kwh
     bound = sum(cost.values())
-    lived = operating_cost(site, with_life_inside(bench, site, plan))
+    inside, given_kwh = with_life_inside(bench, site, plan)
+    lived = operating_cost(site, inside)
     cost |= {part: lived[part] for part in ("energy", "export")}
+    cost["stored"] += given_kwh * max((b.end_value_per_kwh for b in site.of_kind(Battery)), default=0.0)
     return Outcome(
         variant=variant.name,
         stretch=bench.stretch.name,
@@ -270,11 +272,11 @@ def _planned(site: Site, plan: Plan, bench: Bench, variant: Variant, seconds: fl
     )
 
 
-def with_life_inside(bench: Bench, plant: Site, plan: Plan) -> Powers:
+def with_life_inside(bench: Bench, plant: Site, plan: Plan) -> tuple[Powers, float]:
     """Return a plan's powers in the steps of the plant, the import moved by what loads, sun and wind do inside each quarter-hour.
 
     No plan in quarter-hours can know it, and a bill counts it: what is exported for minutes is not what is imported a little later.
-    Batteries follow it a step late where the plan buys nothing, as they do below the loop.
+    Batteries follow it a step late where the plan buys nothing, as they do below the loop; what they give on balance, in kWh, comes with it.
     """
     period = bench.period
     fine = Horizon.uniform(period.start, period.end, timedelta(seconds=bench.step_s))
@@ -283,12 +285,13 @@ def with_life_inside(bench: Bench, plant: Site, plan: Plan) -> Powers:
     net = sum(weight * means.sel(series=name).to_numpy() for name, weight in import_weights(plant).items())
     by_quarter = np.asarray(net, dtype=float).reshape(-1, per_quarter)
     away = by_quarter - by_quarter.mean(axis=1, keepdims=True)
-    away = (away - _followed_kw(plant, plan, away)).ravel()
+    followed = _followed_kw(plant, plan, away)
+    away = (away - followed).ravel()
     power = plan.power_kw.isel(time=np.repeat(np.arange(len(plan.horizon)), per_quarter)).assign_coords(time=fine.times)
     first = plant.of_kind(GridConnection)[0].id
     lived = power.copy()
     lived.loc[{"asset": first, "carrier": "electricity"}] += away
-    return Powers(fine, lived)
+    return Powers(fine, lived), float(followed.sum()) * bench.step_s / HOUR.total_seconds()
 
 
 def _followed_kw(plant: Site, plan: Plan, away_kw: Array) -> Array:
