@@ -103,7 +103,7 @@ def test_a_number_that_is_none_is_a_finding_and_changes_nothing(quiet, number):
             ("jobs", f'{{"kind": "dispatch", "day": "2015-07-15", "deadline_s": {number}}}'),
         ):
             answer = http.post(f"/api/v1/{place}", content=text, headers=kept)
-            assert answer.status_code == 422, (place, answer.text)
+            assert answer.status_code in (400, 422), (place, answer.text)
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.json()["detail"]
         assert http.get("/api/v1/schedules").json()["items"] == []
