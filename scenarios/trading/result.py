@@ -15,6 +15,8 @@ from scenarios.costs import Powers
 
 Floats = npt.NDArray[np.float64]
 MICRO = 1e6
+BESIDE = (Part.REAL_TIME, Part.DEVIATION)
+"""What energy beside the position brings or costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def account(
     for k, (price, sold, fed) in enumerate(zip(prices_per_kwh.tolist(), position_wh, metered, strict=True)):
         own = [i for i in mine if i.period == k]
         trades = sum(i.amount_micro for i in own if i.part is Part.TRADES) / MICRO
-        beside = sum(i.amount_micro for i in own if i.part is not Part.TRADES) / MICRO
+        beside = sum(i.amount_micro for i in own if i.part in BESIDE) / MICRO
         # energy beside the position is bought or sold at about the hour's price: only what is lost against it counts
         missed = beside - (fed - sold) / 1000.0 * price
         hours.append(Hour(k, price, sold / 1000.0, fed / 1000.0, trades, missed, sold / 1000.0 * (price - mean)))
