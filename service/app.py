@@ -7,13 +7,16 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hil.tasks import end
 from service.api import problems
+from service.api.access import COOKIE
 from service.api.alarms.endpoints import router as alarms
+from service.api.devices.endpoints import router as devices
 from service.api.documents.endpoints import router as documents
 from service.api.health.endpoints import open_router as health
 from service.api.health.endpoints import router as figures
@@ -25,9 +28,11 @@ from service.api.people.session import doors
 from service.api.people.session import router as session
 from service.api.problems import Problem
 from service.api.schedules.endpoints import router as schedules
+from service.api.studies.endpoints import router as studies
 from service.api.telemetry.endpoints import feed
 from service.api.telemetry.endpoints import router as telemetry
 from service.api.telemetry.schemas import PointsIn
+from service.api.tenants.endpoints import router as tenants
 from service.backing import Backing
 from service.console.endpoints import router as console
 from service.console.login import router as login
@@ -88,6 +93,8 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
     app.include_router(operations)
     app.include_router(alarms)
     app.include_router(jobs)
+    for router in (devices, studies, tenants):
+        app.include_router(router)
     app.include_router(documents)
     app.include_router(feed)
     app.include_router(telemetry)
@@ -116,8 +123,22 @@ def described_api(app: FastAPI) -> dict[str, Any]:
         )
         schemas = document["components"]["schemas"]
         schemas |= problems.schemas(Problem, PointsIn)
+        say_who_may_ask(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def say_who_may_ask(document: dict[str, Any]) -> None:
+    """Tell that every route asks for a key or a login, but those through which one comes in and those of supervisors."""
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "a program's key"},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "a person's login"},
+    }
+    document["security"] = [{"key": []}, {"session": []}]
+    open_to_all = [route for router in (doors, health) for route in router.routes if isinstance(route, APIRoute)]
+    for route in open_to_all:
+        for method in route.methods or ():
+            document["paths"][route.path][method.lower()]["security"] = []
 
 
 class SafeHeaders:

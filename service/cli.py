@@ -246,6 +246,10 @@ def serve(
             help="how many days the journal keeps commands that are over; what is unproven or may still stand is kept for ever",
         ),
     ] = 400.0,
+    keep_points_days: Annotated[
+        float,
+        typer.Option("--keep-points-days", min=1, metavar="D", help="older points are kept as 15-minute means"),
+    ] = 90.0,
     seconds: Seconds = None,
     forecast: Expected = "naive",
     mode: Annotated[
@@ -269,10 +273,12 @@ def serve(
 ) -> None:
     """Operate the site's devices in real time, with interface and page; the first start prints a link to come in."""
     from hil.bridge import Mode
+    from service.backing import Kept
     from service.commands.serve import serve as run
     from service.opening import Doors
 
-    doors = Doors(store, results, local=local, four_eyes=four_eyes, worker=worker, log_lines=log_lines)
+    kept = Kept(points=timedelta(days=keep_points_days))
+    doors = Doors(store, results, local=local, four_eyes=four_eyes, worker=worker, log_lines=log_lines, kept=kept)
     run(
         site,
         host=host,

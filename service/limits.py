@@ -28,6 +28,12 @@ class Bounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "http" and (b"%00" in scope.get("query_string", b"") or "\x00" in scope["path"]):
+            # PostgreSQL has no texts with it, and nobody types it
+            await _refused(scope, 422, "The address holds a NUL character; nothing here is called so.")(
+                scope, receive, send
+            )
+            return
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "DELETE", "OPTIONS"):
             await self.app(scope, receive, send)
             return

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.dispatch import Plan, PlanCheck
+from models.forecast.forecast import Forecast
 from models.ports import Outcome, Receipt
 from models.site import Site
 from models.state import Snapshot
@@ -82,6 +83,8 @@ class Memory:
         self.events = EventLog()
         self.intake = Intake()
         """Readings on their way into the store."""
+        self.forecast: Forecast | None = None
+        """What the newest plan was made with."""
         self.prices = Prices(site)
         self.alarms = AlarmBook(self._alarm_changed)
         self.alarm_listener: Callable[[AlarmChange], None] = unheard

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from models.errors import SetupError
 from service.auth.doors import ensure_tenant, setup_secret
 from service.auth.oidc import Provider, oidc_settings
 from service.auth.tenants import require_tenant
-from service.backing import Backing
+from service.backing import Backing, Kept
 from service.jobs.crew import Crew
 from service.observed import log_lines
 from service.store.engine import Store, store_url
@@ -27,6 +27,8 @@ class Doors:
     four_eyes: bool | None = None
     worker: bool = True
     log_lines: bool = False
+    kept: Kept = field(default_factory=Kept)
+    """How long telemetry is kept."""
 
     def crew(self) -> Crew:
         """Return the worker beside the service, not yet started; none where others work."""
@@ -53,7 +55,7 @@ def opened(doors: Doors) -> tuple[Backing, str | None]:
 
     secret = asyncio.run(prepare())
     provider = None if known is None else Provider(known)
-    return Backing(Store(url), doors.results, local=doors.local, provider=provider), secret
+    return Backing(Store(url), doors.results, local=doors.local, provider=provider, kept=doors.kept), secret
 
 
 def require_loopback(host: str) -> None:

@@ -216,3 +216,17 @@ def test_health_tells_when_the_picture_is_old(running, quiet):
         assert get(running, "/api/v1/health").json()["status"] == "stale"
     finally:
         running.clock.instant = was
+
+
+def test_the_description_has_an_example_of_every_body_and_every_refusal(running):
+    described = local_app(running).openapi()
+    forms, lacking = described["components"]["schemas"], []
+    for path, deeds in described["paths"].items():
+        for method, about in deeds.items():
+            if "/health/" not in path and not {"401", "403", "422", "429"} <= about["responses"].keys():
+                lacking.append((method, path, "refusals"))
+            for media, content in about.get("requestBody", {}).get("content", {}).items():
+                form = forms.get(content["schema"].get("$ref", "").rpartition("/")[2], content)
+                if "example" not in json.dumps([content, form]) and content["schema"].get("format") != "binary":
+                    lacking.append((method, path, media))
+    assert lacking == []

@@ -40,4 +40,4 @@ class AlarmsOut(BaseModel):
 class Shelving(BaseModel):
     """For how long an alarm is put aside."""
 
-    hours: float = Field(ge=0.05, le=12)
+    hours: float = Field(ge=0.05, le=12, examples=[2])

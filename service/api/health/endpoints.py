@@ -91,6 +91,8 @@ def _of_site(runtime: Runtime) -> Iterator[str]:
     for alarm in runtime.memory.alarms.standing():
         alarms[str(int(alarm.priority))] = alarms.get(str(int(alarm.priority)), 0) + 1
     yield from _by("jouletwin_alarms", "gauge", "priority", alarms)
+    yield "# TYPE jouletwin_readings_lost_total counter"
+    yield f"jouletwin_readings_lost_total {runtime.memory.intake.lost}"
     yield "# TYPE jouletwin_schedules_in_force gauge"
     yield f"jouletwin_schedules_in_force {len(tuple(runtime.orders.current()))}"
 

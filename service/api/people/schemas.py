@@ -31,7 +31,7 @@ class Login(_Asked):
 class SetUp(_Asked):
     """The one-time secret that the service printed, and who is to be the first person."""
 
-    secret: str = Field(max_length=100)
+    secret: str = Field(max_length=100, examples=["jt_what-the-service-printed"])
     name: Name = Field(examples=["ann"])
     password: Password
 
@@ -47,9 +47,9 @@ class NewUser(_Asked):
 class UserChange(_Asked):
     """What is to be different about a user; what is left out stays."""
 
-    roles: Roles | None = None
+    roles: Roles | None = Field(None, examples=[["viewer", "planner"]])
     password: Password | None = None
-    disabled: bool | None = None
+    disabled: bool | None = Field(None, examples=[False])
 
 
 class NewKey(_Asked):

@@ -36,8 +36,10 @@ class TotpProof(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    secret: str = Field(min_length=32, max_length=32, pattern=r"^[A-Z2-7]+$")
-    code: str = Field(min_length=6, max_length=6)
+    secret: str = Field(
+        min_length=32, max_length=32, pattern=r"^[A-Z2-7]+$", examples=["JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"]
+    )
+    code: str = Field(min_length=6, max_length=6, examples=["492039"])
 
 
 def let_in(request: Request, response: Response, entry: Entry) -> WhoOut:

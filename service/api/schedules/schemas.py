@@ -18,8 +18,10 @@ class StepIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: AwareDatetime
-    kw: FiniteFloat = Field(description="power on the asset's control carrier, positive when it feeds the network")
+    at: AwareDatetime = Field(examples=["2015-07-15T12:00:00+08:00"])
+    kw: FiniteFloat = Field(
+        description="power on the asset's control carrier, positive when it feeds the network", examples=[300]
+    )
 
 
 class NewSchedule(BaseModel):
@@ -31,8 +33,8 @@ class NewSchedule(BaseModel):
     start: AwareDatetime = Field(examples=["2015-07-15T12:00:00+08:00"])
     end: AwareDatetime = Field(examples=["2015-07-15T14:00:00+08:00"])
     setpoints_kw: dict[Id, list[StepIn]] = Field({}, max_length=100, examples=[EXAMPLE])
-    plan_id: str = Field("", max_length=40, description="the plan that it comes from")
-    assets: list[Id] = Field([], max_length=100, description="with a plan: the assets that follow it")
+    plan_id: str = Field("", max_length=40, description="the plan that it comes from", examples=[""])
+    assets: list[Id] = Field([], max_length=100, description="with a plan: the assets that follow it", examples=[[]])
 
 
 class Lease(BaseModel):
@@ -40,7 +42,7 @@ class Lease(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    lease_s: Annotated[float, Field(ge=60, le=86400, description="s of site time")] = 3600.0
+    lease_s: Annotated[float, Field(ge=60, le=86400, description="s of site time", examples=[1800])] = 3600.0
 
 
 class ScheduleOut(BaseModel):

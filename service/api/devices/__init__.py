@@ -1,0 +1,1 @@
+"""Devices and forecasts over the interface: what measures the site, and what is expected of it."""

@@ -1,0 +1,1 @@
+"""Studies over the interface: which kinds can be asked for, and the shipped scenarios."""
