@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, replace
@@ -225,6 +226,8 @@ def run_study(
     Each process takes one stretch with some of its operators; ``progress`` is told every outcome as its process ends.
     """
     jobs = [(s, tuple(v)) for s in stretches for v in portions(tuple(variants))]
+    # threads of several processes would wait for one another, busily; read by what the children import
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     found: list[Outcome] = []
     with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
         running = [pool.submit(outcomes_of, site_file, s, v, folder, seed, step_s) for s, v in jobs]
