@@ -119,10 +119,12 @@ def junit(verdicts: Sequence[Verdict]) -> str:
 
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
-    """Return verdicts as a Markdown table."""
+    """Return verdicts as a Markdown table; a figure that a kind of case does not have, or that it never came to, is a dash."""
     lines = ["| case | verdict | total cost | CO2 | peak | seconds |", "|---|---|---:|---:|---:|---:|"]
     for v in verdicts:
-        figures = (words_of(n, v.kpis[n], v.currency) for n in ("total_cost", "co2_kg", "peak_kw"))
+        figures = (
+            words_of(n, v.kpis[n], v.currency) if n in v.kpis else "-" for n in ("total_cost", "co2_kg", "peak_kw")
+        )
         words = "passes" if v.ok else "; ".join(v.problems)
         lines.append(f"| {v.case} | {words} | {' | '.join(figures)} | {v.seconds:.1f} |")
     return "\n".join(lines) + "\n"

@@ -270,6 +270,8 @@ def test_a_verdict_holds_a_run_to_its_expectations_and_to_the_baseline(tmp_path,
     tree = ElementTree.fromstring(junit([judged(case, record, record, record["kpis"]), worse]))  # noqa: S314 - our own text
     assert (tree.get("tests"), tree.get("failures")) == ("2", "1")
     assert markdown([worse]).count("\n") == 3
+    sized = replace(worse, kpis={"net_present_value": 1.0})  # a case of sizing has no day's cost
+    assert markdown([sized]).splitlines()[-1].endswith(f"| - | - | - | {sized.seconds:.1f} |")
     path = tmp_path / "baseline.json"
     with pytest.raises(DataError, match="make one with --update"):
         load_baseline(path)
