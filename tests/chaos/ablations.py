@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import hil.journal
-from hil.bridge import driver, groups, hindrances, keeper, link, wayback, writer
+from hil.bridge import driver, groups, hindrances, keeper, link, polled, wayback, writer
 from hil.bridge.driver import Driver
 from hil.bridge.fence import Fence
 from hil.bridge.groups import Groups
@@ -163,6 +163,12 @@ def leased_midway(seed):
     slow = Trouble(0, Fault(Kind.DELAY_REPLY, 7.9, 14.0, 1.0, delay_s=0.2, functions=(6,)))
     lease = (8.3 + 0.15 * (seed % 16), 12.0, "operator", 0)
     return FleetPlan(seed=seed, troubles=(slow,), acts=two_groups(0).acts, leases=(lease,))
+
+
+def old_answers_among_new(seed):
+    """A gateway mixes what it remembers with what the device says, and loses half of it."""
+    lost, memory = Fault(Kind.TRUNCATE, 4.0, 14.0, 0.6), Fault(Kind.REPLAY, 2.3, 20.0, 0.6)
+    return Plan(seed=seed + 6, faults=(lost, memory))
 
 
 def late_pulse(seed):
@@ -381,6 +387,11 @@ def no_counter(patch):
 
 def no_beat_at_the_start(patch):
     patch.setattr(driver, "_beat_beside", lambda *_: None)
+    no_direction_of_the_beat(patch)  # which alone finds a memory of long ago
+
+
+def no_direction_of_the_beat(patch):
+    patch.setattr(polled, "_goes_back", lambda *_: False)
 
 
 def no_second_look_at_leases(patch):
@@ -491,6 +502,7 @@ RULES = (
     rule("check of answers", no_check_of_answers, glued, "L2"),
     rule("double read", no_double_read, damaged, "L3"),
     rule("heartbeat", no_heartbeat, replaying, "F1", "L2", "L3"),
+    rule("direction of the heartbeat", no_direction_of_the_beat, old_answers_among_new, "F1"),
     rule("new connection after a time-out", no_reconnect, late_replies_on_a_serial_line, "F2"),
     rule("re-assertion", no_reassertion, rebooting, "H1"),
     rule("refresh", no_refresh, reverting, "H1"),
