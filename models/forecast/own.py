@@ -35,7 +35,7 @@ LEARNED_AHEAD = 2 * PER_DAY
 REREAD = 8
 """Quarter-hours that are read again every time, and all of the last two days with every issue: meters report late and revise."""
 BAND = (0.1, 0.5, 0.9)
-CAUTIOUS = 0.7
+CAUTIOUS = 0.6
 """How sure a cautious forecast wants to be of what the site draws from outside."""
 STORED_OVER = 8
 """Errors of the net load are averaged over so many quarter-hours before they count: a store makes up for shorter ones."""
