@@ -25,8 +25,7 @@ def page(
 ) -> HTMLResponse:
     """Return the form, with what was wrong with the last try; ``provider`` leads to whoever else may let people in."""
     told = {"w": words(language), "language": language, "site": NOWHERE, "secret": secret, "wrong": wrong}
-    told["provider"] = provider
-    return HTMLResponse(TEMPLATES.get_template("login.html").render(told), status)
+    return HTMLResponse(TEMPLATES.get_template("login.html").render(told, provider=provider), status)
 
 
 @router.get("/login", response_class=HTMLResponse)
