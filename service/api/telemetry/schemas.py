@@ -31,7 +31,11 @@ class PointsIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    series: list[SeriesIn] = Field(min_length=1, max_length=SERIES_MOST)
+    series: list[SeriesIn] = Field(
+        min_length=1,
+        max_length=SERIES_MOST,
+        examples=[[{"tag": "meter.electricity_kw", "at": ["2026-01-01T00:00:00Z"], "value": [812.4]}]],
+    )
 
 
 class KeptOut(BaseModel):
