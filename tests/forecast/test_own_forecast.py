@@ -143,14 +143,15 @@ def test_the_band_of_eighty_percent_holds_about_eighty(forecaster: OwnForecaster
 
 
 def test_a_cautious_forecast_moves_the_loads_that_the_import_follows_and_no_further_than_their_quantile(
-    site: Site, trained: Trained
+    site: Site, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("models.forecast.own.CAUTIOUS", 0.8)
     names = ("el_mill_kw", *NAMES[1:])
     table = Quarters(names, START, made_up(DAYS + 14).values)
     own = OwnForecaster(site, TableHistory(table), replace(trained, names=names), NoWeather())
     horizon = day_after(DAYS + 4)
     plain, cautious = own.forecast(horizon).values.to_numpy(), own.cautious(horizon).values.to_numpy()
-    quantile = own.bands(horizon, levels=(0.4, 0.6)).values.to_numpy()[:, :, 1]
+    quantile = own.bands(horizon, levels=(0.2, 0.8)).values.to_numpy()[:, :, 1]
     assert np.array_equal(cautious[1:], plain[1:])
     assert (cautious[0] >= plain[0]).all()
     assert (cautious[0] <= np.maximum(quantile[0], plain[0]) + 1e-9).all()
