@@ -40,7 +40,7 @@ from twin.learn import learn, observe
 CALIBRATED_DAYS = 1
 Progress = Callable[[Outcome], None]
 GARBAGE_EVERY = 200_000
-METHOD = "2"
+METHOD = "3"
 """Part of every kept result's name: another one as soon as the loop, the rules or the plant do something else."""
 
 
