@@ -179,9 +179,12 @@ class Client:
         """End a schedule; what it commanded is the loop's again."""
         return self._post(ScheduleOut, f"schedules/{schedule.id}/cancel", None, read=schedule)
 
-    def trace(self, thing_id: str) -> TraceOut:
-        """Return the chain around a plan, a schedule or a command."""
-        return self._get(TraceOut, f"trace/{thing_id}")
+    def trace(self, thing_id: str, wait_s: float = 0.0) -> TraceOut:
+        """Return the chain around a plan, a schedule or a command; wait for the first command in it up to ``wait_s``."""
+        end = monotonic() + wait_s
+        while not (found := self._get(TraceOut, f"trace/{thing_id}")).commands and monotonic() < end:
+            sleep(LOOK_S)
+        return found
 
     def ask(self, kind: str, **request: Any) -> JobOut:
         """Ask for a study (``ask("dispatch", day="2015-07-15")``)."""
