@@ -10,6 +10,7 @@ from models.actuals import Actuals
 from models.carriers import ENERGY_CARRIERS, Carrier
 from models.dispatch import Plan, PlanCheck, SolverReport
 from models.findings import warning
+from models.forecast.forecast import Forecast
 from models.horizon import QUARTER, Horizon
 from models.ports import Command, Outcome, Quality, Receipt
 from models.site.file import load_site
@@ -132,6 +133,15 @@ def plan_of(site, at, number=1):
     )
 
 
+def forecast_of(plan):
+    series = xr.DataArray(
+        [[900.0] * len(plan.horizon)],
+        {"series": ["office.electricity_kw"], "time": plan.horizon.times},
+        ("series", "time"),
+    )
+    return Forecast(plan.made_at, plan.horizon, series, "naive")
+
+
 def check_of(plan):
     found = (warning("park_20kv.bus_8", "voltage reaches 1.064 at 13:15; allowed 1.07", value=1.064, limit=1.07),)
     return PlanCheck(plan.id, found, {}, plan.stored_kwh, xr.zeros_like(plan.price_per_kwh), 0.8)
@@ -154,6 +164,7 @@ def play(memory, start, hours):
         if index in (0, count // 2):
             plan = plan_of(memory.site, at, index + 1)
             memory.take_plan(plan, check_of(plan), 3000.0)
+            memory.forecast = forecast_of(plan)
         if index % 3 == 0:
             controls = list(rehearsal.control((at.hour + 8) % 24).items())
             outcomes = [
