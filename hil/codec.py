@@ -1,5 +1,6 @@
 """Registers to numbers and back: pure functions over a whole block."""
 
+import math
 import struct
 from collections.abc import Iterator, Sequence
 from math import nan
@@ -102,7 +103,7 @@ def encode(point: Point, value: float) -> tuple[int, ...]:
 
 def raw_number(point: Point, value: float) -> int:
     """Return the whole number nearest to ``value`` in the point's own counts; ValueError when the type cannot hold it."""
-    if value != value:
+    if math.isnan(value):
         if point.nan is None:
             raise ValueError(f"{point.quantity} has no code for a missing value")
         return point.nan

@@ -11,9 +11,9 @@ from hil.faultproxy import Fault, Kind
 from hil.maps.load import parse_map
 from models.ports import Quality, Reading
 from models.site import Device
-from tests.chaos.ablations import HIGH, LOW
 from tests.chaos.fleet import LIMIT, LIMITS, MAP, Act, FleetPlan, Trouble, draw, run
 from tests.chaos.fleet_oracle import violations
+from tests.chaos.provoking import HIGH, LOW
 from tests.chaos.shrink import readable
 
 
