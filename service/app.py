@@ -15,24 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hil.tasks import end
 from service.api import problems
 from service.api.access import COOKIE
-from service.api.alarms.endpoints import router as alarms
-from service.api.devices.endpoints import router as devices
-from service.api.documents.endpoints import router as documents
-from service.api.health.endpoints import open_router as health
-from service.api.health.endpoints import router as figures
-from service.api.jobs.endpoints import router as jobs
-from service.api.monitoring.endpoints import router as monitoring
-from service.api.operations.endpoints import router as operations
-from service.api.people.endpoints import router as people
-from service.api.people.session import doors
-from service.api.people.session import router as session
 from service.api.problems import Problem
-from service.api.schedules.endpoints import router as schedules
-from service.api.studies.endpoints import router as studies
-from service.api.telemetry.endpoints import feed
-from service.api.telemetry.endpoints import router as telemetry
+from service.api.routers import GUARDED, OPEN
 from service.api.telemetry.schemas import PointsIn
-from service.api.tenants.endpoints import router as tenants
 from service.backing import Backing
 from service.console.endpoints import router as console
 from service.console.login import router as login
@@ -88,18 +73,8 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
     app.state.requests = Requests()
     app.add_middleware(Observed, requests=app.state.requests)
     problems.install(app)
-    for router in (doors, session, people, health, figures, monitoring, schedules):
+    for router in (*OPEN, *GUARDED, console, login):
         app.include_router(router)
-    app.include_router(operations)
-    app.include_router(alarms)
-    app.include_router(jobs)
-    for router in (devices, studies, tenants):
-        app.include_router(router)
-    app.include_router(documents)
-    app.include_router(feed)
-    app.include_router(telemetry)
-    app.include_router(console)
-    app.include_router(login)
     app.openapi = lambda: described_api(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the schema
     return app
 
@@ -135,7 +110,7 @@ def say_who_may_ask(document: dict[str, Any]) -> None:
         "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "a person's login"},
     }
     document["security"] = [{"key": []}, {"session": []}]
-    open_to_all = [route for router in (doors, health) for route in router.routes if isinstance(route, APIRoute)]
+    open_to_all = [route for router in OPEN for route in router.routes if isinstance(route, APIRoute)]
     for route in open_to_all:
         for method in route.methods or ():
             document["paths"][route.path][method.lower()]["security"] = []
