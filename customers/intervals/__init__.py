@@ -1,0 +1,1 @@
+"""Meter data: import, versions, validation, estimation and editing, with a quality for every interval."""
