@@ -1,6 +1,7 @@
 """Billing: bills that are never changed, and corrections as a reversal and a new bill, in a book that is only added to."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -87,16 +88,26 @@ class Prepared:
 
 
 class BillingBook:
-    """Every bill and reversal in the order of issue; entries are only ever added."""
+    """Every bill and reversal in the order of issue; entries are only ever added.
 
-    def __init__(self) -> None:
+    A book may go on from one that is kept elsewhere: ``behind`` entries, the last with digest ``head``, of which the bills in ``standing``
+    are in force.
+    """
+
+    def __init__(self, *, behind: int = 0, head: str = FIRST, standing: Iterable[Entry] = ()) -> None:
+        self._behind, self._before = behind, head
         self._entries: list[Entry] = []
-        self._valid: dict[tuple[str, Cycle], Entry] = {}
+        self._valid = {(e.contract, e.cycle): e for e in standing}
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """All entries, oldest first."""
+        """Every entry that was added here, oldest first."""
         return tuple(self._entries)
+
+    @property
+    def standing(self) -> tuple[Entry, ...]:
+        """The bills that are in force."""
+        return tuple(self._valid.values())
 
     def valid(self, contract: str, cycle: Cycle) -> Entry | None:
         """Return the bill that stands for a contract and cycle, None where there is none."""
@@ -163,8 +174,9 @@ class BillingBook:
         corrects: str | None,
         reason: str,
     ) -> Entry:
-        total, number = sum(line.amount_micro for line in lines), f"{kind.value}-{len(self._entries) + 1:06d}"
-        previous = self._entries[-1].digest if self._entries else FIRST
+        place = self._behind + len(self._entries) + 1
+        total, number = sum(line.amount_micro for line in lines), f"{kind.value}-{place:06d}"
+        previous = self._entries[-1].digest if self._entries else self._before
         rest = (contract, customer, cycle, lines, total, substituted, at, corrects, reason, previous)
         blank = Entry(number, kind, *rest, "")
         entry = Entry(number, kind, *rest, digest_of(blank))
@@ -173,7 +185,7 @@ class BillingBook:
 
     def broken_at(self) -> str | None:
         """Return the id of the first entry whose digest does not fit, None where the chain holds."""
-        previous = FIRST
+        previous = self._before
         for e in self._entries:
             if (
                 e.previous != previous
@@ -217,9 +229,7 @@ def check_change(book: BillingBook, contract: SupplyContract, changed: Tariff) -
     Such a change is made by correcting those bills (``rebill``), or it begins after them.
     """
     found = []
-    for e in book.entries:
-        if e.contract != contract.id or book.valid(e.contract, e.cycle) is not e:
-            continue
+    for e in (e for e in book.standing if e.contract == contract.id):
         days = _days(e.cycle)
         if any(_components(contract.tariff, d) != _components(changed, d) for d in days):
             place = f"{changed.id}.{_month(e.cycle)}"

@@ -4,7 +4,7 @@ One certificate stands for one MWh. Certificates of one issue are numbered throu
 below one MWh is carried to the next issue of the same device. Every event carries the digest of the one before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -52,7 +52,10 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One act, with the digest of everything in it and of the event before."""
+    """One act, with the digest of everything in it and of the event before.
+
+    An issue carries the energy that it counts; where that fills no MWh yet, ``last`` is ``first - 1``.
+    """
 
     act: Act
     at: datetime
@@ -62,29 +65,39 @@ class Event:
     who: str
     """To whom certificates are issued or passed; who retires them."""
     purpose: str
+    generated: Generated | None
     previous: str
     digest: str
 
     @property
     def told(self) -> tuple[object, ...]:
         """Everything that the digest covers but the digest before."""
-        at = require_utc(self.at).isoformat()
-        return self.act.value, at, self.device, self.first, self.last, self.who, self.purpose
+        at, g = require_utc(self.at).isoformat(), self.generated
+        span = None if g is None else [require_utc(t).isoformat() for t in (g.start, g.end)]
+        energy = None if g is None else [g.device, span, g.wh, g.source]
+        return self.act.value, at, self.device, self.first, self.last, self.who, self.purpose, energy
 
 
 class Registry:
-    """Who holds which certificates, and every act since the first."""
+    """Who holds which certificates, and every act since the first.
 
-    def __init__(self) -> None:
+    A registry may go on from acts that are kept elsewhere, the last with digest ``head``; every one of the devices that are asked about is
+    in ``earlier``.
+    """
+
+    def __init__(self, *, earlier: Iterable[Event] = (), head: str = FIRST) -> None:
         self._events: list[Event] = []
+        self._before = head
         self._holdings: list[Holding] = []
         self._counted: dict[str, list[Generated]] = {}
         self._next: dict[str, tuple[int, int]] = {}
         """Per device the next number and the Wh that are left below one MWh."""
+        for event in earlier:
+            self._replay(event)
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """All acts, oldest first."""
+        """Every act that was done here, oldest first."""
         return tuple(self._events)
 
     def holdings(self, holder: str | None = None) -> tuple[Holding, ...]:
@@ -102,16 +115,29 @@ class Registry:
         """
         if found := list(self._uncountable(generated, at)):
             raise MarketError(found)
+        holding = self._count(generated, holder)
+        self._record(Act.ISSUE, at, holding, holder, generated.source, generated)
+        return holding if holding.count else None
+
+    def _count(self, generated: Generated, holder: str) -> Holding:
+        """Return the certificates that energy fills, which may be none."""
         first, left = self._next.get(generated.device, (1, 0))
         count, left = divmod(left + generated.wh, WH_PER_MWH)
         self._counted.setdefault(generated.device, []).append(generated)
         self._next[generated.device] = first + count, left
-        if not count:
-            return None
         holding = Holding(generated.device, first, first + count - 1, holder)
-        self._holdings.append(holding)
-        self._record(Act.ISSUE, at, holding, holder, generated.source)
+        if count:
+            self._holdings.append(holding)
         return holding
+
+    def _replay(self, e: Event) -> None:
+        """Do again what an earlier act did."""
+        if e.generated is not None:
+            self._count(e.generated, e.who)
+            return
+        there = next(h for h in self._holdings if h.device == e.device and h.first <= e.first <= e.last <= h.last)
+        taken = self._taken(e.device, e.first, e.last, there.holder)
+        self._holdings.append(replace(taken, holder=e.who, retired_for=e.purpose))
 
     def transfer(self, device: str, first: int, last: int, holder: str, to: str, at: datetime) -> Holding:
         """Pass certificates on.
@@ -172,9 +198,11 @@ class Registry:
         self._holdings += [h for h in rest if h.count > 0]
         return replace(there, first=first, last=last)
 
-    def _record(self, act: Act, at: datetime, h: Holding, who: str, purpose: str) -> None:
-        previous = self._events[-1].digest if self._events else FIRST
-        event = Event(act, at, h.device, h.first, h.last, who, purpose, previous, "")
+    def _record(
+        self, act: Act, at: datetime, h: Holding, who: str, purpose: str, generated: Generated | None = None
+    ) -> None:
+        previous = self._events[-1].digest if self._events else self._before
+        event = Event(act, at, h.device, h.first, h.last, who, purpose, generated, previous, "")
         self._events.append(replace(event, digest=chained(event.told, previous)))
 
 

@@ -44,28 +44,39 @@ class Transaction:
 
 
 class Ledger:
-    """Transactions of one currency in the order they were booked."""
+    """Transactions of one currency in the order they were booked.
 
-    def __init__(self, currency: str = "CNY") -> None:
+    A ledger may go on from one that is kept elsewhere: ``behind`` transactions, the last with digest ``head``. Those of them in ``earlier``
+    are known here, so that they can be reversed.
+    """
+
+    def __init__(
+        self, currency: str = "CNY", *, behind: int = 0, head: str = FIRST, earlier: Sequence[Transaction] = ()
+    ) -> None:
         self.currency = currency
+        self._behind, self._before, self._earlier = behind, head, tuple(earlier)
         self._transactions: list[Transaction] = []
         self._balances: defaultdict[str, int] = defaultdict(int)
-        self._reversed: set[str] = set()
+        self._reversed = {t.reverses for t in earlier if t.reverses is not None}
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
-        """All transactions, oldest first."""
+        """Every transaction that was booked here, oldest first."""
         return tuple(self._transactions)
 
     @property
     def balances(self) -> Mapping[str, int]:
-        """Return every account's debits less its credits, in micro-units; together they are zero."""
+        """Return every account's debits less its credits of what was booked here, in micro-units; together they are zero."""
         return dict(self._balances)
 
     @property
     def head(self) -> str:
         """The digest of the last transaction, to be noted elsewhere."""
-        return self._transactions[-1].digest if self._transactions else FIRST
+        return self._transactions[-1].digest if self._transactions else self._before
+
+    @property
+    def _known(self) -> tuple[Transaction, ...]:
+        return (*self._earlier, *self._transactions)
 
     def post(self, at: datetime, text: str, entries: Sequence[Entry], *, run: str = "", trace: str = "") -> Transaction:
         """Book entries.
@@ -87,7 +98,7 @@ class Ledger:
         MarketError
             If it is unknown or taken back already.
         """
-        there = next((t for t in self._transactions if t.id == transaction), None)
+        there = next((t for t in self._known if t.id == transaction), None)
         if there is None or transaction in self._reversed:
             why = "is not in the ledger" if there is None else "is reversed already"
             raise MarketError([error(transaction, f"{why} and cannot be reversed")])
@@ -97,12 +108,13 @@ class Ledger:
 
     def standing(self, run: str) -> list[Transaction]:
         """Return a run's transactions that were not taken back."""
-        return [t for t in self._transactions if t.run == run and t.reverses is None and t.id not in self._reversed]
+        return [t for t in self._known if t.run == run and t.reverses is None and t.id not in self._reversed]
 
     def _append(
         self, at: datetime, text: str, entries: tuple[Entry, ...], run: str, trace: str, reverses: str | None
     ) -> Transaction:
-        known = (f"t{len(self._transactions) + 1:06d}", at, text, entries, run, trace, reverses, self.head)
+        number = self._behind + len(self._transactions) + 1
+        known = (f"t{number:06d}", at, text, entries, run, trace, reverses, self.head)
         transaction = Transaction(*known, "")
         transaction = Transaction(*known, chained(transaction.told, self.head))
         self._transactions.append(transaction)

@@ -1,6 +1,6 @@
 """What participants owe: invoices of bills and settlements, payments against them, and what happens when none comes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -64,14 +64,18 @@ class Invoice:
 class Receivables:
     """Invoices and payments, booked in a ledger: what is owed on ``receivable:PARTY``, what came in on ``bank``, too much on ``advance:PARTY``."""
 
-    def __init__(self, ledger: Ledger, dunning: Dunning | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, dunning: Dunning | None = None, *, earlier: Iterable[Invoice] = (), behind: int = 0
+    ) -> None:
+        """Go on from ``behind`` invoices that are kept elsewhere; those that are asked about are in ``earlier``."""
         self.ledger = ledger
         self.dunning = dunning or Dunning()
-        self._invoices: dict[str, Invoice] = {}
+        self._invoices = {i.id: i for i in earlier}
+        self._next = max(behind, len(self._invoices)) + 1
 
     @property
     def invoices(self) -> tuple[Invoice, ...]:
-        """All invoices, oldest first."""
+        """All invoices that are known here, oldest first."""
         return tuple(self._invoices.values())
 
     def invoice(
@@ -96,10 +100,11 @@ class Receivables:
             wrong.append(error(of, f"would be due on {due.isoformat()}, before it is issued"))
         if wrong:
             raise MarketError(wrong)
-        made = Invoice(f"i{len(self._invoices) + 1:06d}", party, amount_micro, at, due, of)
+        made = Invoice(f"i{self._next:06d}", party, amount_micro, at, due, of)
         entries = (Entry(f"receivable:{party}", amount_micro), Entry(account, -amount_micro))
         self.ledger.post(at, f"invoice {made.id} for {of}", entries, trace=of)
         self._invoices[made.id] = made
+        self._next += 1
         return made
 
     def pay(self, party: str, amount_micro: int, at: datetime, text: str) -> list[Invoice]:

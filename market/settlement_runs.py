@@ -1,7 +1,7 @@
 """Settlement runs: items booked in the ledger, by version; a later version takes the one before back and books anew."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,11 +40,13 @@ class Run:
 
 
 class SettlementBook:
-    """Runs by delivery, each booked whole in one ledger or not at all."""
+    """Runs by delivery, each booked whole in one ledger or not at all; ``earlier`` are runs that are booked already."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, earlier: Iterable[Run] = ()) -> None:
         self.ledger = ledger
         self._runs: dict[str, list[Run]] = {}
+        for run in earlier:
+            self._runs.setdefault(run.delivery, []).append(run)
 
     def runs(self, delivery: str) -> tuple[Run, ...]:
         """Return every version of a delivery, oldest first."""
