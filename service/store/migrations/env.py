@@ -6,6 +6,7 @@ import service.store.documents
 import service.store.operations
 import service.store.people
 import service.store.telemetry
+import service.store.trading
 import service.store.work  # noqa: F401 # every table has to be known when tables are compared
 from service.store.columns import Base
 
