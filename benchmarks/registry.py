@@ -43,6 +43,7 @@ MACHINERY = frozenset(
         "estimate_cases",
         "__main__",
         "demo_site",
+        "meter_faults",
         "hub",
         "pipe_nets",
         "registry",

@@ -88,13 +88,13 @@ def clear_sky_w_per_m2(solar_h: Array, season_rad: Array, latitude_deg: float) -
     latitude, hour = np.deg2rad(latitude_deg), 2 * np.pi * (solar_h - 12.0) / HOURS_OF_A_DAY
     high = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(hour)
     up = np.maximum(high, 1e-3)
-    return np.asarray(np.where(high > 0, 1098.0 * up * np.exp(-0.057 / up), 0.0))
+    return np.asarray(np.where(high > 0, 1098.0 * up * np.exp(-0.057 / up), 0.0), dtype=np.float64)
 
 
 def _spells(rng: np.random.Generator, days: int, lasting: float) -> Array:
     """Return two first-order processes of variance one by day: warmth and clearness; shape (2, day)."""
     shocks = rng.standard_normal((2, days + 1)) * np.sqrt(1.0 - lasting**2)
-    found = np.empty_like(shocks)
+    found: Array = np.empty_like(shocks)
     level = rng.standard_normal(2)
     for k in range(days + 1):
         found[:, k] = level = lasting * level + shocks[:, k]
@@ -103,4 +103,5 @@ def _spells(rng: np.random.Generator, days: int, lasting: float) -> Array:
 
 def _between_days(daily: Array, middle_h: Array) -> Array:
     """Return a daily value in between: each day's own at its noon, straight lines from noon to noon."""
-    return np.asarray(np.interp(middle_h, (np.arange(len(daily)) + 0.5) * HOURS_OF_A_DAY, daily), dtype=np.float64)
+    noons: Array = (np.arange(len(daily), dtype=np.float64) + 0.5) * HOURS_OF_A_DAY
+    return np.asarray(np.interp(middle_h, noons, daily), dtype=np.float64)
