@@ -31,6 +31,14 @@ class Change(ABC):
     scales: ClassVar[bool] = False
     """Whether the change multiplies, so that it may meet another of its kind in any order."""
 
+    def told(self) -> str:
+        """Return the change as its file states it, on one line, without what was left at its default."""
+        stated = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("kind", "note")}
+        left = {f.name: f.default for f in fields(self)}
+        words = [f"{name} {_shown(value)}" for name, value in stated.items() if value and value != left[name]]
+        note = f" ({self.note})" if self.note else ""
+        return f"{getattr(self, 'kind', type(self).__name__)}: {', '.join(words)}{note}"
+
     @abstractmethod
     def touches(self) -> Iterator[str]:
         """Yield the places that the change sets."""
@@ -38,6 +46,17 @@ class Change(ABC):
     @abstractmethod
     def applied(self, setting: Setting) -> Setting:
         """Return the setting with the change made; raises ChangeError when it cannot be."""
+
+
+def _shown(value: object) -> str:
+    """Return a stated value as people write it."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_shown(v)}" for name, v in value.items())
+    if isinstance(value, tuple | list):
+        return " ".join(_shown(v) for v in value)
+    if is_dataclass(value):
+        return str(getattr(value, "id", None) or ", ".join(f"{f.name} {getattr(value, f.name)}" for f in fields(value)))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def asset_of(site: Site, name: str) -> AnyAsset:

@@ -49,6 +49,12 @@ class Difference:
         return words_of(self.kpi, self.base, self.currency) != words_of(self.kpi, self.value, self.currency)
 
     @property
+    def amount(self) -> str:
+        """The difference with its sign and unit as people read it; "" where it rounds to nothing."""
+        words, nothing = (words_of(self.kpi, v, self.currency) for v in (abs(self.change), 0.0))
+        return "" if words == nothing or not self.shown else f"{'+' if self.change > 0 else '−'}{words}"
+
+    @property
     def better(self) -> bool | None:
         """Whether the run is better than the base; None where nothing shows, or neither is better in itself."""
         wanted = KPIS[self.kpi].better

@@ -1,6 +1,6 @@
 """A run in figures: what it cost, emitted, imported and wasted, and how near its networks came to their limits."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -8,7 +8,20 @@ import numpy.typing as npt
 import xarray as xr
 
 from models.carriers import Carrier
-from models.components import Battery, Chp, GasSupply, GridConnection, Pv, Wind
+from models.components import (
+    AbsorptionChiller,
+    Battery,
+    Chp,
+    Consumer,
+    ElectricChiller,
+    EvFleet,
+    FlexibleLoad,
+    GasSupply,
+    GridConnection,
+    HeatPump,
+    Pv,
+    Wind,
+)
 from models.horizon import Horizon, to_index
 from models.site import Site
 from models.tariffs.time_of_use import BillingPeriod, PeriodFinder
@@ -20,6 +33,8 @@ Array = npt.NDArray[np.float64]
 E = Carrier.ELECTRICITY.value
 PARTS = ("energy", "export", "demand", "demand_response", "gas", "co2", "unserved", "stored")
 STILL_KG_PER_S = 1e-6
+SHORT_KW = 0.5
+"""Less than a meter shows is nobody's lack."""
 
 
 def figures(
@@ -69,6 +84,8 @@ def figures(
         "self_supply_share": kpis.self_supply_share,
         "curtailed_kwh": max(available_kwh - made, 0.0),
         "unserved_kwh": sum(kpis.unserved_kwh.values()),
+        "served_share": _served_share(site, powers, sum(kpis.unserved_kwh.values())),
+        "comfort_h": _hours_short(arrays, powers),
         "dumped_kwh": kpis.dumped_kwh,
         "loss_kwh": sum(powers.energy_kwh(np.asarray(row, dtype=float)) for row in arrays["losses_kw"].to_numpy()),
         **_equipment(site, powers),
@@ -101,12 +118,40 @@ def _through(site: Site, powers: Powers) -> tuple[float, float]:
     return powers.energy_kwh(np.clip(net, 0.0, None)), powers.energy_kwh(np.clip(-net, 0.0, None))
 
 
+def _served_share(site: Site, powers: Powers, unserved_kwh: float) -> float:
+    """Return the share of what consumers asked for that they got, over all carriers."""
+    ports = (
+        (a.id, c.value) for kind in (Consumer, EvFleet, FlexibleLoad) for a in site.of_kind(kind) for c in a.ports()
+    )
+    served = sum(powers.energy_kwh(np.clip(-powers.of(*port), 0.0, None)) for port in ports)
+    asked = served + unserved_kwh
+    return served / asked if asked > 0 else 1.0
+
+
+def _hours_short(arrays: xr.Dataset, powers: Powers) -> float:
+    """Return for how many hours somebody had less heat or cold than they asked for."""
+    known = set(arrays["carrier"].to_numpy().tolist())
+    thermal = [c.value for c in (Carrier.HEAT, Carrier.COLD) if c.value in known]
+    short = arrays["unserved_kw"].sel(carrier=thermal).fillna(0.0).max(("asset", "carrier")).to_numpy() > SHORT_KW
+    return float(np.asarray(powers.horizon.step_h)[short].sum())
+
+
+def _full_load_hours(units: Sequence[tuple[str, float]], powers: Powers, carrier: Carrier) -> float:
+    """Return full-load hours of all units (id, output at full load in kW) together."""
+    return sum(powers.energy_kwh(np.clip(powers.of(u, carrier.value), 0.0, None)) / full for u, full in units)
+
+
 def _equipment(site: Site, powers: Powers) -> dict[str, float]:
     engines, batteries = site.of_kind(Chp), site.of_kind(Battery)
     made = {e.id: powers.of(e.id, E) for e in engines}
     given = sum(powers.energy_kwh(np.clip(powers.of(b.id, E), 0.0, None)) for b in batteries)
     held = sum(b.stored_max_kwh - b.stored_min_kwh for b in batteries)
+    pumps = [(p.id, p.heat_max_kw) for p in site.of_kind(HeatPump)]
+    chillers = [(c.id, c.cold_max_kw) for c in site.of_kind(ElectricChiller)]
+    chillers += [(c.id, c.cold_max_kw) for c in site.of_kind(AbsorptionChiller)]
     return {
+        "heat_pump_hours": _full_load_hours(pumps, powers, Carrier.HEAT),
+        "chiller_hours": _full_load_hours(chillers, powers, Carrier.COLD),
         "engine_starts": float(sum(starts(power) for power in made.values())),
         "engine_hours": sum(powers.energy_kwh(made[e.id]) / e.power_max_kw for e in engines),
         "battery_cycles": given / held if held else 0.0,

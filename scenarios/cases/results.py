@@ -57,6 +57,8 @@ KPIS: Mapping[str, Kpi] = {
     "self_supply_share": Kpi("Self-supply with electricity", "电力自给率", "%", "higher", 1),
     "curtailed_kwh": Kpi("Sun and wind curtailed", "弃风弃光", "kWh", "lower"),
     "unserved_kwh": Kpi("Unserved energy", "失负荷电量", "kWh", "lower"),
+    "served_share": Kpi("Demand served", "供能可靠率", "%", "higher", 3),
+    "comfort_h": Kpi("Hours short of heat or cold", "冷热不足小时", "h", "lower", 1),
     "dumped_kwh": Kpi("Heat blown off", "弃热量", "kWh", "lower"),
     "loss_kwh": Kpi("Network losses, all carriers", "网损(全部介质)", "kWh", "lower"),
     "loading_max_share": Kpi("Highest line or transformer loading", "最大线路/变压器负载率", "%", "lower", 1),
@@ -68,6 +70,8 @@ KPIS: Mapping[str, Kpi] = {
     "violations": Kpi("Network limits broken", "网络越限数", "", "lower"),
     "engine_starts": Kpi("Engine starts", "机组启动次数", "", "lower"),
     "engine_hours": Kpi("Engine full-load hours", "机组满发小时", "h", ""),
+    "heat_pump_hours": Kpi("Heat pump full-load hours", "热泵满发小时", "h", ""),
+    "chiller_hours": Kpi("Chiller full-load hours", "制冷机满发小时", "h", ""),
     "battery_cycles": Kpi("Battery full cycles", "电池等效循环", "", "", 2),
     "outage_h": Kpi("Hours out of service, all units", "停运小时", "h", "lower", 1),
     "present_cost": Kpi("Present cost over the years", "全周期现值成本", COST, "lower"),
@@ -106,6 +110,10 @@ class Result:
     notice: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
     events: tuple[str, ...] = ()
+    story: str = ""
+    """What somebody wanted to know."""
+    changes: tuple[str, ...] = ()
+    """What was changed, in words."""
 
     def record(self) -> dict[str, Any]:
         """Return everything but the arrays as plain values."""
@@ -122,6 +130,8 @@ class Result:
             "values": dict(self.values),
             "findings": [[f.severity.value, f.place, f.message] for f in self.findings],
             "events": list(self.events),
+            "story": self.story,
+            "changes": list(self.changes),
             "provenance": dict(self.provenance),
         }
 
@@ -173,6 +183,8 @@ def load_result(folder: Path) -> Result:
         notice=record["notice"],
         values=record["values"],
         events=tuple(record["events"]),
+        story=record.get("story", ""),
+        changes=tuple(record.get("changes", ())),
     )
 
 

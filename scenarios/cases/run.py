@@ -94,6 +94,8 @@ def _result(
         time_zone=site.location.time_zone,
         notice=site.notice,
         values=case.values,
+        story=case.story,
+        changes=tuple(change.told() for change in case.changes),
     )
 
 

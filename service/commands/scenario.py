@@ -206,11 +206,7 @@ def comparison_table(comparison: Comparison) -> Table:
         cells = [words_of(name, row[0].base, comparison.currency)]
         for d in row:
             colour = {True: "green", False: "red", None: "dim"}[d.better]
-            moved = (
-                ""
-                if not d.shown
-                else f" [{colour}]({'+' if d.change > 0 else '−'}{words_of(name, abs(d.change), comparison.currency)})[/]"
-            )
+            moved = f" [{colour}]({d.amount})[/]" if d.amount else ""
             cells.append(f"{words_of(name, d.value, comparison.currency)}{moved}")
         table.add_row(KPIS[name].title, *cells)
     return table

@@ -19,6 +19,8 @@ CHINESE: Mapping[str, str] = {
     "Case": "方案",
     "figure": "指标",
     "change": "变化",
+    "The question": "问题",
+    "What is different": "改动内容",
     "What changed, and why": "变化及原因",
     "All figures": "全部指标",
     "Where the money went": "成本变化构成",
@@ -60,6 +62,7 @@ class CaseReport:
         w = self.words
         happened, found = self.run.events, [f"{f.severity.value}: {f.place}: {f.message}" for f in self.run.findings]
         sections = [
+            *self._question(),
             Section(w("What changed, and why"), Lines(tuple(self.sentences()))),
             *self._middle(),
             Section(w("All figures"), self.figures()),
@@ -68,6 +71,13 @@ class CaseReport:
             Section(w("From what it was made"), Lines(tuple(self.origins()))),
         ]
         return Document(self.run.title, self.run.notice, self.language, tuple(sections))
+
+    def _question(self) -> Iterator[Section]:
+        """Yield what somebody wanted to know, and what was changed for it."""
+        if self.run.story:
+            yield Section(self.words("The question"), Lines((" ".join(self.run.story.split()),)))
+        if self.run.changes:
+            yield Section(self.words("What is different"), Lines(self.run.changes))
 
     def _middle(self) -> Iterator[Section]:
         """Yield what a run of this kind shows between words and figures."""
@@ -137,7 +147,7 @@ def write_case_report(base: Path, run: Path, out: Path, language: str) -> None:
 
 
 def _moved(d: Difference) -> str:
-    if not d.shown:
+    if not d.amount:
         return "=" if d.same else "≈"
-    share = f" ({d.share:+.1%})" if abs(d.share) < 10 else ""
-    return f"{'+' if d.change > 0 else '−'}{words_of(d.kpi, abs(d.change), d.currency)}{share}"
+    of_something = abs(d.share) < 10 and words_of(d.kpi, d.base, d.currency) != words_of(d.kpi, 0.0, d.currency)
+    return f"{d.amount} ({d.share:+.1%})" if of_something else d.amount

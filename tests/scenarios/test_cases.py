@@ -37,6 +37,8 @@ start: 2015-07-15
 days: 0.25
 run: {step: hour, proof: each_step}
 """
+CONSUMERS = ["metal1", "metal2", "food", "warehouse", "repair", "restaurant", "office", "sport", "hotel", "metal_w"]
+CONSUMERS += ["cold_rooms", "ev_office", "ev_hotel"]
 OF_SIZING = {
     "present_cost",
     "investment",
@@ -91,6 +93,31 @@ def test_every_figure_of_a_run_is_in_the_catalogue_and_the_parts_are_the_total(b
     assert kpis["import_kwh"] == pytest.approx(float(grid.clip(min=0).sum()))
     assert kpis["peak_kw"] == pytest.approx(float(grid.max()))
     assert base[0].arrays.sizes["time"] == 6
+
+
+def test_who_goes_short_and_what_runs_is_counted(short, base):
+    makers = ("chiller1", "chiller2", "absorption", "cold_tank")
+    warm = run_case(replace(short, changes=tuple(OutageWindow(asset=a, from_h=2, hours=2) for a in makers)))
+    asked = -float(base[0].arrays["power_kw"].clip(max=0).sel(asset=CONSUMERS).sum())
+    assert base[0].kpis["served_share"] == 1.0
+    assert base[0].kpis["comfort_h"] == 0.0
+    assert warm.kpis["comfort_h"] == 2.0
+    assert warm.kpis["served_share"] == pytest.approx(1.0 - warm.kpis["unserved_kwh"] / asked)
+    assert warm.kpis["served_share"] < 0.999
+    site = load_site(park_path())
+    chilled = sum(
+        float(base[0].arrays["power_kw"].sel(asset=c, carrier="cold").clip(min=0).sum()) / site.asset(c).cold_max_kw
+        for c in ("chiller1", "chiller2", "absorption")
+    )
+    assert base[0].kpis["chiller_hours"] == pytest.approx(chilled)
+
+
+def test_a_change_is_told_as_its_file_states_it():
+    assert Resize(asset="battery", to={"energy_kwh": 4000.0}, note="why not").told() == (
+        "resize: asset battery, to energy_kwh 4000 (why not)"
+    )
+    assert CarbonPrice(price_per_kg=0.1).told() == "co2_price: price_per_kg 0.1"
+    assert WorkOnAsset(asset="wind", hours=2.0, from_h=1.0).told() == "work_order: asset wind, from_h 1, hours 2"
 
 
 def test_an_outage_a_price_and_a_limit_do_what_they_say(short, base):

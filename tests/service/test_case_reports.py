@@ -19,6 +19,7 @@ CASE = """
 format: jouletwin-case/1
 name: six_hours
 title: Six hours with <dearer> gas
+story: What does gas at twice its price do to a morning?
 start: 2015-01-20
 days: 0.25
 run: {step: hour, proof: each_step}
@@ -59,6 +60,8 @@ def test_a_page_shows_every_figure_of_both_runs_and_loads_nothing(runs, tmp_path
         shown = [words_of(k, v, record["currency"]) for k, v in record["kpis"].items()]
         assert [words for words in shown if f"<td>{words}</td>" not in page] == []
     assert "Six hours with &lt;dearer&gt; gas" in page
+    assert "What does gas at twice its price do to a morning?" in page
+    assert "price_change: contract natural_gas, energy_factor 2" in page
     assert "src=" not in page
     assert "http-equiv" not in page
 
