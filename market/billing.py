@@ -25,7 +25,7 @@ class BillingError(JouletwinError):
 class SupplyContract:
     """Who is supplied through which meter under which tariff.
 
-    Generation behind the meter and reactive energy have registers of their own where the tariff asks for them.
+    Generation behind the meter, reactive energy and the baseline of shared savings have series of their own where the tariff asks for them.
     """
 
     id: str
@@ -34,11 +34,12 @@ class SupplyContract:
     tariff: Tariff
     generation_meter: str | None = None
     reactive_meter: str | None = None
+    baseline: str | None = None
 
     @property
-    def meters(self) -> tuple[str | None, str | None, str | None]:
-        """Net energy, generation, reactive energy."""
-        return self.meter, self.generation_meter, self.reactive_meter
+    def meters(self) -> tuple[str | None, ...]:
+        """Net energy, generation, reactive energy, baseline."""
+        return self.meter, self.generation_meter, self.reactive_meter, self.baseline
 
 
 class Kind(StrEnum):
@@ -103,11 +104,6 @@ class BillingBook:
     def entries(self) -> tuple[Entry, ...]:
         """Every entry that was added here, oldest first."""
         return tuple(self._entries)
-
-    @property
-    def standing(self) -> tuple[Entry, ...]:
-        """The bills that are in force."""
-        return tuple(self._valid.values())
 
     def valid(self, contract: str, cycle: Cycle) -> Entry | None:
         """Return the bill that stands for a contract and cycle, None where there is none."""
@@ -223,18 +219,17 @@ def shifted(cycle: Cycle, months: int) -> Cycle:
     return year, month + 1
 
 
-def check_change(book: BillingBook, contract: SupplyContract, changed: Tariff) -> list[Finding]:
-    """Return an error for every issued bill of the contract whose days a changed tariff would price otherwise.
+def check_change(issued: Iterable[tuple[str, Cycle]], standing: Tariff, changed: Tariff) -> list[Finding]:
+    """Return an error for every issued bill (its id and month) whose days a changed tariff would price otherwise.
 
     Such a change is made by correcting those bills (``rebill``), or it begins after them.
     """
     found = []
-    for e in (e for e in book.standing if e.contract == contract.id):
-        days = _days(e.cycle)
-        if any(_components(contract.tariff, d) != _components(changed, d) for d in days):
-            place = f"{changed.id}.{_month(e.cycle)}"
+    for bill, cycle in issued:
+        if any(_components(standing, d) != _components(changed, d) for d in _days(cycle)):
+            place = f"{changed.id}.{_month(cycle)}"
             found.append(
-                error(place, f"would change days that {e.id} has billed; begin later, or rebill that month", e.id)
+                error(place, f"would change days that {bill} has billed; begin later, or rebill that month", bill)
             )
     return found
 

@@ -130,9 +130,9 @@ def _group(
 def _charges(
     views: Sequence[Sequence[MeterView | None]], tariff: Tariff, intervals: Intervals, index_micro: Mapping[str, Ints]
 ) -> Charges:
-    net, generation, reactive = (_stacked([v[k] for v in views]) for k in range(3))
+    net, generation, reactive, baseline = (_stacked([v[k] for v in views]) for k in range(4))
     assert net is not None  # noqa: S101 - every contract has a meter
-    return bill(compile_tariff(tariff, intervals), Meters(net, generation, reactive, index_micro))
+    return bill(compile_tariff(tariff, intervals), Meters(net, generation, reactive, index_micro, baseline_wh=baseline))
 
 
 def _stacked(views: Sequence[MeterView | None]) -> Ints | None:

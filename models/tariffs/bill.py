@@ -12,7 +12,7 @@ from models.errors import DataError
 from models.findings import Finding, error
 from models.tariffs.charges import Charge, Meters, Usage
 from models.tariffs.compile import Compiled
-from models.tariffs.components import BuyAllSellAll, Component, Minimum, Percentage, PowerFactor
+from models.tariffs.components import BuyAllSellAll, Component, Minimum, Percentage, PowerFactor, SharedSavings
 from models.tariffs.money import PPM, scaled
 from models.tariffs.price import charges
 from models.tariffs.sums import Readings, Sums, sums
@@ -62,7 +62,8 @@ class Charges:
         s, grid = self.compiled.segments[c.segment], self.compiled.intervals
         behind = self.compiled.intervals_of(c.segment, c.schedule, c.period)
         digest = hashlib.sha256()
-        for channel in (self.meters.net_wh, self.meters.generation_wh, self.meters.reactive_varh):
+        m = self.meters
+        for channel in (m.net_wh, m.generation_wh, m.reactive_varh, m.baseline_wh):
             if channel is not None:
                 digest.update(np.ascontiguousarray(channel[customer, behind], dtype="<i8").tobytes())
         amount, quantity = int(c.amount_micro[customer]), int(c.quantity[customer])
@@ -86,11 +87,11 @@ def bill(compiled: Compiled, meters: Meters, *, plain: bool = False) -> Charges:
     if found := check_meters(compiled, meters):
         raise DataError(found)
     billed = _as_billed(compiled, meters)
-    load, generation, reactive = _channels(compiled, billed, plain)
+    load, generation, reactive, baseline = _channels(compiled, billed, plain)
     kept: dict[str, dict[int, Ints]] = {}
     made: list[Charge] = []
     for k in range(len(compiled.segments)):
-        made += _segment(Usage(compiled, billed, load, generation, reactive, k, kept))
+        made += _segment(Usage(compiled, billed, load, generation, reactive, k, kept, baseline))
     cycles = tuple(dict.fromkeys(s.cycle for s in compiled.segments))
     total = np.zeros((len(meters.net_wh), len(cycles)), dtype=np.int64)
     for c in made:
@@ -100,7 +101,11 @@ def bill(compiled: Compiled, meters: Meters, *, plain: bool = False) -> Charges:
 
 def check_meters(compiled: Compiled, meters: Meters) -> list[Finding]:
     """Return what is wrong with meter data: shape, floats, negative counters, channels that the tariff needs."""
-    channels = {"generation_wh": meters.generation_wh, "reactive_varh": meters.reactive_varh}
+    channels = {
+        "generation_wh": meters.generation_wh,
+        "reactive_varh": meters.reactive_varh,
+        "baseline_wh": meters.baseline_wh,
+    }
     count = compiled.intervals.count
     found = [f for n, v in {"net_wh": meters.net_wh, **channels}.items() if v is not None for f in _array(n, v, count)]
     found += [error(n, "holds negative values; this counter only rises") for n, v in channels.items() if _falls(v)]
@@ -109,6 +114,8 @@ def check_meters(compiled: Compiled, meters: Meters) -> list[Finding]:
         found.append(error(sells[0], "sells all generation, but the generation is not metered; bring generation_wh"))
     if meters.reactive_varh is None and (needs := [c.name for c in parts if isinstance(c, PowerFactor)]):
         found.append(error(needs[0], "needs reactive energy; bring reactive_varh"))
+    if meters.baseline_wh is None and (shares := [c.name for c in parts if isinstance(c, SharedSavings)]):
+        found.append(error(shares[0], "shares savings beside a baseline; bring baseline_wh"))
     return found
 
 
@@ -123,14 +130,14 @@ def _falls(values: Readings | None) -> bool:
     return values is not None and values.size > 0 and bool(values.min() < 0)
 
 
-def _channels(compiled: Compiled, meters: Meters, plain: bool) -> tuple[Sums, Sums | None, Sums | None]:
-    """Return the sums of the load, of the generation and of reactive energy."""
-    load, generation, reactive = (
+def _channels(compiled: Compiled, meters: Meters, plain: bool) -> tuple[Sums, Sums | None, Sums | None, Sums | None]:
+    """Return the sums of the load, of the generation, of reactive energy and of the baseline."""
+    load, generation, reactive, baseline = (
         None if values is None else sums(values, compiled.runs, plain=plain)
-        for values in (meters.net_wh, meters.generation_wh, meters.reactive_varh)
+        for values in (meters.net_wh, meters.generation_wh, meters.reactive_varh, meters.baseline_wh)
     )
     assert load is not None  # noqa: S101 - net_wh is never absent
-    return load, generation, reactive
+    return load, generation, reactive, baseline
 
 
 def _as_billed(compiled: Compiled, meters: Meters) -> Meters:
@@ -139,8 +146,9 @@ def _as_billed(compiled: Compiled, meters: Meters) -> Meters:
     sells_all = any(isinstance(c, BuyAllSellAll) for c in parts)
     generation = meters.generation_wh if sells_all else None
     reactive = meters.reactive_varh if any(isinstance(c, PowerFactor) for c in parts) else None
+    baseline = meters.baseline_wh if any(isinstance(c, SharedSavings) for c in parts) else None
     net = meters.net_wh if generation is None else meters.net_wh.astype(np.int64) + generation
-    return replace(meters, net_wh=net, generation_wh=generation, reactive_varh=reactive)
+    return replace(meters, net_wh=net, generation_wh=generation, reactive_varh=reactive, baseline_wh=baseline)
 
 
 def _segment(usage: Usage) -> list[Charge]:

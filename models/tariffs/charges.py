@@ -39,7 +39,8 @@ class Meters:
     """Meter data of many customers on the same intervals, in whole Wh (varh); shape (customer, interval).
 
     ``net_wh`` is positive where energy is bought; ``generation_wh`` (>= 0) is the generation behind it where that is metered itself;
-    ``reactive_varh`` (>= 0) serves the power factor; ``index_micro`` holds the prices of each named index per kWh; ``past_peaks_w`` the
+    ``reactive_varh`` (>= 0) serves the power factor; ``baseline_wh`` (>= 0) is what would have been bought without a measure whose savings
+    are shared; ``index_micro`` holds the prices of each named index per kWh; ``past_peaks_w`` the
     peaks of calendar months before the first one, newest last, each as (month, shape (customer,)).
     """
 
@@ -48,6 +49,7 @@ class Meters:
     reactive_varh: Readings | None = None
     index_micro: Mapping[str, Ints] = field(default_factory=dict)
     past_peaks_w: tuple[tuple[int, Ints], ...] = ()
+    baseline_wh: Readings | None = None
 
 
 Channel = Callable[[], Sums]
@@ -64,6 +66,7 @@ class Usage:
     reactive: Sums | None
     number: int
     kept: dict[str, dict[int, Ints]]
+    baseline: Sums | None = None
 
     @property
     def segment(self) -> Segment:
@@ -86,6 +89,11 @@ class Usage:
     def generated_wh(self, schedule: Schedule, period: int) -> Ints:
         """Return the energy generated behind the meter."""
         sums = self.load if self.generation is None else self.generation
+        return _total(sums.bought_wh, self.compiled.cells(self.number, schedule, period))
+
+    def baseline_wh(self, schedule: Schedule, period: int) -> Ints:
+        """Return the energy that would have been bought without the measure whose savings are shared."""
+        sums = self.load if self.baseline is None else self.baseline
         return _total(sums.bought_wh, self.compiled.cells(self.number, schedule, period))
 
     def peak_w(self, schedule: Schedule | None = None, period: int = 0, segment: int | None = None) -> Ints:

@@ -18,6 +18,7 @@ from models.tariffs.components import (
     NetMetering,
     Percentage,
     PowerFactor,
+    SharedSavings,
     Tier,
 )
 from models.tariffs.tariff import Tariff, Version
@@ -99,7 +100,7 @@ def _structure(place: str, c: Component) -> Iterator[Finding]:
             yield from _schedule(place, c.schedule, c.tiers)
             for period, tiers in c.tiers.items():
                 yield from _tiers(f"{place}.period_{period}", tiers)
-        case NetBilling() | BuyAllSellAll():
+        case NetBilling() | BuyAllSellAll() | SharedSavings():
             yield from _schedule(place, c.schedule, c.prices_micro)
         case HoursUse():
             yield from _rising(place, [b.up_to_hours for b in c.blocks], "h")

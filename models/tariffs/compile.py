@@ -12,7 +12,7 @@ from models.errors import DataError
 from models.findings import error, errors_in
 from models.tariffs.calendar import Intervals, Schedule
 from models.tariffs.check import check_tariff
-from models.tariffs.components import BuyAllSellAll, Component, Demand, Energy, NetBilling
+from models.tariffs.components import BuyAllSellAll, Component, Demand, Energy, NetBilling, SharedSavings
 from models.tariffs.sums import Runs
 from models.tariffs.tariff import Tariff, Version
 
@@ -68,7 +68,8 @@ class Compiled:
 
 def schedule_of(component: Component) -> Schedule | None:
     """Return the schedule that a component reads, None where it has none."""
-    return component.schedule if isinstance(component, Energy | Demand | NetBilling | BuyAllSellAll) else None
+    priced = Energy | Demand | NetBilling | BuyAllSellAll | SharedSavings
+    return component.schedule if isinstance(component, priced) else None
 
 
 def compile_tariff(tariff: Tariff, intervals: Intervals) -> Compiled:

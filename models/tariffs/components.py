@@ -185,6 +185,19 @@ class BuyAllSellAll:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedSavings:
+    """A share of what saved energy was worth: the baseline less what was bought, per period of the schedule at its price.
+
+    Over a month and all periods together; where more was used than the baseline nothing is charged. Needs the baseline as a series.
+    """
+
+    name: str
+    share_ppm: int
+    prices_micro: Mapping[int, int]
+    schedule: Schedule = field(default_factory=always)
+
+
+@dataclass(frozen=True, slots=True)
 class Minimum:
     """The least that the named components cost together in a month."""
 
@@ -214,6 +227,7 @@ Component = (
     | NetMetering
     | NetBilling
     | BuyAllSellAll
+    | SharedSavings
     | Minimum
     | Percentage
 )

@@ -21,10 +21,11 @@ from models.tariffs.components import (
     NetBilling,
     NetMetering,
     Scope,
+    SharedSavings,
     Spot,
     Tier,
 )
-from models.tariffs.money import KILO, PPM, proportion, rounded
+from models.tariffs.money import KILO, PPM, proportion, rounded, scaled
 from models.tariffs.sums import weighed
 
 Ints = npt.NDArray[np.int64]
@@ -213,3 +214,17 @@ def _sell_all(component: BuyAllSellAll, usage: Usage) -> Iterator[Charge]:
         yield from usage.priced(
             c.name, f"generated in period {period}", wh, "Wh", price, sign=-1, schedule=c.schedule, period=period
         )
+
+
+@charges.register
+def _shared_savings(component: SharedSavings, usage: Usage) -> Iterator[Charge]:
+    c, step = component, usage.compiled.tariff.line_unit_micro
+    saved, worth = usage.nobody, usage.nobody.astype(object)
+    for period, price in sorted(c.prices_micro.items()):
+        wh = usage.baseline_wh(c.schedule, period) - usage.bought_wh(c.schedule, period)
+        saved = saved + wh
+        worth = worth + wh.astype(object) * price
+    gained = np.array([max(int(w) // KILO, 0) for w in worth], dtype=np.int64)
+    yield Charge(
+        usage.number, c.name, "share of savings", saved, "Wh", None, scaled(gained, c.share_ppm, PPM * step) * step
+    )

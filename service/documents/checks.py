@@ -6,7 +6,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from models.errors import DataError
 from models.findings import Finding, error, errors_in
@@ -114,18 +113,9 @@ def _map(name: str, text: str, _others: Files) -> list[Finding]:
 
 
 def _tariff(name: str, text: str, _others: Files) -> list[Finding]:
-    from models.tariffs.check import check_tariff
-    from models.tariffs.time_of_use import TimeOfUseTariff
-    from models.tariffs.written import from_time_of_use
+    from models.tariffs.file import read_tariff
 
-    try:
-        tariff = TypeAdapter(TimeOfUseTariff).validate_python(yaml.load(text, Loader=yaml.CSafeLoader))
-    except ValidationError as fault:
-        return [error(".".join(str(p) for p in e["loc"]) or name, str(e["msg"])) for e in fault.errors()]
-    bare = tariff.uncovered()
-    findings = [error("bands", f"no band holds in {len(bare)} quarter-hours, first {bare[0]}")] if bare else []
-    try:
-        findings += check_tariff(from_time_of_use(tariff, "UTC", name))
-    except (ValueError, OverflowError) as fault:
-        findings.append(error(name, str(fault)))
-    return findings
+    document = yaml.load(text, Loader=yaml.CSafeLoader)
+    if not isinstance(document, dict):
+        return [error(name, "is no mapping of a tariff's fields")]
+    return read_tariff(document, name, "UTC")[1]

@@ -2,24 +2,18 @@
 
 import csv
 import io
-import zipfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 
 from models.errors import DataError
 from models.findings import Finding, error
+from models.sheets import EXCEL, Rows, workbook_rows
 from models.site.profiles import TIME_COLUMN, UNITS
 
 ROWS_MOST, COLUMNS_MOST = 40_000, 200
-UNPACKED_MOST = 64 * 2**20
-"""A workbook that would take more room than this is not opened."""
-PARTS_MOST = 2000
 TOLD_MOST = 200
 MAY_BE_NEGATIVE = ("_degc", "_per_kwh")
-EXCEL = b"PK\x03\x04"
-
-Rows = Sequence[Sequence[object]]
 
 
 def profile_csv(content: bytes) -> bytes:
@@ -30,7 +24,7 @@ def profile_csv(content: bytes) -> bytes:
     DataError
         With every finding; rows are counted as a spreadsheet counts them, the heading is row 1.
     """
-    rows = _workbook(content) if content.startswith(EXCEL) else _text(content)
+    rows = workbook_rows(content, ROWS_MOST, COLUMNS_MOST) if content.startswith(EXCEL) else _text(content)
     findings: list[Finding] = []
     more = 0
     for finding in _wrong(rows):
@@ -53,32 +47,6 @@ def _text(content: bytes) -> Rows:
         return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     except (UnicodeDecodeError, csv.Error) as fault:
         raise DataError([error("file", f"is neither CSV in UTF-8 nor an Excel workbook: {str(fault)[:120]}")]) from None
-
-
-def _workbook(content: bytes) -> Rows:
-    """Return the cells of a workbook's first sheet; what would unpack to too much is not unpacked."""
-    from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
-
-    try:
-        parts = zipfile.ZipFile(io.BytesIO(content)).infolist()
-        size = sum(part.file_size for part in parts)
-        if size > UNPACKED_MOST or len(parts) > PARTS_MOST:
-            words = f"would unpack to {size / 2**20:.0f} MiB in {len(parts)} parts; {UNPACKED_MOST // 2**20} MiB are possible"
-            raise DataError([error("file", words)])
-        sheet = load_workbook(io.BytesIO(content), read_only=True, data_only=True).worksheets[0]
-        found = sheet.iter_rows(max_row=ROWS_MOST + 2, max_col=COLUMNS_MOST + 1, values_only=True)
-        rows = [_trimmed(row) for row in found]
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, IndexError, SyntaxError, OSError) as fault:
-        raise DataError([error("file", f"is no Excel workbook that can be read: {str(fault)[:120]}")]) from None
-    return [row for row in rows if row]
-
-
-def _trimmed(row: Sequence[object]) -> list[object]:
-    cells = list(row)
-    while cells and cells[-1] is None:
-        cells.pop()
-    return cells
 
 
 def _wrong(rows: Rows) -> Iterator[Finding]:

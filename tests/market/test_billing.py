@@ -163,11 +163,11 @@ def test_a_tariff_cannot_change_days_that_are_billed():
     entry = book.issue(bill_of(meters, ISSUED), ISSUED)
     old = replace(TARIFF.versions[0], valid_to=date(2026, 6, 20))
     new = Version("2", date(2026, 6, 20), (Fixed("standing", micro(12)),))
-    (found,) = check_change(book, CONTRACT, replace(TARIFF, versions=(old, new)))
+    (found,) = check_change([(entry.id, entry.cycle)], TARIFF, replace(TARIFF, versions=(old, new)))
     assert found.ids == (entry.id,)
     assert "begin later, or rebill that month" in found.message
     in_july = (replace(old, valid_to=date(2026, 7, 1)), replace(new, valid_from=date(2026, 7, 1)))
-    assert check_change(book, CONTRACT, replace(TARIFF, versions=in_july)) == []
+    assert check_change([(entry.id, entry.cycle)], TARIFF, replace(TARIFF, versions=in_july)) == []
 
 
 def test_bills_of_months_carry_what_earlier_months_left():
