@@ -1,0 +1,1 @@
+"""What modules cost and earn, each figure with its range and where it was read."""
