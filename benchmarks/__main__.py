@@ -73,4 +73,5 @@ def main(argv: Sequence[str]) -> int:
 if __name__ == "__main__":
     # as the product does, for us and our peers alike: threads inside a product of small matrices only wait for one another
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.exit(main(sys.argv[1:]))
