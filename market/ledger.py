@@ -135,9 +135,8 @@ def check_entries(text: str, entries: Sequence[Entry]) -> Iterator[Finding]:
         yield error(text, "has an entry without an account")
 
 
-def check_chain(transactions: Sequence[Transaction]) -> Iterator[Finding]:
-    """Give every transaction that was changed, does not follow the one before, or does not sum to zero."""
-    before = FIRST
+def check_chain(transactions: Sequence[Transaction], before: str = FIRST) -> Iterator[Finding]:
+    """Give every transaction that was changed, does not follow the one before (first ``before``), or does not sum to zero."""
     for t in transactions:
         if t.previous != before:
             yield error(t.id, "does not follow the transaction before it; something between them is missing")

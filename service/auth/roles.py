@@ -30,6 +30,12 @@ class Deed(StrEnum):
     """Approve and apply schedules, work on alarms."""
     FEED = "feed"
     """Bring telemetry in."""
+    TRADE = "trade"
+    """Bring tariffs, bill, send orders, clear, settle, book."""
+    SELL = "sell"
+    """Write what is known of customers: parties, leads, proposals, contracts, projects, partners' shares."""
+    SERVE = "serve"
+    """Write work orders and service cases."""
     MANAGE = "manage"
     """Users, keys, and the record of who did what."""
     BE = "be"
@@ -39,9 +45,11 @@ class Deed(StrEnum):
 MAY: Mapping[Role, frozenset[Deed]] = {
     Role.VIEWER: frozenset({Deed.BE, Deed.SEE}),
     Role.PLANNER: frozenset({Deed.BE, Deed.SEE, Deed.STUDY, Deed.DRAFT}),
-    Role.OPERATOR: frozenset({Deed.BE, Deed.SEE, Deed.STUDY, Deed.DRAFT, Deed.OPERATE, Deed.FEED}),
-    Role.SALES: frozenset({Deed.BE, Deed.SEE, Deed.STUDY}),
-    Role.ADMIN: frozenset({Deed.BE, Deed.SEE, Deed.FEED, Deed.MANAGE}),
+    Role.OPERATOR: frozenset(
+        {Deed.BE, Deed.SEE, Deed.TRADE, Deed.STUDY, Deed.DRAFT, Deed.OPERATE, Deed.FEED, Deed.SERVE}
+    ),
+    Role.SALES: frozenset({Deed.BE, Deed.SEE, Deed.TRADE, Deed.STUDY, Deed.SELL, Deed.SERVE}),
+    Role.ADMIN: frozenset({Deed.BE, Deed.SEE, Deed.TRADE, Deed.FEED, Deed.SELL, Deed.SERVE, Deed.MANAGE}),
     Role.CI: frozenset({Deed.BE, Deed.STUDY}),
 }
 """Who manages people does not operate, and the other way round; the first person here is given both and may part them."""
