@@ -9,6 +9,7 @@ import pytest
 import yaml
 from openpyxl import Workbook
 
+from models.sheets import UNPACKED_MOST
 from service.documents import tables
 from service.documents.tables import profile_csv
 from service.places import PARK
@@ -101,7 +102,7 @@ def test_everything_wrong_with_profiles_is_told_by_row_and_column(http, as_workb
 def bomb():
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/workbook.xml", b"0" * (tables.UNPACKED_MOST + 1))
+        archive.writestr("xl/workbook.xml", b"0" * (UNPACKED_MOST + 1))
     return sink.getvalue()
 
 
