@@ -97,8 +97,8 @@ def _clean(one: Series, findings: list[Finding]) -> Series:
             if one.values[kept[-1]] == one.values[k]:
                 same.append(one.rows[k])
                 continue
-            rows = f"rows {one.rows[kept[-1]]} and {one.rows[k]}"
-            text = f"{rows} give {one.values[kept[-1]]:g} and {one.values[k]:g} for {written(one.seconds[k])}; keep one of them"
+            pair = f"rows {one.rows[kept[-1]]} and {one.rows[k]}"
+            text = f"{pair} give {one.values[kept[-1]]:g} and {one.values[k]:g} for {written(one.seconds[k])}; keep one of them"
             findings.append(error(one.customer, text, one.customer))
             continue
         kept.append(k)

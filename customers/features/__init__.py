@@ -1,0 +1,1 @@
+"""Features of customers in three dimensions: time, class and response."""
