@@ -4,12 +4,12 @@ import base64
 import io
 import json
 import tarfile
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Table, insert, select, text
+from sqlalchemy import Insert, Table, column, insert, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.errors import SetupError
@@ -21,7 +21,11 @@ from service.store.people import Tenant
 ABOUT = "store.json"
 FORMAT = "jouletwin-store/1"
 RESULTS = "results"
-AT_ONCE = 500
+ROWS = ".jsonl"
+Part = tuple[str, list[str]]
+"""A table's name, and some of its rows as lines of JSON, all of one tenant where rows belong to tenants."""
+AT_ONCE = 1000
+"""So many rows are in memory at a time, however many there are."""
 
 
 async def backup(store: Store, results: Path, to: Path) -> int:
@@ -38,9 +42,9 @@ async def backup(store: Store, results: Path, to: Path) -> int:
     with tarfile.open(part, "w:gz") as archive:
         about = {"format": FORMAT, "revision": await revision(store.url)}
         _put(archive, ABOUT, json.dumps(about).encode())
-        async for name, lines in _tables(store):
+        async for number, (name, lines) in _numbered(_tables(store)):
             count += len(lines)
-            _put(archive, f"{name}.jsonl", "\n".join(lines).encode())
+            _put(archive, f"{name}.{number}{ROWS}", "\n".join(lines).encode())
         if results.is_dir():
             archive.add(results, RESULTS)
     part.rename(to)
@@ -53,25 +57,32 @@ def _put(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(entry, io.BytesIO(content))
 
 
-async def _tables(store: Store) -> AsyncIterator[tuple[str, Sequence[str]]]:
-    """Yield every table's name and rows, all from one instant."""
+async def _numbered(parts: AsyncIterator[Part]) -> AsyncIterator[tuple[int, Part]]:
+    number = 0
+    async for part in parts:
+        yield number, part
+        number += 1
+
+
+async def _tables(store: Store) -> AsyncIterator[Part]:
+    """Yield rows of every table in the order in which they can be put back, a part at a time, all from one instant."""
     options: dict[str, Any] = {"isolation_level": "REPEATABLE READ"} if store.on_postgresql else {"reading": True}
     async with store.engine.connect() as found:
         connection = await found.execution_options(**options)
         async with connection.begin():
             await _act_as(store, connection, EVERY_TENANT)
             owners = (await connection.execute(select(Tenant.__table__.c.id))).scalars().all()
-            for table in Base.metadata.sorted_tables:
-                lines: list[str] = []
-                for owner in owners if _owned(table) else [EVERY_TENANT]:
+            for kept in Base.metadata.sorted_tables:
+                for owner in owners if _owned(kept) else [EVERY_TENANT]:
                     await _act_as(store, connection, owner)
-                    mine = table.select().where(table.c.tenant_id == owner) if _owned(table) else table.select()
-                    lines += [_line(row) for row in (await connection.execute(mine)).mappings()]
-                yield table.name, lines
+                    mine = kept.select().where(kept.c.tenant_id == owner) if _owned(kept) else kept.select()
+                    rows = await connection.stream(mine.order_by(*kept.primary_key.columns))
+                    async for some in rows.mappings().partitions(AT_ONCE):
+                        yield kept.name, [_line(row) for row in some]
 
 
-def _owned(table: Table) -> bool:
-    return "tenant_id" in table.c
+def _owned(kept: Table) -> bool:
+    return "tenant_id" in kept.c
 
 
 async def _act_as(store: Store, connection: AsyncConnection, tenant_id: str) -> None:
@@ -126,23 +137,20 @@ def _content(archive: tarfile.TarFile, name: str) -> bytes:
 
 async def _fill(store: Store, archive: tarfile.TarFile) -> int:
     """Write every row of a backup, all in one transaction."""
-    there, count = set(archive.getnames()), 0
+    count = 0
     async with store.engine.begin() as connection:
-        for table in Base.metadata.sorted_tables:
-            if f"{table.name}.jsonl" not in there:
-                continue  # a table that is newer than the backup
-            lines = _content(archive, f"{table.name}.jsonl").decode().splitlines()
-            rows = [json.loads(line, object_hook=_value) for line in lines]
+        for name in [n for n in archive.getnames() if n.endswith(ROWS) and "/" not in n]:
+            rows = [json.loads(line, object_hook=_value) for line in _content(archive, name).splitlines()]
             count += len(rows)
-            for owner, mine in _by_owner(rows, owned=_owned(table)):
-                await _act_as(store, connection, owner)
-                for start in range(0, len(mine), AT_ONCE):
-                    await connection.execute(insert(table), mine[start : start + AT_ONCE])
+            if rows:
+                await _act_as(store, connection, rows[0].get("tenant_id", EVERY_TENANT))
+                await connection.execute(*_insert(name.partition(".")[0], rows))
     return count
 
 
-def _by_owner(rows: Iterable[dict[str, Any]], *, owned: bool) -> Iterable[tuple[str, list[dict[str, Any]]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        found.setdefault(row["tenant_id"] if owned else EVERY_TENANT, []).append(row)
-    return found.items()
+def _insert(name: str, rows: Sequence[Mapping[str, Any]]) -> tuple[Insert, list[dict[str, Any]]]:
+    """Return what puts rows back into a table as it was when they were saved; what the engine numbers is numbered anew, in order."""
+    now = Base.metadata.tables[name]
+    kept = [c for c in rows[0] if c not in now.c or now.c[c].identity is None]
+    then = table(name, *(column(c, now.c[c].type if c in now.c else None) for c in kept))
+    return insert(then), [{c: row[c] for c in kept} for row in rows]

@@ -1,7 +1,7 @@
 """The store: where it is, how it is opened, and the transactions in which a tenant's rows are read and changed."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from hil.clocks import RealClock
 from models.errors import SetupError
 from models.ports import Clock
 from service.store.columns import Owned
+from service.store.readers import Readers
 
 APP_ROLE = "jouletwin_app"
 """What the service is on PostgreSQL: neither owner nor superuser, so that row-level security holds for it."""
@@ -113,6 +114,7 @@ class Store:
         self.url, self.clock = url, clock or RealClock()
         self.engine = open_engine(url)
         self._reading = self.engine.execution_options(reading=True)
+        self._readers = None if self.on_postgresql or not url.database else Readers(Path(url.database), BUSY_MS)
 
     @property
     def on_postgresql(self) -> bool:
@@ -127,9 +129,16 @@ class Store:
 
     @asynccontextmanager
     async def looking(self, tenant_id: str) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction for reading a tenant's rows by plain statements, which name the tenant themselves: telemetry."""
+        """Give a transaction for reading a tenant's rows by plain statements, which name the tenant themselves."""
         async with self._of(self._reading, tenant_id).begin() as connection:
             yield connection
+
+    async def rows(self, tenant_id: str, statement: str, values: Sequence[object]) -> Sequence[Any]:
+        """Return the rows of one plain statement of the engine's own, which names the tenant itself: telemetry."""
+        if self._readers is not None:
+            return await self._readers.rows(statement, values)
+        async with self.looking(tenant_id) as connection:
+            return (await connection.exec_driver_sql(statement, tuple(values))).all()
 
     @asynccontextmanager
     async def changing(self, tenant_id: str) -> AsyncIterator[AsyncSession]:
@@ -159,6 +168,8 @@ class Store:
 
     async def close(self) -> None:
         """Close every connection."""
+        if self._readers is not None:
+            self._readers.close()
         await self.engine.dispose()
 
 

@@ -1,9 +1,9 @@
-"""Tables of telemetry: series by name, points as they come, and sealed blocks of them.
+"""Tables of telemetry: series by name, batches of points as they come, and sealed blocks of them.
 
-Points belong to a tenant by their series as well as by their own column; they carry no foreign key, which every single one would pay for.
+Points belong to a tenant by their series as well as by their own column; they carry no foreign key, which every row would pay for.
 """
 
-from sqlalchemy import BigInteger, Column, Double, Integer, LargeBinary, SmallInteger, String, Table, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, LargeBinary, String, Table, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from service.store.columns import ID_LENGTH, NAME_LENGTH, Base, Owned
@@ -25,14 +25,15 @@ class TagRow(Owned, Base):
 HOT = Table(
     "telemetry_hot",
     Base.metadata,
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
     Column("tenant_id", String(ID_LENGTH), nullable=False),
-    Column("tag", BigInteger, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, primary_key=True, autoincrement=False),
-    Column("value", Double),
-    Column("quality", SmallInteger, nullable=False),
-    sqlite_with_rowid=False,
+    Column("tag", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("ix_telemetry_hot_tag", "tag", "start"),
 )
-"""Points that no block holds yet, or that stand in place of one in a block; ``at`` is in microseconds."""
+"""Points that no block holds yet, or that count before those in one: what came together, by series and the start of their block's time
+in microseconds. What came later has the higher ``number``."""
 
 BLOCKS = Table(
     "telemetry_blocks",

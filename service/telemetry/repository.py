@@ -1,26 +1,29 @@
 """Telemetry in the store: points are written hot, sealed into blocks when their time is over, and read as if there were one kind.
 
-A late or corrected point is written hot like any other and counts before the block that it belongs to, until the next sealing opens
-that block, puts the point in and closes it again.
+Hot are batches: the points of one series that came together, as far as they belong into one block. A late or corrected point is
+written hot like any other and counts before the block that it belongs to, until the next sealing opens that block, puts the point in and
+closes it again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import groupby
 from secrets import randbelow
 from typing import Any
 
 import numpy as np
-from sqlalchemy import CompoundSelect, func, null, select, union_all
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from models.errors import DataError
 from models.findings import error
 from service.store.engine import Store
-from service.store.telemetry import BLOCKS, HOT, RAW, TagRow
+from service.store.telemetry import RAW, TagRow
 from service.telemetry.blocks import unpack
+from service.telemetry.hot import batches, together
 from service.telemetry.points import Floats, Ints, Points, at_us, interval_us, joined, means
 
 BLOCK = timedelta(hours=4)
@@ -33,17 +36,29 @@ TAGS_MOST = 20_000
 """So many series a tenant may have."""
 NUMBERS = 2**47
 
-PUT_SQLITE = (
-    "INSERT INTO telemetry_hot (tenant_id, tag, at, value, quality) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT (tag, at) DO UPDATE SET value = excluded.value, quality = excluded.quality"
-)
+BLOCK_US, COARSE_BLOCK_US = interval_us(BLOCK), interval_us(COARSE_BLOCK)
+HOT_RANK = -1
+"""In place of the resolution of a block: what counts before every block."""
+
+PUT_SQLITE = "INSERT INTO telemetry_hot (tenant_id, tag, start, body) VALUES (?, ?, ?, ?)"
 PUT_POSTGRESQL = (
-    "INSERT INTO telemetry_hot (tenant_id, tag, at, value, quality) SELECT $1::varchar, *"
-    " FROM unnest($2::bigint[], $3::bigint[], $4::double precision[], $5::smallint[])"
-    " ON CONFLICT (tag, at) DO UPDATE SET value = excluded.value, quality = excluded.quality"
+    "INSERT INTO telemetry_hot (tenant_id, tag, start, body) SELECT $1::varchar, *"
+    " FROM unnest($2::bigint[], $3::bigint[], $4::bytea[])"
 )
-PUT_AT_ONCE = 20_000
-ROW = np.dtype([("tag", np.int64), ("at", np.int64), ("value", np.float64), ("quality", np.uint8)])
+LOOK = (
+    f"SELECT tag, {HOT_RANK} AS rank, number AS place, body FROM telemetry_hot"  # noqa: S608 # numbers of ours
+    " WHERE tenant_id = {tenant} AND tag {among} AND start > {a} - %d AND start < {b}"
+    " UNION ALL SELECT tag, resolution_s, start, body FROM telemetry_blocks"
+    " WHERE tenant_id = {tenant} AND tag {among} AND start < {b}"
+    " AND (resolution_s = %d AND start > {a} - %d OR resolution_s = %d AND start > {a} - %d)"
+    " ORDER BY tag, rank DESC, place"
+) % (BLOCK_US, RAW, BLOCK_US, COARSE_S, COARSE_BLOCK_US)
+"""Batches and blocks that may hold points of a range, in one statement, so that what is being sealed is seen once.
+
+A point as it came counts before a mean, a hot one before both, and of hot ones the later one.
+"""
+LOOK_SQLITE = LOOK.format(tenant="?1", among="IN (SELECT value FROM json_each(?2))", a="?3", b="?4")
+LOOK_POSTGRESQL = LOOK.format(tenant="$1::varchar", among="= ANY($2::bigint[])", a="$3::bigint", b="$4::bigint")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,8 +89,7 @@ class Telemetry:
         """
         async with self._store.changing(tenant_id) as session:
             numbers = await self._made(session, tenant_id, series)
-            rows = sorted((numbers[name], points) for name, points in series.items() if len(points))
-            await self._put(session, tenant_id, [n for n, _ in rows], [p for _, p in rows])
+            await self._put(session, tenant_id, [(numbers[name], points) for name, points in series.items()])
         self._numbers |= {(tenant_id, name): number for name, number in numbers.items()}
         return sum(len(p) for p in series.values())
 
@@ -101,20 +115,17 @@ class Telemetry:
             found |= {row.name: row.number for row in await session.execute(mine)}
         return found
 
-    async def _put(
-        self, session: AsyncSession, tenant_id: str, numbers: Sequence[int], parts: Sequence[Points]
-    ) -> None:
-        """Write points hot, in the order of the table, so that two who write the same ones never wait for each other in a ring."""
-        tags = np.repeat(np.asarray(numbers, np.int64), [len(p) for p in parts]).tolist()
-        at, value, quality = ([x for p in parts for x in getattr(p, f).tolist()] for f in ("at_us", "value", "quality"))
+    async def _put(self, session: AsyncSession, tenant_id: str, series: Iterable[tuple[int, Points]]) -> None:
+        """Write points hot."""
+        rows = [(number, *batch) for number, points in series for batch in batches(points, BLOCK_US)]
         connection = await session.connection()
-        for k in range(0, len(tags), PUT_AT_ONCE):
-            cut = slice(k, k + PUT_AT_ONCE)
-            columns = (tags[cut], at[cut], value[cut], quality[cut])
-            if self._store.on_postgresql:
-                await connection.exec_driver_sql(PUT_POSTGRESQL, (tenant_id, *columns))
-            else:
-                await connection.exec_driver_sql(PUT_SQLITE, [(tenant_id, *row) for row in zip(*columns, strict=True)])
+        if not rows:
+            return
+        if self._store.on_postgresql:
+            columns = (list(column) for column in zip(*rows, strict=True))
+            await connection.exec_driver_sql(PUT_POSTGRESQL, (tenant_id, *columns))
+        else:
+            await connection.exec_driver_sql(PUT_SQLITE, [(tenant_id, *row) for row in rows])
 
     async def tags(self, tenant_id: str, after: str, limit: int) -> Sequence[str]:
         """Return names of series behind the name ``after``."""
@@ -135,15 +146,14 @@ class Telemetry:
                 numbers = await self._known(session, tenant_id, tags)
             self._numbers |= {(tenant_id, name): number for name, number in numbers.items()}
         a, b = at_us(start), at_us(end)
-        async with self._store.looking(tenant_id) as connection:
-            rows = (await connection.execute(_there(tenant_id, list(numbers.values()), a, b))).all()
-        hot = by_tag([row[:4] for row in rows if row.body is None])
-        cold: dict[int, list[Points]] = {}
-        for row in sorted((row for row in rows if row.body is not None), key=lambda row: -row.quality):
-            cold.setdefault(row.tag, []).append(unpack(row.body))
-        return {
-            name: joined([*cold.get(n, ()), hot.get(n, Points.none())]).between(a, b) for name, n in numbers.items()
-        }
+        rows = await self._rows(tenant_id, list(numbers.values()), a, b)
+        parts = {tag: _parts(list(mine)) for tag, mine in groupby(rows, lambda row: row[0])}
+        return {name: joined(parts.get(n, ())).between(a, b) for name, n in numbers.items()}
+
+    async def _rows(self, tenant_id: str, numbers: list[int], a: int, b: int) -> Sequence[Any]:
+        if self._store.on_postgresql:
+            return await self._store.rows(tenant_id, LOOK_POSTGRESQL, (tenant_id, numbers, a, b))
+        return await self._store.rows(tenant_id, LOOK_SQLITE, (tenant_id, json.dumps(numbers), a, b))
 
     async def means(
         self, tenant_id: str, tags: Sequence[str], start: datetime, end: datetime, every: timedelta
@@ -157,28 +167,9 @@ class Telemetry:
         return Means(tuple(tags), start, every, value, seen)
 
 
-def _there(tenant_id: str, numbers: Sequence[int], a: int, b: int) -> CompoundSelect[Any]:
-    """Return what asks for hot points of a range and for blocks that may hold some; blocks have their resolution in place of a quality.
-
-    Together, so that what is being sealed is seen once. A point as it came counts before a mean, and a hot one before both.
-    """
-    hot = select(HOT.c.tag, HOT.c.at, HOT.c.value, HOT.c.quality, null().label("body")).where(
-        HOT.c.tenant_id == tenant_id, HOT.c.tag.in_(numbers), HOT.c.at >= a, HOT.c.at < b
-    )
-    raw = (BLOCKS.c.resolution_s == RAW) & (BLOCKS.c.start > a - interval_us(BLOCK))
-    coarse = (BLOCKS.c.resolution_s == COARSE_S) & (BLOCKS.c.start > a - interval_us(COARSE_BLOCK))
-    blocks = select(BLOCKS.c.tag, BLOCKS.c.start, null(), BLOCKS.c.resolution_s, BLOCKS.c.body).where(
-        BLOCKS.c.tenant_id == tenant_id, BLOCKS.c.tag.in_(numbers), BLOCKS.c.start < b, raw | coarse
-    )
-    return union_all(hot, blocks)
-
-
-def by_tag(rows: Sequence[Any]) -> dict[int, Points]:
-    """Return points of rows (tag, at, value, quality) by series; the values that an engine keeps as nothing are NaN again."""
-    if not rows:
-        return {}
-    table = np.array([tuple(row) for row in rows], ROW)
-    table = table[np.lexsort((table["at"], table["tag"]))]
-    edges = np.flatnonzero(np.diff(table["tag"], prepend=-1, append=-1)).tolist()
-    columns = [np.ascontiguousarray(table[name]) for name in ("at", "value", "quality")]
-    return {int(table["tag"][a]): Points(*(c[a:b] for c in columns)) for a, b in pairwise(edges)}
+def _parts(rows: Sequence[Any]) -> Iterator[Points]:
+    """Yield points of one series from its blocks and batches, what counts most last."""
+    for _, rank, _, body in rows:
+        if rank != HOT_RANK:
+            yield unpack(body)
+    yield together(body for _, rank, _, body in rows if rank == HOT_RANK)

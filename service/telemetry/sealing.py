@@ -5,6 +5,7 @@ One at a time per tenant; whoever writes or reads points goes on meanwhile.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from service.store.engine import Store
 from service.store.telemetry import BLOCKS, HOT, RAW, TagRow
 from service.telemetry.blocks import pack, unpack
+from service.telemetry.hot import together
 from service.telemetry.points import Points, at_us, interval_us, joined, means
-from service.telemetry.repository import BLOCK, COARSE, COARSE_BLOCK, COARSE_S, by_tag
+from service.telemetry.repository import BLOCK, COARSE, COARSE_BLOCK, COARSE_S
 
 SEALED_TOGETHER = 20
 """So many series are sealed in one transaction; who writes meanwhile waits for no longer than that."""
@@ -46,25 +48,19 @@ class Sealing:
             async with self._store.changing(tenant_id) as session:
                 await self._alone(session, tenant_id)
                 waiting = (HOT.c.tenant_id == tenant_id) & HOT.c.tag.in_(numbers)
-                first = await session.scalar(select(func.min(HOT.c.at)).where(waiting, HOT.c.at < bound))
+                first = await session.scalar(select(func.min(HOT.c.start)).where(waiting, HOT.c.start < bound))
                 if more := first is not None:
-                    until = min(bound, _floor(first, BLOCK) + interval_us(OPENED_TOGETHER))
-                    taken = await self._taken(session, waiting & (HOT.c.at < until))
+                    until = min(bound, first + interval_us(OPENED_TOGETHER))
+                    taken = await self._taken(session, waiting & (HOT.c.start < until))
                     await self._merge(session, tenant_id, taken, RAW, BLOCK, new_counts=True)
                     count += sum(len(p) for p in taken.values())
         return count
 
     async def _taken(self, session: AsyncSession, which: ColumnElement[bool]) -> dict[int, Points]:
         """Take hot points away; what is written at the same time is either among them or stays."""
-        columns = (HOT.c.tag, HOT.c.at, HOT.c.value, HOT.c.quality)
-        connection = await session.connection()
-        if self._store.on_postgresql:
-            return by_tag((await connection.execute(HOT.delete().where(which).returning(*columns))).all())
-        rows = (
-            await connection.execute(select(*columns).where(which))
-        ).all()  # twice as quick there, and nobody else writes
-        await connection.execute(HOT.delete().where(which))
-        return by_tag(rows)
+        taken = HOT.delete().where(which).returning(HOT.c.tag, HOT.c.number, HOT.c.body)
+        rows = sorted((await session.execute(taken)).all())
+        return {tag: together(row.body for row in mine) for tag, mine in groupby(rows, lambda row: row.tag)}
 
     async def _merge(
         self,

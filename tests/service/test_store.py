@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,10 +15,12 @@ from models.errors import SetupError
 from service.cli import app
 from service.store.audit import FIRST, record, verify
 from service.store.backup import backup, restore
-from service.store.columns import Base, Instant, Plain
+from service.store.columns import EPOCH, Base, Instant, Plain
 from service.store.engine import Store, open_engine, store_url
 from service.store.migrate import downgrade, newest, revision, upgrade
 from service.store.people import ApiKey, User
+from service.telemetry.points import Points
+from service.telemetry.repository import Telemetry
 from tests.service.stores import with_tenants
 
 NOON = datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -245,17 +247,20 @@ def test_many_who_append_at_once_make_one_chain(store_at):
 
 
 @pytest.mark.parametrize("target", ["sqlite", "postgresql"])
-def test_a_backup_brings_everything_back_on_either_engine(engines, store_at, target, tmp_path):
+def test_a_backup_brings_everything_back_on_either_engine(engines, store_at, target, tmp_path, monkeypatch):
     results, elsewhere, file = tmp_path / "a" / "results", tmp_path / "b" / "results", tmp_path / "all.tar.gz"
     (results / "j1").mkdir(parents=True)
     (results / "j1" / "result.json").write_text("{}")
     there = engines[target].empty()
+    monkeypatch.setattr("service.store.backup.AT_ONCE", 2)
 
     async def run():
         async with opened(store_at) as store:
             await written(store)
             async with store.changing("two") as session:
                 session.add(person(store, "café", locked_until=NOON))
+            for value in (1.0, 2.0):  # the second one corrects the first
+                await Telemetry(store).write("one", {"meter": Points.of([5], [value])})
             before = await verify(store, "one")
             rows = await backup(store, results, file)
             with pytest.raises(SetupError, match="there already"):
@@ -265,6 +270,9 @@ def test_a_backup_brings_everything_back_on_either_engine(engines, store_at, tar
             assert await verify(store, "one") == before
             async with store.reading("two") as session:
                 assert (await session.get(User, "u-café")).locked_until == NOON
+            await Telemetry(store).write("one", {"meter": Points.of([6], [3.0])})
+            found = await Telemetry(store).read("one", "meter", EPOCH, EPOCH + timedelta(hours=1))
+            assert found.values() == [2.0, 3.0]
             with pytest.raises(SetupError, match="not empty"):
                 await restore(store, elsewhere, file)
         assert (elsewhere / "j1" / "result.json").read_text() == "{}"

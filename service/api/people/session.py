@@ -106,7 +106,7 @@ async def to_provider(request: Request, backing: Backed) -> RedirectResponse:
 async def from_provider(
     request: Request,
     backing: Backed,
-    state: Annotated[str, Query(max_length=200)],
+    state: Annotated[str, Query(max_length=200, examples=["what the way to the provider was given"])],
     code: Annotated[str, Query(max_length=4000)] = "",
 ) -> HTMLResponse:
     """Let in who comes back from the provider in the browser that was sent there."""

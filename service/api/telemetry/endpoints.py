@@ -31,7 +31,16 @@ from service.telemetry.repository import Means
 router = guarded(Deed.SEE, "/api/v1/telemetry", "telemetry")
 feed = guarded(Deed.FEED, "/api/v1/telemetry", "telemetry")
 Tag = Annotated[str, Path(pattern=TAG, description="the series' name")]
-Tags = Annotated[list[str], Query(alias="tag", min_length=1, max_length=200, description="names of series; repeat it")]
+Tags = Annotated[
+    list[str],
+    Query(
+        alias="tag",
+        min_length=1,
+        max_length=200,
+        description="names of series; repeat it",
+        examples=[["battery.electricity_kw"]],
+    ),
+]
 Start = Annotated[AwareDatetime, Query(description="first instant", examples=["2026-01-01T00:00:00Z"])]
 End = Annotated[AwareDatetime, Query(description="behind the last instant", examples=["2026-01-02T00:00:00Z"])]
 TAKEN: dict[str, Any] = {

@@ -37,6 +37,12 @@ def guard(table: str, *, shared: bool = False, owner: str = "tenant_id", rights:
     op.execute(f"CREATE POLICY own_rows ON {table} USING ({mine}) WITH CHECK ({mine})")
 
 
+def everybody(table: str) -> None:
+    """Show the owner, who changes tables, the rows of all tenants, until the table is guarded anew."""
+    if on_postgresql():
+        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
+
+
 def ask_once() -> None:
     """Let policies of an older version ask for the transaction's tenant once per query, as new ones do, and not once per row."""
     if not on_postgresql():
