@@ -19,8 +19,7 @@ from service.api.problems import Problem
 from service.api.routers import GUARDED, OPEN
 from service.api.telemetry.schemas import PointsIn
 from service.backing import Backing
-from service.console.endpoints import router as console
-from service.console.login import router as login
+from service.console.routers import PAGES
 from service.limits import Bounded
 from service.observed import Observed, Requests
 from service.runtime import Runtime
@@ -73,7 +72,7 @@ def create_app(runtime: Runtime, backing: Backing) -> FastAPI:
     app.state.requests = Requests()
     app.add_middleware(Observed, requests=app.state.requests)
     problems.install(app)
-    for router in (*OPEN, *GUARDED, console, login):
+    for router in (*OPEN, *GUARDED, *PAGES):
         app.include_router(router)
     app.openapi = lambda: described_api(app)  # type: ignore[method-assign] # FastAPI's documented way to extend the schema
     return app

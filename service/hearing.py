@@ -55,7 +55,7 @@ class Hearing:
             case PlanMade():
                 self._guarding_since = None
                 cap_kw = event.cap_kw if isfinite(event.cap_kw) else None
-                memory.forecast = event.forecast
+                memory.take_forecast(event.forecast)
                 memory.take_plan(event.plan, event.check, cap_kw, event.forecast.source)
             case CommandsSent():
                 memory.take_receipts(event.receipts)

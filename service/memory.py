@@ -12,6 +12,7 @@ from models.ports import Outcome, Receipt
 from models.site import Site
 from models.state import Snapshot
 from service.history import Array, History
+from service.surety import Expected, Surety
 from service.telemetry.intake import Intake
 from service.views.money import Prices
 from twin.alarms import AlarmBook, AlarmChange, unheard
@@ -85,6 +86,10 @@ class Memory:
         """Readings on their way into the store."""
         self.forecast: Forecast | None = None
         """What the newest plan was made with."""
+        self.expected: Callable[[], Expected] | None = None
+        """Tells the same in sums, with how sure they are."""
+        self.surety: Surety | None = None
+        """Who says how sure a forecast is; None where nobody does."""
         self.prices = Prices(site)
         self.alarms = AlarmBook(self._alarm_changed)
         self.alarm_listener: Callable[[AlarmChange], None] = unheard
@@ -129,6 +134,11 @@ class Memory:
         """Return how many commands ended how since the start."""
         with self._lock:
             return dict(self._counts)
+
+    def take_forecast(self, forecast: Forecast) -> None:
+        """Keep what the newest plan was made with, and how sure it is."""
+        self.forecast = forecast
+        self.expected = None if self.surety is None else self.surety(forecast)
 
     def take_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot as the newest and count its energy; the stream tells of snapshots by itself."""

@@ -19,8 +19,9 @@ from scenarios.planners import balances_of, planner_for
 from scenarios.recording import Billing, period_finder
 from service.forecasting import Expects, forecasting, learning_beside
 from service.recorded import recorded
-from service.runtime import PlantKind, Runtime
+from service.runtime import PlantKind, Runtime, unexplained
 from service.schedules.carrying import Carrier, carrying
+from service.surety import surety_of
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
 from twin.verify import Verifier
@@ -121,6 +122,7 @@ class Operation:
         history = MeasuredHistory(Actuals(site, self._seed, calm=self.runtime.plant is PlantKind.DEVICES))
         learning = functools.partial(forecasting, self.runtime, history, self._expects, settings, self._seed)
         forecaster, settings = await asyncio.to_thread(learning)
+        self.runtime.memory.surety = surety_of(site, forecaster, history)
         sync = Synchroniser(site, initial=start_snapshot(site, clock.now()), billing_period=settings.billing_period)
         watch = Watch(site, sync, every=ESTIMATE_REAL if self.runtime.speed <= 1 else ESTIMATE_FAST)
         billing = billing_for(self.runtime)
@@ -138,6 +140,7 @@ class Operation:
             try:
                 async with bridge:
                     self._bridge, self.runtime.desk = bridge, self
+                    self.runtime.why = planner.dispatcher.why
                     loop = OperatingLoop(
                         site,
                         bridge,
@@ -154,6 +157,7 @@ class Operation:
                         await loop.run()
             finally:
                 self._bridge = None
+                self.runtime.why = unexplained
                 self.stats = bridge.stats
                 planner.close()
 

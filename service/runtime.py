@@ -1,14 +1,16 @@
 """The running system as the service sees it: one site's memory, its clock, and what stands behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from hil.bridge import Mode
+from models.dispatch import Plan
 from models.ports import Clock, Command, Receipt
 from models.site import Site
+from optimizers.explain import Reason
 from service.memory import Memory
 from service.schedules.orders import Orders
 
@@ -46,6 +48,16 @@ class EmptyDesk:
         raise KeyError(command_id, operator)
 
 
+Why = Callable[[Plan, str, int], Sequence[Reason]]
+"""What holds an asset where it is at a step of a plan; nothing unless it is the plan that was made last."""
+
+
+def unexplained(plan: Plan, asset: str, step: int) -> Sequence[Reason]:
+    """Explain nothing: nobody plans here."""
+    del plan, asset, step
+    return ()
+
+
 @dataclass(slots=True)
 class Runtime:
     """One running site; ``speed`` is how many site seconds pass in one real second."""
@@ -57,6 +69,7 @@ class Runtime:
     mode: Mode = Mode.AUTO
     """How far the bridge may go."""
     desk: Desk = field(default_factory=EmptyDesk)
+    why: Why = unexplained
     orders: Orders = field(default_factory=Orders)
     """What applied schedules order."""
     closing: bool = field(default=False)

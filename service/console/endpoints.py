@@ -1,75 +1,112 @@
-"""The console's pages and the fragments that keep them live."""
+"""The live page, the fragments that keep pages live, the charts, and static files."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from inspect import isawaitable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Cookie, Depends, Header, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
 
-from service.api.access import Known, May, identified, only
+from service.api.access import Known, only
 from service.api.alarms.endpoints import AlarmDeed, done
 from service.api.fields import Running
 from service.api.operations.endpoints import confirmed
-from service.auth.roles import Deed, Principal
-from service.console import pages
+from service.auth.roles import Deed
+from service.console import live, networks, pages, schedule
 from service.console.assets import static_files
-from service.console.words import Language, language_of
-from service.runtime import Runtime
+from service.console.charts import Chart, as_csv, as_excel, drawn, table_of
+from service.console.frame import PageRoute, Spoken, page, rendered, seen_by
+from service.console.glance import Glance, Glanced
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
 FILES = static_files()
-TEMPLATES = pages.environment()
-FRAGMENTS = {
-    "tiles": pages.tiles,
-    "commands": pages.commands,
-    "values": pages.values,
-    "events": pages.events,
-    "alarms": pages.alarms,
+Parts = Mapping[str, object]
+FRAGMENTS: Mapping[str, Callable[[Glance], Parts | Awaitable[Parts]]] = {
+    "tiles": lambda look: pages.tiles(look.runtime),
+    "commands": lambda look: pages.commands(look.runtime),
+    "values": lambda look: pages.values(look.runtime),
+    "events": lambda look: pages.events(look.runtime),
+    "alarms": lambda look: pages.alarms(look.runtime),
+    "diagrams": networks.diagrams,
+    "plan": schedule.plan_parts,
+    "why": schedule.why,
+    "book": schedule.booked,
+    "journal": schedule.journal,
 }
-A_YEAR_S = 365 * 86400
+"""Parts of pages that can be asked for anew, each with the template of its name."""
+CHARTS: Mapping[str, Callable[[Glance], Chart]] = {
+    "timeline": live.timeline_chart,
+    "asset": live.asset_chart,
+    "flow": live.flow_chart,
+    "schedule": schedule.plan_chart,
+    "cost": schedule.cost_chart,
+    "unit": schedule.unit_chart,
+    "days": schedule.day_before,
+}
+EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+TOUR = (
+    ("#tiles", "tour_tiles"),
+    ("#flow-card", "tour_flow"),
+    ("#figure-timeline", "tour_timeline"),
+    ("#alarm-card", "tour_alarms"),
+    ("nav.rooms", "tour_rooms"),
+)
 
 
-class PageMay(May):
-    """Lets a browser through that is logged in; leads any other to the login."""
+class ChartForm(StrEnum):
+    """How a chart can be fetched."""
 
-    async def __call__(self, request: Request) -> Principal:
-        """Return who asks."""
-        if await identified(request) is None:
-            raise HTTPException(303, "Log in first.", {"Location": "/login"})
-        return await super().__call__(request)
+    JSON = "json"
+    CSV = "csv"
+    EXCEL = "xlsx"
 
 
-SEEN: dict[str, Any] = {"dependencies": [Depends(PageMay(Deed.SEE))]}
-
-
-def _language(
-    lang: Annotated[str | None, Query()] = None,
-    language: Annotated[str | None, Cookie()] = None,
-    accept_language: Annotated[str, Header()] = "",
-) -> Language:
-    return language_of(lang, language, accept_language)
-
-
-Spoken = Annotated[Language, Depends(_language)]
-
-
-@router.get("/", response_class=HTMLResponse, **SEEN)
-async def live(request: Request, runtime: Running, language: Spoken) -> HTMLResponse:
+@router.get("/", **seen_by(Deed.SEE))
+async def live_page(request: Request, look: Glanced) -> HTMLResponse:
     """Return the live page, with figures already in it."""
-    parts: dict[str, Any] = {"data": pages.page_data(runtime, language), **pages.assets(runtime.site)}
-    for part in FRAGMENTS.values():
-        parts |= part(runtime)
-    page = rendered("live.html", runtime, language, parts)
-    if "lang" in request.query_params:
-        page.set_cookie("language", language, max_age=A_YEAR_S, samesite="strict", httponly=True)
-    return page
+    parts: dict[str, Any] = {"operate": look.who.may(Deed.OPERATE), **pages.assets(look.runtime.site)}
+    for part in (pages.tiles, pages.commands, pages.values, pages.events, pages.alarms):
+        parts |= part(look.runtime)
+    data = pages.page_data(look.runtime, look.language) | {"tour": TOUR}
+    return page(request, look.runtime, look.language, "live.html", {**parts, "data": data}, room="live")
 
 
 @router.get("/console/{name}", response_class=HTMLResponse, **only(Deed.SEE))
-async def fragment(runtime: Running, language: Spoken, name: str) -> HTMLResponse:
-    """Return one part of the live page anew."""
+async def fragment(look: Glanced, name: str) -> HTMLResponse:
+    """Return one part of a page anew."""
     if name not in FRAGMENTS:
-        raise HTTPException(404, f"The page has no part named {name}.")
-    return rendered(f"{name}.html", runtime, language, FRAGMENTS[name](runtime))
+        raise HTTPException(404, f"The console has no part named {name}.")
+    made = FRAGMENTS[name](look)
+    parts = {**(await made if isawaitable(made) else made), "operate": look.who.may(Deed.OPERATE)}
+    return rendered(f"{name}.html", look.runtime, look.language, parts)
+
+
+@router.get("/console/charts/{chart}", **only(Deed.SEE))
+def chart(
+    look: Glanced,
+    chart: Annotated[str, Path(max_length=40)],
+    form: Annotated[ChartForm, Query(alias="format")] = ChartForm.JSON,
+) -> Response:
+    """Return a chart as the page draws it, or as a table to be saved."""
+    if chart not in CHARTS:
+        raise HTTPException(404, f"The console has no chart named {chart}; there are {', '.join(CHARTS)}.")
+    try:
+        made = CHARTS[chart](look)
+    except KeyError:
+        raise HTTPException(404, f"The site has no asset named {look.asset}.") from None
+    return sent(made, form, look.runtime.site.location.time_zone)
+
+
+def sent(made: Chart, form: ChartForm, time_zone: str) -> Response:
+    """Return a chart in a form."""
+    if form is ChartForm.JSON:
+        return JSONResponse(drawn(made))
+    rows = table_of(made, time_zone)
+    told = {"Content-Disposition": f'attachment; filename="{made.name}.{form.value}"'}
+    if form is ChartForm.CSV:
+        return Response(as_csv(rows), media_type="text/csv", headers=told)
+    return Response(as_excel(rows, made.name), media_type=EXCEL, headers=told)
 
 
 @router.post("/console/alarms/{alarm_id}/{act}", response_class=HTMLResponse, **only(Deed.OPERATE))
@@ -85,7 +122,7 @@ async def act_on_alarm(
     if hx_request != "true":
         raise HTTPException(403, "Alarms are worked on from the live page, or through /api/v1/alarms.")
     done(runtime, alarm_id, act, who.name)
-    return rendered("alarms.html", runtime, language, pages.alarms(runtime))
+    return rendered("alarms.html", runtime, language, pages.alarms(runtime) | {"operate": True})
 
 
 @router.post("/console/commands/{command_id}/confirm", response_class=HTMLResponse, **only(Deed.OPERATE))
@@ -96,13 +133,14 @@ def confirm_command(
     if hx_request != "true":
         raise HTTPException(403, "Commands are confirmed on the live page, or through /api/v1/commands.")
     confirmed(runtime, command_id, who.name)
-    return rendered("commands.html", runtime, language, pages.commands(runtime))
+    return rendered("commands.html", runtime, language, pages.commands(runtime) | {"operate": True})
 
 
-@router.get("/api/v1/docs", response_class=HTMLResponse, **SEEN)
+@router.get("/api/v1/docs", **seen_by(Deed.SEE))
 async def documentation(request: Request, runtime: Running, language: Spoken) -> HTMLResponse:
     """Return the description of the interface for people."""
-    return rendered("interface.html", runtime, language, {"api": request.app.openapi()})
+    parts = {"api": request.app.openapi()}
+    return page(request, runtime, language, "interface.html", parts, room="interface")
 
 
 @router.get("/static/{path:path}")
@@ -119,8 +157,3 @@ async def static(
     if "gzip" in accept_encoding:
         return Response(file.compressed, headers=headers | {"Content-Encoding": "gzip"}, media_type=file.media_type)
     return Response(file.body, headers=headers, media_type=file.media_type)
-
-
-def rendered(template: str, runtime: Runtime, language: Language, parts: dict[str, Any]) -> HTMLResponse:
-    """Return a template filled with what all need and its own parts."""
-    return HTMLResponse(TEMPLATES.get_template(template).render(pages.common(runtime, language) | parts))

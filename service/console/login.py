@@ -11,7 +11,7 @@ from models.errors import DataError
 from service.api.access import COOKIE, Backed, from_here, hold_back, identified
 from service.api.people.session import let_in
 from service.auth.doors import Entry, NotLetInError, log_in, log_out, set_up
-from service.console.endpoints import TEMPLATES, Spoken
+from service.console.frame import TEMPLATES, Spoken
 from service.console.words import Language, words
 
 router = APIRouter(include_in_schema=False)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,9 @@ class ValueRow:
     power_kw: Mapping[Carrier, float]
     quality: Quality
     age_s: float
+    residual: float | None
+    """The largest difference to the twin among its powers, measured less model, in kW."""
+    disputed: bool
 
 
 def environment() -> Environment:
@@ -64,6 +67,8 @@ def common(runtime: Runtime, language: Language) -> dict[str, object]:
         "runtime": runtime,
         "age": lambda seconds: figures.age(seconds, spoken),
         "clock": lambda at, pattern="%H:%M:%S": figures.local_time(at, zone, pattern),
+        "later": lambda at, hours: at + timedelta(hours=hours),
+        "utc_offset": f"UTC{offset_words(site, runtime.clock.now())}",
     }
 
 
@@ -137,7 +142,16 @@ def value_rows(memory: Memory, snapshot: Snapshot) -> list[ValueRow]:
             if c in memory.history.carriers
         }
         worst = max((t.quality for t in tags), key=GRAVITY.index)
-        rows.append(ValueRow(asset.id, asset.title or asset.id, shown, worst, max(t.age_s for t in tags)))
+        off = [
+            t.residual
+            for (name, what), t in snapshot.tags.items()
+            if name == asset.id and what.endswith("_kw") and t.residual is not None
+        ]
+        residual = max(off, key=abs, default=None)
+        aged = max(t.age_s for t in tags)
+        rows.append(
+            ValueRow(asset.id, asset.title or asset.id, shown, worst, aged, residual, worst is Quality.UNCERTAIN)
+        )
     return rows
 
 
@@ -152,6 +166,7 @@ def page_data(runtime: Runtime, language: Language) -> dict[str, object]:
         "words": words(language),
         "time_zone": site.location.time_zone,
         "utc_offset_s": utc_offset_s(site, runtime.clock.now()),
+        "utc_offset": offset_words(site, runtime.clock.now()),
         "kinds": list(by_kind(site)),
         "carriers": [c.value for c in site.carriers if c is not Carrier.WATER],
     }
@@ -168,3 +183,8 @@ def utc_offset_s(site: Site, at: datetime) -> int:
     """Return how far the site's local time is ahead of UTC."""
     offset = at.astimezone(ZoneInfo(site.location.time_zone)).utcoffset()
     return 0 if offset is None else int(offset.total_seconds())
+
+
+def offset_words(site: Site, at: datetime) -> str:
+    """Return how far the site's local time is ahead of UTC, like +08:00."""
+    return at.astimezone(ZoneInfo(site.location.time_zone)).isoformat()[-6:]

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Literal
 
+from service.console.vocabulary import operating, shell
+
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
-TABLE: Mapping[str, tuple[str, str]] = {
+LIVE: Mapping[str, tuple[str, str]] = {
     # key: (English, Chinese)
     "live": ("Live", "实时"),
     "login": ("Log in", "登录"),
@@ -190,6 +192,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "图表需要 JavaScript;以上数值为页面加载时的数据。",
     ),
 }
+
+TABLE: Mapping[str, tuple[str, str]] = {**LIVE, **shell.TABLE, **operating.TABLE}
 
 
 def words(language: Language) -> dict[str, str]:

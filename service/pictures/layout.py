@@ -61,6 +61,29 @@ def single_line(network: ElectricNetwork) -> SingleLine:
     return SingleLine(place, tree, [b for b in ends if b not in tree])
 
 
+def hung(root: str, ends: Iterable[tuple[str, str]], nodes: Iterable[str]) -> dict[str, Place]:
+    """Return a place, column and row, for every node: each one row below the one that feeds it, breadth first from the root."""
+    near: dict[str, list[str]] = {}
+    for first, last in ends:
+        near.setdefault(first, []).append(last)
+        near.setdefault(last, []).append(first)
+    below: dict[str, list[str]] = {}
+    place: dict[str, Place] = {}
+    column, seen = 0.0, {root}
+    for start in [root, *nodes]:
+        if start in place:
+            continue
+        seen.add(start)
+        queue = deque([start])
+        while queue:
+            upper = queue.popleft()
+            below[upper] = [n for n in dict.fromkeys(near.get(upper, ())) if n not in seen]
+            seen.update(below[upper])
+            queue.extend(below[upper])
+        column = _hang(start, 0.0, column, below, place)
+    return place
+
+
 def _fed_by(network: ElectricNetwork, ends: Iterable[Ends]) -> list[tuple[Ends, str, str]]:
     """Return branches with upper and lower bus, breadth first from the slack, so that paths are short."""
     near: dict[str, list[Ends]] = {}

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
 from models.carriers import Carrier
 from models.site import Site
+from models.state import Snapshot
 from service.history import History
+from service.memory import Memory
 from service.views.groups import CONNECTIONS, CONVERTERS, GIVES, STORES, TWO_WAY, USES, by_kind
 
 Array = npt.NDArray[np.float64]
@@ -75,6 +78,18 @@ def flow_view(site: Site, history: History, fed: Array, drawn: Array, unit: str)
 def flow_now(site: Site, history: History, power_kw: Array) -> FlowView:
     """Return the flow of one instant from powers (asset, carrier)."""
     return flow_view(site, history, np.clip(power_kw, 0.0, None), np.clip(-power_kw, 0.0, None), "kW")
+
+
+def flow_over(memory: Memory, snapshot: Snapshot, period_h: float) -> tuple[FlowView, datetime]:
+    """Return the flow of the present, or summed over the last hours, and when the measured part of it begins."""
+    site, history = memory.site, memory.history
+    if period_h == 0:
+        return flow_now(site, history, history.matrix(snapshot.power_kw)), snapshot.at
+    start = snapshot.at - timedelta(hours=period_h)
+    span = history.span(start, snapshot.at)
+    view = flow_view(site, history, span.fed_kwh.sum(axis=0), span.drawn_kwh.sum(axis=0), "kWh")
+    measured = [s for s, seen in zip(span.starts, span.seen_h, strict=True) if seen > 0]
+    return view, measured[0] if measured else start
 
 
 def _by_kind(site: Site, history: History, fed: Array, drawn: Array) -> Mapping[str, tuple[Array, Array]]:

@@ -12,8 +12,9 @@ from models.components import GridConnection, Pv, Store, Wind
 from models.ports import Quality
 from models.site import Site
 from models.state import Snapshot
-from service.history import History
+from service.history import Array, History
 from service.memory import MadePlan, Memory
+from service.views.flows import flow_now
 from service.views.money import NO_PRICE, Rate, rate_now, spent
 
 
@@ -49,6 +50,7 @@ class KeyFigures:
 
     ``import_kw`` is net of export. ``peak_import_kw`` is the highest 15-min mean of the billing period, ``peak_cap_kw`` what the plan protects.
     ``self_use_share`` is the share of sun and wind that stays on the site, None when there is none.
+    ``efficiency_share`` is the share of what came in, out of grid, gas network, sun, wind and air, that consumers, exports and stores got.
     ``values_good_share`` is the share of measured values with good quality.
     """
 
@@ -62,6 +64,7 @@ class KeyFigures:
     peak_cap_kw: float | None
     renewable_kw: float
     self_use_share: float | None
+    efficiency_share: float | None
     stores: tuple[StoreLevel, ...]
     plan: PlanState | None
     values: Mapping[Quality, int]
@@ -95,10 +98,20 @@ def key_figures(memory: Memory, snapshot: Snapshot) -> KeyFigures:
         peak_cap_kw=None if made is None else made.peak_cap_kw,
         renewable_kw=renewable_kw,
         self_use_share=_self_use(renewable_kw, import_kw),
+        efficiency_share=efficiency_share(site, history, power),
         stores=store_levels(site, history, snapshot),
         plan=None if made is None else plan_state(made, snapshot.at),
         values=quality_counts(snapshot),
     )
+
+
+def efficiency_share(site: Site, history: History, power_kw: Array) -> float | None:
+    """Return the share of all that came in which is of use; None while next to nothing comes in. ``power_kw`` is (asset, carrier)."""
+    view = flow_now(site, history, power_kw)
+    lost = sum(f.amount for f in view.flows if f.target == "conversion_losses" or f.target.startswith("difference:"))
+    fed = {f.source for f in view.flows} - {f.target for f in view.flows}
+    came = sum(f.amount for f in view.flows if f.source in fed)
+    return None if came < 1.0 else 1.0 - lost / came
 
 
 def today(memory: Memory, snapshot: Snapshot) -> Rate:

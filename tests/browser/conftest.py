@@ -132,6 +132,7 @@ def look(browser):
 
     def opened(address, *, width=1440, height=900, theme="light", **more):
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **more)
+        context.add_init_script("localStorage.setItem('tour-seen', 'yes')")
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(30_000)

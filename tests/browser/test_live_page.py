@@ -16,8 +16,8 @@ def number(text):
 def ready(page):
     expect(page.locator("#connection")).to_have_attribute("data-state", "live")
     expect(page.locator("#sankey canvas")).to_be_visible()
-    expect(page.locator("#timeline canvas")).to_be_visible()
-    expect(page.locator("#one canvas")).to_be_visible()
+    expect(page.locator("#figure-timeline canvas")).to_be_visible()
+    expect(page.locator("#figure-asset canvas")).to_be_visible()
     expect(page.locator("#sankey")).to_have_attribute("data-unit", "kW")
 
 
@@ -60,7 +60,6 @@ def test_the_page_opens_and_its_values_move(demo, look, picture):
     expect(clock).not_to_have_text(time_before)
     expect(shown).not_to_have_text(import_before)
     expect(page.locator("#command-list tbody tr").first).to_be_visible()
-    expect(page.locator("#legend span").first).to_be_visible()
     picture(page, "live-wide")
     assert witness.complaints == []
     assert all(url.startswith(demo.address) for url in witness.requests)
@@ -94,9 +93,9 @@ def test_a_pulled_plug_is_an_alarm_that_can_be_seen_put_aside_and_brought_back(d
 def test_one_asset_can_be_chosen(demo, look):
     page, witness = look(demo.address)
     ready(page)
-    with page.expect_response(lambda r: "/api/v1/timeline/chp1" in r.url) as answer:
+    with page.expect_response(lambda r: "/console/charts/asset" in r.url and "asset=chp1" in r.url) as answer:
         page.locator("#asset").select_option("chp1")
-    assert answer.value.json()["carrier"] == "electricity"
+    assert answer.value.json()["panels"][0]["title"] == "Gas engine 1"
     assert witness.complaints == []
 
 

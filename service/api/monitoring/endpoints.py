@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Annotated
 
-from fastapi import Header, HTTPException, Path, Query
+from fastapi import Header, HTTPException, Path, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from models.state import Snapshot
@@ -27,7 +27,7 @@ from service.auth.roles import Deed
 from service.memory import Event
 from service.runtime import Runtime
 from service.version import VERSION
-from service.views.flows import flow_now, flow_view
+from service.views.flows import flow_over
 from service.views.tiles import key_figures
 from service.views.timeline import asset_line, timeline
 
@@ -62,10 +62,27 @@ async def site(runtime: Running, name: Annotated[str, Path(description="the site
     return SiteOut.of(runtime.site)
 
 
-@router.get("/snapshot", responses=described(503))
-async def snapshot(runtime: Running) -> SnapshotOut:
+@router.get("/snapshot", response_model=SnapshotOut, responses=described(503))
+async def snapshot(runtime: Running) -> Response:
     """Return the newest snapshot: what every asset does and holds, with quality and age of every value."""
-    return SnapshotOut.of(newest(runtime))
+    return Response(told(newest(runtime)), media_type="application/json")
+
+
+class Told:
+    """The newest snapshot as bytes, made once however many ask for it."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Snapshot, bytes] | None = None
+
+    def __call__(self, snapshot: Snapshot) -> bytes:
+        """Return a snapshot as JSON."""
+        last = self._last
+        if last is None or last[0] is not snapshot:
+            last = self._last = snapshot, SnapshotOut.of(snapshot).model_dump_json().encode()
+        return last[1]
+
+
+told = Told()
 
 
 @router.get("/key-figures", responses=described(503))
@@ -80,15 +97,9 @@ async def flows(
     period_h: Annotated[float, Query(ge=0, le=48, description="hours up to now; 0 for the present power")] = 0.0,
 ) -> FlowsOut:
     """Return the energy flow of the present (kW) or of the last hours (kWh); every node adds up, losses included."""
-    now, memory = newest(runtime), runtime.memory
-    site, history = memory.site, memory.history
-    if period_h == 0:
-        return FlowsOut.of(flow_now(site, history, history.matrix(now.power_kw)), now.at, now.at)
-    start = now.at - timedelta(hours=period_h)
-    span = history.span(start, now.at)
-    view = flow_view(site, history, span.fed_kwh.sum(axis=0), span.drawn_kwh.sum(axis=0), "kWh")
-    measured = [s for s, seen in zip(span.starts, span.seen_h, strict=True) if seen > 0]
-    return FlowsOut.of(view, measured[0] if measured else start, now.at)
+    now = newest(runtime)
+    view, start = flow_over(runtime.memory, now, period_h)
+    return FlowsOut.of(view, start, now.at)
 
 
 @router.get("/timeline", responses=described(503))

@@ -9,7 +9,7 @@ from models.components import AnyAsset
 from models.ports import Outcome, Quality
 from models.site import Site
 from models.state import Snapshot
-from service.api.fields import Number, Share
+from service.api.fields import Number, Share, by_asset, by_asset_and_carrier
 from service.runtime import PlantKind, Runtime
 from service.views.flows import FlowView
 from service.views.tiles import KeyFigures
@@ -122,14 +122,10 @@ class SnapshotOut(BaseModel):
     @classmethod
     def of(cls, snapshot: Snapshot) -> "SnapshotOut":
         """Return a snapshot as the interface shows it."""
-        power = snapshot.power_kw.transpose("asset", "carrier")
-        carriers = [str(c) for c in power["carrier"].values]
-        rows = zip((str(a) for a in power["asset"].values), power.values, strict=True)
-        stored = zip((str(a) for a in snapshot.stored_kwh["asset"].values), snapshot.stored_kwh.values, strict=True)
         return cls(
             at=snapshot.at,
-            power_kw={a: {c: v for c, v in zip(carriers, row, strict=True) if v == v} for a, row in rows},
-            stored_kwh={a: v for a, v in stored if v == v},
+            power_kw=by_asset_and_carrier(snapshot.power_kw),
+            stored_kwh=by_asset(snapshot.stored_kwh),
             units={a: UnitOut(running=u.running, hours_in_state=u.hours_in_state) for a, u in snapshot.units.items()},
             peak_import_kw=snapshot.peak_import_kw,
             values=[
@@ -183,6 +179,7 @@ class KeyFiguresOut(BaseModel):
     peak_cap_kw: Number
     renewable_kw: Number
     self_use_share: Share
+    efficiency_share: Share = Field(description="share of what came in that consumers, exports and stores got")
     stores: list[StoreOut]
     plan: PlanStateOut | None
     values_by_quality: dict[Quality, int]

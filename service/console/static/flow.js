@@ -108,13 +108,14 @@ function show(view) {
   place.dataset.flows = JSON.stringify(view.flows.map((f) => [f.source, f.target, f.amount]));
 }
 
-export async function refresh() {
+async function refresh() {
+  if (document.hidden) return;
   const asked = hours;
   const view = await ask(`/api/v1/flows?period_h=${asked}`);
   if (asked === hours) show(view);
 }
 
-export function repaint() {
+function repaint() {
   if (shown) show(shown);
 }
 
@@ -122,6 +123,17 @@ for (const button of switches) {
   button.addEventListener("click", () => {
     hours = Number(button.dataset.hours);
     for (const other of switches) other.setAttribute("aria-pressed", String(other === button));
+    for (const link of document.querySelectorAll("#flow-card .saves a")) {
+      const form = new URL(link.href).searchParams.get("format");
+      link.href = `/console/charts/flow?period_h=${hours}&format=${form}`;
+    }
     refresh();
   });
 }
+document.getElementById("flow-png").addEventListener("click", () => {
+  element("a", { href: chart.getDataURL({ pixelRatio: 2, backgroundColor: colour("--card") }), download: "flow.png" }).click();
+});
+document.body.addEventListener("site-changed", refresh);
+document.addEventListener("theme-changed", repaint);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+refresh();

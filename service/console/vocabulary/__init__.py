@@ -1,0 +1,1 @@
+"""The console's words, a module per room: key → (English, Chinese)."""
