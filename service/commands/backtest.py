@@ -20,8 +20,9 @@ from service.commands.files import require_writable, write_as
 from service.commands.screen import console, findings_table
 from service.pictures.forecasts import error_charts
 from service.pictures.sheet import DPI, ENDINGS
+from service.series_names import series_words
 
-SHORT = dict(zip(RACE, ("last", "day", "week", "usual", "weather", "ridge", "boost", "blend"), strict=True))
+SHORT = dict(zip(RACE, ("last", "day", "week", "usual", "given", "ridge", "boost", "blend"), strict=True))
 
 
 def show_backtest(
@@ -47,21 +48,36 @@ def show_backtest(
 
 def race_table(trained: Trained, size: Array) -> Table:
     """Return mean absolute errors by series and runner, percent of each series' mean, the chosen one with its skill."""
-    title = "Back-test, a day ahead: mean absolute error, % of the mean; used = with the latest errors taken in"
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    title = (
+        "Back-test, a day ahead: mean absolute error, % of the mean; used: with the latest errors taken in; skill in %"
+    )
+    table = Table(
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     table.add_column("series", no_wrap=True)
-    for head in (*SHORT.values(), "used", "skill"):
+    for head in (*SHORT.values(), "used", "skill"):  # "given": a weather service's own word
         table.add_column(head, justify="right", no_wrap=True)
     skill = trained.skill()
     for k, name in enumerate(trained.names):
         cells = []
         for runner in RACE:
             value = 100 * trained.test.error[runner][k] / size[k]
-            text = f"{value:.1f}" if np.isfinite(value) else "-"
+            text = _percent(value)
             cells.append(f"[bold]{text}[/]" if runner == trained.chosen[k] else text)
         used = 100 * trained.test.chosen_error[k] / size[k]
-        table.add_row(name, *cells, f"{used:.1f}", f"{100 * skill[k]:.0f} %")
+        table.add_row(series_words(name)[0], *cells, _percent(used), f"{100 * skill[k]:.0f}")
     return table
+
+
+def _percent(value: float) -> str:
+    """Return an error in two digits: eight of them stand on a line of 80 characters."""
+    return "-" if not np.isfinite(value) else f"{value:.1f}" if value < 9.95 else f"{value:.0f}"
 
 
 def summary(trained: Trained) -> str:

@@ -25,6 +25,7 @@ from service.commands.files import require_writable, write_as
 from service.commands.screen import console, findings_table
 from service.pictures.forecasts import fan_charts
 from service.pictures.sheet import DPI, ENDINGS
+from service.series_names import figure_words, series_words
 
 SHOWN = 8
 """So many series are drawn: the largest of each kind first."""
@@ -78,10 +79,22 @@ def forecaster_at(site: Site, seed: int, start: datetime) -> OwnForecaster:
 def forecast_table(forecaster: OwnForecaster, bands: Bands) -> Table:
     """Return the forecast by series: first value, range, how wide the 80 % band is, who forecasts, and its skill."""
     trained, skill = forecaster.trained, forecaster.trained.skill()
-    words = f"Forecast, {bands.forecast.source}; skill against the better of yesterday and last week in the back-test"
-    table = Table(title=words, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    words = (
+        f"Forecast, {bands.forecast.source}; band: mean width of the one that holds 80 %; "
+        "skill: % better than the better of yesterday and last week in the back-test"
+    )
+    table = Table(
+        title=words,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+    )
     table.add_column("series", no_wrap=True)
-    for head in ("first", "mean", "most", "80 % wide"):
+    table.add_column("unit", no_wrap=True)
+    for head in ("first", "mean", "most", "band"):
         table.add_column(head, justify="right", no_wrap=True)
     table.add_column("by", no_wrap=True)
     table.add_column("skill", justify="right", no_wrap=True)
@@ -90,8 +103,8 @@ def forecast_table(forecaster: OwnForecaster, bands: Bands) -> Table:
     for row, name in enumerate(trained.names):
         own = values[row]
         figures = (own[0], own.mean(), own.max(), float(np.mean(high[row] - low[row])))
-        told = "unknown" if not np.isfinite(skill[row]) else f"{100 * skill[row]:.0f} %"
-        table.add_row(name, *(f"{v:.3g}" for v in figures), trained.chosen[row], told)
+        told = "-" if not np.isfinite(skill[row]) else f"{100 * skill[row]:.0f}"
+        table.add_row(*series_words(name), *map(figure_words, figures), trained.chosen[row], told)
     return table
 
 

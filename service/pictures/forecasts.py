@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from models.forecast.own import Bands
 from models.forecast.training import Trained
+from service.series_names import series_words
 
 Array = npt.NDArray[np.float64]
 LINE, FAN, TRUTH = "#0b6e99", "#9ecbe0", "#222222"
@@ -23,7 +24,7 @@ def fan_charts(bands: Bands, actual: Mapping[str, Array], names: Sequence[str], 
     rows = -(-len(names) // COLUMNS)
     figure = Figure(figsize=(11.0, 2.5 * rows + 0.6), layout="constrained")
     made_at = bands.forecast.made_at.astimezone(ZoneInfo(time_zone))
-    figure.suptitle(f"Forecast made at {made_at:%Y-%m-%d %H:%M} ({time_zone})", fontsize=11)
+    figure.suptitle(f"Forecast made at {made_at:%Y-%m-%d %H:%M}, local times ({time_zone})", fontsize=11)
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     times = pd.DatetimeIndex(bands.forecast.horizon.times).tz_localize("UTC").tz_convert(time_zone).tz_localize(None)
     for ax, name in zip(axes, names, strict=False):
@@ -39,12 +40,14 @@ def _fan(ax: Axes, bands: Bands, name: str, times: pd.DatetimeIndex, actual: Arr
     levels = np.asarray(bands.values["quantile"], dtype=float)
     half = len(levels) // 2
     for k in range(half):
-        words = f"{levels[-1 - k] - levels[k]:.0%} band" if k in (0, half - 1) else None
+        words = f"{levels[-1 - k] - levels[k]:.0%} of what may come" if k in (0, half - 1) else None
         ax.fill_between(times, quantiles[k], quantiles[-1 - k], color=FAN, alpha=0.3, linewidth=0, label=words)
     ax.plot(times, bands.forecast.values.sel(series=name).to_numpy(), color=LINE, linewidth=1.4, label="forecast")
     if actual is not None:
         ax.plot(times, actual, color=TRUTH, linewidth=0.8, label="came")
-    ax.set_title(name, fontsize=9, loc="left")
+    words, unit = series_words(name)
+    ax.set_title(words, fontsize=9, loc="left")
+    ax.set_ylabel(unit, fontsize=8)
     ax.xaxis.set_major_formatter(DateFormatter("%H:%M"))  # type: ignore[no-untyped-call] # matplotlib leaves it untyped
     _plain(ax)
 
