@@ -56,7 +56,7 @@ def race_table(trained: Trained, size: Array) -> Table:
         title_justify="left",
         header_style="bold",
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=(0, 0),
         pad_edge=False,
         show_edge=False,
     )
