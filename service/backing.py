@@ -9,6 +9,7 @@ from service.auth.known import Recent
 from service.auth.limits import Limit
 from service.auth.oidc import Provider
 from service.auth.secrets import Passwords
+from service.past import Past
 from service.store.engine import Store
 from service.telemetry.repository import Telemetry
 
@@ -50,6 +51,8 @@ class Backing:
     provider: Provider | None = None
     """Who else may say who people are."""
     kept: Kept = field(default_factory=Kept)
+    past: Past | None = None
+    """What the site did, where a log is kept."""
     telemetry: Telemetry = field(init=False)
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from service.memory import Memory
 from service.opening import Doors, opened
 from service.operation import Operation
 from service.pace import paced
+from service.past import Past
 from service.runtime import PlantKind, Runtime
 from service.session import until_interrupted, watch
 from service.web import HOST, Web, listening_socket
@@ -62,6 +63,7 @@ def run_demo(settings: DemoSettings) -> None:
             )
             doors = Doors(records / "store.sqlite", records / "results", local=True)
             backing, _ = opened(doors)
+            backing.past = Past(records / "log.sqlite", site)
             crew = doors.crew()
             web = Web(create_app(runtime, backing), runtime, socket)
             try:

@@ -20,6 +20,7 @@ from service.api.people.endpoints import router as people
 from service.api.people.session import doors
 from service.api.people.session import router as session
 from service.api.schedules.endpoints import router as schedules
+from service.api.snapshots.endpoints import router as snapshots
 from service.api.studies.endpoints import router as studies
 from service.api.telemetry.endpoints import feed
 from service.api.telemetry.endpoints import router as telemetry
@@ -32,6 +33,7 @@ GUARDED: tuple[APIRouter, ...] = (
     people,
     figures,
     monitoring,
+    snapshots,
     schedules,
     operations,
     alarms,

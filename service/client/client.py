@@ -25,6 +25,7 @@ from service.api.operations.schemas import PlanOut, ReceiptPage
 from service.api.people.schemas import AuditPage, KeyMade, UserOut, WhoOut
 from service.api.problems import Problem, ProblemFinding
 from service.api.schedules.schemas import ScheduleOut, SchedulePage, TraceOut
+from service.api.snapshots.schemas import PastSnapshotOut, PastSnapshotPage
 from service.api.telemetry.schemas import KeptOut, MeansOut, PointsOut
 from service.auth.roles import Role
 
@@ -101,6 +102,20 @@ class Client:
     def alarms(self) -> AlarmsOut:
         """Return every alarm that stands."""
         return self._get(AlarmsOut, "alarms")
+
+    def snapshots(self, start: datetime, end: datetime, every_s: float = 0.0) -> Iterator[PastSnapshotOut]:
+        """Yield what the site did and held in ``start <= t < end``, oldest first, at least ``every_s`` apart."""
+        asked: dict[str, object] = {
+            "start": start.isoformat(),
+            "end": end.isoformat(),
+            "every_s": every_s,
+            "limit": 500,
+        }
+        after: int | None = 0
+        while after is not None:
+            page = self._get(PastSnapshotPage, "snapshots", **asked, after=after)
+            yield from page.items
+            after = page.next
 
     def put_points(self, series: Mapping[str, Sequence[tuple[datetime, float | None]]]) -> KeptOut:
         """Keep points of series, named with their units; all of them or nothing."""

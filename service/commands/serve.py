@@ -13,6 +13,7 @@ from service.forecasting import Expects
 from service.memory import Memory
 from service.opening import Doors, opened, require_loopback
 from service.operation import Operation
+from service.past import Past
 from service.runtime import PlantKind, Runtime
 from service.session import until_interrupted, watch
 from service.web import Web, listening_socket
@@ -52,6 +53,7 @@ def serve(
         runtime, journal=journal, log=log, log_kept=log_kept, commands_kept=commands_kept, expects=Expects(expects)
     )
     backing, secret = opened(doors)
+    backing.past = Past(log, site)
     web = Web(create_app(runtime, backing), runtime, socket)
     crew = doors.crew()
     with until_interrupted() as stop:

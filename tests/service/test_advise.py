@@ -73,7 +73,7 @@ def test_the_page_shows_the_mode_and_a_button_for_what_waits(advised):
 
 def test_where_nothing_waits_there_is_nothing_to_confirm(running):
     http = here(local_app(running))
-    assert http.get("/api/v1/commands/waiting").json() == {"mode": "auto", "items": []}
+    assert http.get("/api/v1/commands/waiting").json() == {"mode": "auto", "items": [], "next": None}
     assert http.post("/api/v1/commands/c7/confirm").status_code == 404
     assert ">every set-point waits for you<" not in http.get("/?lang=en").text
 

@@ -27,7 +27,7 @@ def lose(hear, device="battery"):
 
 def test_a_lost_device_is_an_alarm_until_it_is_back_and_somebody_has_seen_it(service):
     http, hear, _ = service
-    assert http.get("/api/v1/alarms").json() == {"flooded": False, "items": []}
+    assert http.get("/api/v1/alarms").json() == {"flooded": False, "items": [], "next": None}
     lose(hear)
     (alarm,) = http.get("/api/v1/alarms").json()["items"]
     assert (alarm["place"], alarm["state"], alarm["priority"]) == ("battery", "unacknowledged", 1)

@@ -4,11 +4,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import HTTPException, Path
+from fastapi import HTTPException, Path, Query
 
 from service.api.access import Known, guarded, only
 from service.api.alarms.schemas import AlarmOut, AlarmsOut, Shelving
 from service.api.fields import Running
+from service.api.operations.endpoints import paged
 from service.auth.roles import Deed
 from service.runtime import Runtime
 from twin.alarms import Alarm
@@ -26,10 +27,17 @@ class AlarmDeed(StrEnum):
 
 
 @router.get("")
-async def alarms(runtime: Running) -> AlarmsOut:
+async def alarms(
+    runtime: Running,
+    limit: Annotated[int, Query(ge=1, le=200, description="how many at most")] = 200,
+    after: Annotated[int | None, Query(ge=1, description="number of the last alarm of the page before")] = None,
+) -> AlarmsOut:
     """List every alarm that stands: what nobody has seen yet first, shelved ones last."""
     book = runtime.memory.alarms
-    return AlarmsOut(flooded=book.flooded, items=[AlarmOut.of(a) for a in book.standing()])
+    standing = book.standing()
+    page, following = paged(standing, [str(a.id) for a in standing], limit, None if after is None else str(after))
+    following_id = None if following is None else int(following)
+    return AlarmsOut(flooded=book.flooded, items=[AlarmOut.of(a) for a in page], next=following_id)
 
 
 @router.post("/{alarm_id}/acknowledge", **only(Deed.OPERATE))

@@ -35,6 +35,7 @@ class AlarmsOut(BaseModel):
 
     flooded: bool = Field(description="more than ten new alarms in ten minutes; low ones are held back")
     items: list[AlarmOut]
+    next: int | None = Field(description="value for `after` that gives the next page; null on the last")
 
 
 class Shelving(BaseModel):

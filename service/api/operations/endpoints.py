@@ -62,9 +62,15 @@ async def receipts(runtime: Running, limit: Limit = 50, before: Before = None) -
 
 
 @router.get("/commands/waiting")
-async def waiting(runtime: Running) -> WaitingOut:
+async def waiting(
+    runtime: Running,
+    limit: Limit = 50,
+    after: Annotated[str | None, Query(description="id of the last item of the page before")] = None,
+) -> WaitingOut:
     """List the commands that wait for an operator, oldest first; there are some in the mode advise only."""
-    return WaitingOut(mode=runtime.mode, items=[CommandOut.of(c) for c in runtime.desk.waiting()])
+    there = runtime.desk.waiting()
+    page, following = paged(there, [c.id for c in there], limit, after)
+    return WaitingOut(mode=runtime.mode, items=[CommandOut.of(c) for c in page], next=following)
 
 
 @router.post("/commands/{command_id}/confirm", **only(Deed.OPERATE))
@@ -92,7 +98,7 @@ def paged(
     start = 0
     if before is not None:
         if before not in ids:
-            raise HTTPException(404, f"Nothing with the id {before} is kept; start again without `before`.")
+            raise HTTPException(404, f"Nothing with the id {before} is there any more; start again without it.")
         start = ids.index(before) + 1
     page = items[start : start + limit]
     more = start + limit < len(items)

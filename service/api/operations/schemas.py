@@ -154,6 +154,7 @@ class WaitingOut(BaseModel):
 
     mode: Mode = Field(description="auto carries out, advise lets wait, shadow and off send nothing")
     items: list[CommandOut]
+    next: str | None = Field(description="value for `after` that gives the next page; null on the last")
 
 
 class PlanPage(BaseModel):
