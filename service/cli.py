@@ -30,6 +30,7 @@ from service.options import (
     Speed,
     required,
 )
+from service.packages import package
 from service.places import PARK, RESULTS, STORE
 from service.planning import explain, pareto, risk, size
 from service.scenarios import scenario
@@ -52,6 +53,7 @@ app.add_typer(keep_store)
 app.add_typer(tenant)
 app.add_typer(audit)
 app.add_typer(offers)
+app.add_typer(package)
 
 
 @app.command()

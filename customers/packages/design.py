@@ -1,7 +1,7 @@
 """Package design: every physical variant simulated on the customer's own year, modules added, the best proven, priced and explained."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -73,17 +73,26 @@ class Proven:
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a module is in a package or not: a word for the case, what it brings in a year (negative loses), and its cost."""
+
+    case: str
+    amount: float = 0.0
+    cost: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class PackageDesign:
     """The outcome for one customer: what was best, what else was looked at, and why modules were taken or left."""
 
     bench: Bench
     best: Proven
     alternatives: tuple[Proven, ...]
-    simulated: int
-    reasons: Mapping[str, str]
+    ranked: tuple[Bundle, ...]
+    """A bundle for every variant, the most worth first."""
+    reasons: Mapping[str, Reason]
     before: Charges
     after: Charges
-    findings: tuple[str, ...] = field(default=())
 
     @property
     def co2_kg(self) -> float:
@@ -108,24 +117,50 @@ def design_package(
     proven; the one with the highest expected margin among those is offered.
     """
     drawn = draws or Draws.of(REPLICATES, len(bench.sun.years))
-    ranked = bundles(bench, catalogue, allowed)
+    years = [bench.simulate(v) for v in variants(bench)]
+    ranked = bundles(bench, years, catalogue, allowed)
     proven = [_proven(bench, b, between, drawn, acceptance) for b in shortlist(ranked)]
     best = max(proven, key=lambda p: p.offer.expected if p.offer else -np.inf)
     before, after = bills(bench, best.bundle.simulated)
     others = tuple(p for p in proven if p is not best)
-    return PackageDesign(bench, best, others, len(ranked), reasons(bench, ranked, best.bundle), before, after)
+    return PackageDesign(bench, best, others, tuple(ranked), reasons(bench, ranked, best.bundle), before, after)
 
 
-def bundles(bench: Bench, catalogue: Catalogue, allowed: Iterable[str] | None = None) -> list[Bundle]:
-    """Return a bundle for every variant, the most worth first; modules without simulation are taken where they bring more than they cost."""
+def with_offer(design: PackageDesign, proven: Proven) -> PackageDesign:
+    """Return a design whose offer is another of its proven bundles, as a choice over many customers may ask for."""
+    if proven is design.best:
+        return design
+    before, after = bills(design.bench, proven.bundle.simulated)
+    others = tuple(p for p in (design.best, *design.alternatives) if p is not proven)
+    told = reasons(design.bench, design.ranked, proven.bundle)
+    return PackageDesign(design.bench, proven, others, design.ranked, told, before, after)
+
+
+def bundles(
+    bench: Bench, years: Sequence[Simulated], catalogue: Catalogue, allowed: Iterable[str] | None = None
+) -> list[Bundle]:
+    """Return a bundle for every simulated variant, the most worth first; modules without simulation are taken where they pay."""
     may = frozenset(catalogue.modules if allowed is None else allowed)
-    added = tuple(i for i in added_items(bench) if i.module in may and (i.worth > 0 or i.module == "certificates"))
-    found = [_bundle(bench, v, added, catalogue) for v in variants(bench) if v.modules <= may]
+    added = _that_pay(bench, may)
+    found = [_bundle(bench, y, added, catalogue) for y in years if y.variant.modules <= may]
     return sorted(found, key=lambda b: b.worth, reverse=True)
 
 
-def _bundle(bench: Bench, variant: Variant, added: tuple[Item, ...], catalogue: Catalogue) -> Bundle:
-    simulated = bench.simulate(variant)
+def best_bundle(bench: Bench, years: Sequence[Simulated], catalogue: Catalogue) -> Bundle:
+    """Return the bundle of the most worth alone."""
+
+    def worth(year: Simulated) -> float:
+        return (bench.before - year.cost) * bench.runs_per_year + sum(i.worth for i in built_items(bench, year))
+
+    return _bundle(bench, max(years, key=worth), _that_pay(bench, frozenset(catalogue.modules)), catalogue)
+
+
+def _that_pay(bench: Bench, may: frozenset[str]) -> tuple[Item, ...]:
+    """Return the modules without simulation that pay; certificates only cost and are taken where they were asked for."""
+    return tuple(i for i in added_items(bench) if i.module in may and (i.worth > 0 or i.module == "certificates"))
+
+
+def _bundle(bench: Bench, simulated: Simulated, added: tuple[Item, ...], catalogue: Catalogue) -> Bundle:
     items = (supply_item(bench), *built_items(bench, simulated), *added)
     modules = catalogue.composed(i.module for i in items)
     saving = (bench.before - simulated.cost) * bench.runs_per_year
@@ -158,42 +193,33 @@ def bills(bench: Bench, simulated: Simulated) -> tuple[Charges, Charges]:
     return before, bill(compiled, Meters(bench.net_wh(simulated)))
 
 
-def reasons(bench: Bench, ranked: Sequence[Bundle], best: Bundle) -> dict[str, str]:
-    """Return for every module why it is in the package or not, in one sentence each."""
-    told: dict[str, str] = {}
-    facts = bench.customer.facts
-    added = {i.module: i for i in added_items(bench)}
-    for name in ("pv", "storage", "efficiency", "chp", "charging"):
-        told[name] = _built_reason(name, ranked, best)
-    for name, need in (
-        ("heat", "heat_kwh"),
-        ("cold", "cold_kwh"),
-        ("response", "flexible_kw"),
-        ("backup", "critical_kw"),
-    ):
-        item = added.get(name)
-        if item is None:
-            told[name] = (
-                "nothing is known that it could serve" if not facts.known(need) else "its present price is not known"
-            )
+NEEDS = {"heat": "heat_kwh", "cold": "cold_kwh", "response": "flexible_kw", "backup": "critical_kw"}
+"""The fact without which a module has nothing to serve."""
+
+
+def reasons(bench: Bench, ranked: Sequence[Bundle], best: Bundle) -> dict[str, Reason]:
+    """Return for every module why it is in the package or not."""
+    facts, added = bench.customer.facts, {i.module: i for i in added_items(bench)}
+    told = {name: _built_reason(name, ranked, best) for name in ("pv", "storage", "efficiency", "chp", "charging")}
+    for name, need in NEEDS.items():
+        if name in added:
+            item = added[name]
+            told[name] = Reason("brings" if item.worth > 0 else "loses", abs(item.worth), item.yearly_cost)
         else:
-            verb = "brings" if item.worth > 0 else "would lose"
-            told[name] = f"{verb} {abs(item.worth):,.0f} a year after its cost of {item.yearly_cost:,.0f}"
-    told["certificates"] = (
-        f"asked for: {facts.green_share:.0%} of the energy" if facts.green_share else "not asked for, and it only costs"
-    )
+            told[name] = Reason("no_price" if facts.known(need) else "no_use")
+    told["certificates"] = Reason("asked", facts.green_share) if facts.green_share else Reason("not_asked")
     return told
 
 
-def _built_reason(name: str, ranked: Sequence[Bundle], best: Bundle) -> str:
-    with_it = [b for b in ranked if name in b.simulated.variant.modules]
-    without = [b for b in ranked if name not in b.simulated.variant.modules]
-    if not with_it:
-        return "its site gives no place or no use for it"
-    if not without:
-        return "is part of every variant"
-    gain = with_it[0].worth - without[0].worth
-    verb = "brings" if gain > 0 else "would lose"
-    inside = name in best.simulated.variant.modules
-    risk = "" if inside == (gain > 0) else "; the offer with the surer margin decides otherwise"
-    return f"{verb} {abs(gain):,.0f} a year after its cost, the best with it beside the best without{risk}"
+def _built_reason(name: str, ranked: Sequence[Bundle], best: Bundle) -> Reason:
+    """Compare the best bundle with a module with the best one without it."""
+    with_it = next((b for b in ranked if name in b.simulated.variant.modules), None)
+    without = next((b for b in ranked if name not in b.simulated.variant.modules), None)
+    if with_it is None or without is None:
+        return Reason("no_place")
+    gain = with_it.worth - without.worth
+    cost = sum(i.yearly_cost for i in with_it.items if i.module == name)
+    case = "brings" if gain > 0 else "loses"
+    if (name in best.simulated.variant.modules) != (gain > 0):
+        case = f"{case}_but"
+    return Reason(case, abs(gain), cost)

@@ -54,9 +54,10 @@ def built_items(bench: Bench, simulated: Simulated) -> Iterator[Item]:
         capital = variant.points * library["charger_capex"]
         cost = annuity(library, capital, "charger_life") + variant.points * library["charger_om"]
         earned = simulated.charged_kwh * bench.runs_per_year
-        mean = bench.year.import_per_kwh.mean()
         # vehicles pay their electricity at the mean price and the fee on top
-        yield Item("charging", variant.points, "points", capital, cost, earned * (library["charging_fee"] + mean))
+        yield Item(
+            "charging", variant.points, "points", capital, cost, earned * (library["charging_fee"] + bench.mean_price)
+        )
 
 
 def _pv(bench: Bench, simulated: Simulated) -> Item:
@@ -64,9 +65,7 @@ def _pv(bench: Bench, simulated: Simulated) -> Item:
     capital = kw * library["pv_capex"] + library["pv_site"]
     used_kwh = (simulated.generated_kwh - simulated.exported_kwh) * bench.runs_per_year
     # the first year is simulated; what modules lose on average over their life is counted as a cost
-    ageing = (
-        0.5 * library["pv_degradation"] * library["pv_life"] * max(used_kwh, 0.0) * bench.year.import_per_kwh.mean()
-    )
+    ageing = 0.5 * library["pv_degradation"] * library["pv_life"] * max(used_kwh, 0.0) * bench.mean_price
     return Item("pv", kw, "kW", capital, annuity(library, capital, "pv_life") + kw * library["pv_om"] + ageing)
 
 

@@ -88,6 +88,11 @@ class Bench:
         return battery_mode(self.year, self.library["battery_round_trip"], wear)
 
     @cached_property
+    def mean_price(self) -> float:
+        """Mean price of a kWh bought, by time."""
+        return float(self.year.import_per_kwh.mean())
+
+    @cached_property
     def before(self) -> float:
         """What the metered year costs as it is."""
         return self.year.cost(self.load_kw)

@@ -1,0 +1,228 @@
+"""Which package goes to which customer: at most one each, under capital, feeders and whatever else is shared.
+
+A column is one bundle for one customer. Columns that another of the same customer beats in value and in every use are left out, which changes
+no optimum. The relaxed program gives a bound and prices of what is short; by these prices a whole choice is made, brought within the limits
+and filled up. Only where that is not near enough to the bound, the tree search takes over.
+
+Source: multiple-choice knapsack with several rows; rounding by the prices of its relaxation (Lagrangian repair).
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from models.errors import ProblemError
+from models.findings import Finding, error
+from optimizers.session import HighsSession, Program, Status
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+NOBODY = -1
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Bundles to choose from: ``owner`` (column,) counts customers from 0, ``value`` (column,) is to be made large.
+
+    ``uses`` (resource, column) is what a column takes of every shared resource, never negative, and ``room`` (resource,) what there is.
+    """
+
+    owner: Ints
+    value: Floats
+    uses: sparse.csr_array
+    room: Floats
+
+    @property
+    def customers(self) -> int:
+        """How many customers there are."""
+        return int(self.owner.max(initial=NOBODY)) + 1
+
+    def taken(self, columns: Ints) -> Floats:
+        """Return what some columns together take of every resource; shape (resource,)."""
+        return np.asarray(self.uses[:, columns].sum(axis=1)).ravel()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The column of every customer (-1 for none), shape (customer,), its value and the proven bound of any choice.
+
+    ``price`` (resource,) is what one more unit of each resource would bring in the relaxed program.
+    """
+
+    column: Ints
+    value: float
+    bound: float
+    price: Floats
+    seconds: float
+
+    @property
+    def gap_share(self) -> float:
+        """How much better another choice could be at most, as a share of the bound."""
+        return max(self.bound - self.value, 0.0) / max(abs(self.bound), TOLERANCE)
+
+
+def choose(columns: Columns, *, gap_share: float = 1e-3, deadline_s: float = 30.0) -> Choice:
+    """Choose at most one column per customer so that the value is largest and every resource suffices.
+
+    Raises
+    ------
+    ProblemError
+        If shapes do not fit, a use is negative, or a value is no number.
+    """
+    if found := list(_wrong(columns)):
+        raise ProblemError(found)
+    begun = time.monotonic()
+    kept = np.flatnonzero(worth_keeping(columns))
+    if not len(kept):
+        return Choice(np.full(columns.customers, NOBODY), 0.0, 0.0, np.zeros(len(columns.room)), 0.0)
+    part = Columns(columns.owner[kept], columns.value[kept], sparse.csr_array(columns.uses[:, kept]), columns.room)
+    program, present = _program(part)
+    relaxed = HighsSession(program.relaxed()).run(time_limit_s=deadline_s)
+    bound = (
+        -relaxed.objective if relaxed.status is Status.OPTIMAL else float(np.maximum.reduceat(*_by_owner(part)).sum())
+    )
+    dual = np.zeros(len(program.row_lower)) if relaxed.row_dual is None else relaxed.row_dual
+    price = np.maximum(-dual[present:], 0.0)
+    chosen = _filled(part, _within(part, _by_price(part, price, columns.customers), price))
+    value = _value(part, chosen)
+    left_s = deadline_s - (time.monotonic() - begun)
+    if bound - value > gap_share * abs(bound) and left_s > 0.1:
+        found_by_tree = HighsSession(program).run(time_limit_s=left_s, gap_share=gap_share)
+        bound = min(bound, -found_by_tree.bound)
+        if found_by_tree.x is not None and -found_by_tree.objective > value:
+            chosen = _whole(part, found_by_tree.x, columns.customers)
+            value = _value(part, chosen)
+    column = np.where(chosen == NOBODY, NOBODY, kept[chosen])
+    return Choice(column, value, max(bound, value), price, time.monotonic() - begun)
+
+
+def _wrong(c: Columns) -> Iterator[Finding]:
+    if not len(c.owner) == len(c.value) == c.uses.shape[1]:
+        yield error(
+            "columns", f"{len(c.owner)} owners, {len(c.value)} values and {c.uses.shape[1]} columns of uses do not fit"
+        )
+        return
+    if c.uses.shape[0] != len(c.room):
+        yield error("room", f"has {len(c.room)} entries for {c.uses.shape[0]} resources")
+    if not np.isfinite(c.value).all():
+        yield error("value", f"of column {int(np.flatnonzero(~np.isfinite(c.value))[0])} is no number")
+    if c.uses.nnz and c.uses.data.min() < 0:
+        yield error("uses", "holds a negative value; a column takes and never gives")
+    if len(c.owner) and c.owner.min() < 0:
+        yield error("owner", "holds a negative value; customers are counted from 0")
+
+
+def worth_keeping(c: Columns) -> npt.NDArray[np.bool_]:
+    """Return which columns can be in an optimum: they are worth something, fit alone, and no other of the same customer beats them."""
+    alone = np.asarray((sparse.csc_array(c.uses) > c.room[:, np.newaxis] + TOLERANCE).sum(axis=0)).ravel() == 0
+    keep: npt.NDArray[np.bool_] = (c.value > 0) & alone
+    order = np.argsort(c.owner, kind="stable")
+    uses = sparse.csc_array(c.uses)
+    for group in np.split(order, np.flatnonzero(np.diff(c.owner[order])) + 1):
+        mine = group[keep[group]]
+        block = uses[:, mine]
+        rows = np.unique(block.indices)
+        table = block[rows].toarray() if len(rows) else np.zeros((0, len(mine)))
+        value = c.value[mine]
+        for k in range(len(mine)):
+            better = (value > value[k]) | ((value == value[k]) & (np.arange(len(mine)) < k))
+            better &= (table <= table[:, [k]]).all(axis=0)
+            keep[mine[k]] = not better.any()
+    return keep
+
+
+def _program(c: Columns) -> tuple[Program, int]:
+    """Return the program to minimise and how many of its rows belong to customers; the resources' rows follow."""
+    owners, row = np.unique(c.owner, return_inverse=True)
+    one = sparse.csr_array((np.ones(len(c.owner)), (row, np.arange(len(c.owner)))), shape=(len(owners), len(c.owner)))
+    scale = np.maximum(c.room, 1.0)[:, np.newaxis]
+    a = sparse.csr_array(sparse.vstack([one, c.uses.multiply(1.0 / scale)]))
+    upper = np.concatenate([np.ones(len(owners)), c.room / scale[:, 0]])
+    count = len(c.value)
+    program = Program(
+        row_ptr=a.indptr.astype(np.int32),
+        column_index=a.indices.astype(np.int32),
+        coefficients=a.data.astype(np.float64),
+        column_lower=np.zeros(count),
+        column_upper=np.ones(count),
+        row_lower=np.full(len(upper), -np.inf),
+        row_upper=upper,
+        cost=-c.value,
+        offset=0.0,
+        integrality=np.ones(count, dtype=np.uint8),
+    )
+    return program, len(owners)
+
+
+def _by_owner(c: Columns) -> tuple[Floats, Ints]:
+    order = np.argsort(c.owner, kind="stable")
+    return c.value[order], np.flatnonzero(np.diff(c.owner[order], prepend=-1))
+
+
+def _by_price(c: Columns, price: Floats, customers: int) -> Ints:
+    """Return each customer's best column when resources cost their price; none where nothing is worth it."""
+    scaled = price / np.maximum(c.room, 1.0)
+    net = c.value - c.uses.T @ scaled
+    chosen = np.full(customers, NOBODY)
+    for k in np.argsort(net, kind="stable").tolist():
+        if net[k] > -TOLERANCE:
+            chosen[c.owner[k]] = k
+    return chosen
+
+
+def _within(c: Columns, chosen: Ints, price: Floats) -> Ints:
+    """Return the choice with columns taken away until every resource suffices, those that bring least for what they take first."""
+    chosen = chosen.copy()
+    taken = c.taken(chosen[chosen != NOBODY])
+    uses = sparse.csc_array(c.uses)
+    scaled = price / np.maximum(c.room, 1.0)
+    while (short := np.flatnonzero(taken > c.room + TOLERANCE)).size:
+        r = int(short[np.argmax(taken[short] / np.maximum(c.room[short], TOLERANCE))])
+        mine = np.flatnonzero(chosen != NOBODY)
+        use = np.asarray(uses[[r], :][:, chosen[mine]].toarray()).ravel()
+        loss = c.value[chosen[mine]] - c.uses[:, chosen[mine]].T @ scaled
+        worst = mine[np.argmin(np.where(use > 0, loss / np.maximum(use, TOLERANCE), np.inf))]
+        taken -= uses[:, [chosen[worst]]].toarray().ravel()
+        chosen[worst] = NOBODY
+    return chosen
+
+
+def _filled(c: Columns, chosen: Ints) -> Ints:
+    """Return the choice with every customer moved to its best column that still fits, as long as anything moves."""
+    chosen, uses = chosen.copy(), sparse.csc_array(c.uses)
+    taken = c.taken(chosen[chosen != NOBODY])
+    order = np.argsort(c.owner, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(c.owner[order])) + 1)
+    gains = sorted(groups, key=lambda g: -float(c.value[g].max()))
+    moved = True
+    while moved:
+        moved = False
+        for group in gains:
+            owner = int(c.owner[group[0]])
+            now = int(chosen[owner])
+            value = 0.0 if now == NOBODY else float(c.value[now])
+            own = np.zeros(len(c.room)) if now == NOBODY else uses[:, [now]].toarray().ravel()
+            for k in group[np.argsort(-c.value[group], kind="stable")].tolist():
+                if c.value[k] <= value + TOLERANCE:
+                    break
+                after = taken - own + uses[:, [k]].toarray().ravel()
+                if (after <= c.room + TOLERANCE).all():
+                    chosen[owner], taken, moved = k, after, True
+                    break
+    return chosen
+
+
+def _whole(c: Columns, x: Floats, customers: int) -> Ints:
+    chosen = np.full(customers, NOBODY)
+    for k in np.flatnonzero(x > 0.5).tolist():
+        chosen[c.owner[k]] = k
+    return chosen
+
+
+def _value(c: Columns, chosen: Ints) -> float:
+    return float(c.value[chosen[chosen != NOBODY]].sum())

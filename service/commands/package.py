@@ -1,0 +1,342 @@
+"""``package``: design, prove and propose; the catalogue and the costs behind it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from rich.markup import escape
+from rich.table import Table
+
+from customers.catalogue.modules import Catalogue, load_catalogue
+from customers.costs.library import CostLibrary, load_costs, unsourced
+from customers.intervals.reading import Asked as Read
+from customers.intervals.reading import read_meters
+from customers.intervals.series import MeterTable
+from customers.intervals.vee import findings_of, validate
+from customers.packages.between import ASSUMED, BetweenYears, learnt
+from customers.packages.customer import FACTS, PackageCustomer, SiteFacts
+from customers.packages.deliverability import Delivery, check_delivery, fed_by
+from customers.packages.design import PackageDesign, Proven, design_package, with_offer
+from customers.packages.economics import Item
+from customers.packages.park import park_customers, park_sun
+from customers.packages.portfolio import Portfolio, portfolio
+from customers.packages.priced import priced
+from customers.packages.sensitivity import swings
+from customers.packages.sun import generated_archive, read_archive
+from customers.packages.variants import Bench
+from customers.proposal.content import Proposal
+from models.errors import DataError
+from models.findings import Finding, Severity, error
+from models.site.file import load_site
+from models.site.site import ElectricityContract, Site
+from models.tariffs.file import read_tariff
+from models.tariffs.tariff import Tariff
+from service.commands.files import require_writable
+from service.commands.screen import console, count, findings_table, progress_console
+from service.reports.document import ENDINGS, write_document
+from service.reports.proposal_document import proposal_document
+
+YEAR = timedelta(days=365)
+LEAST_DAYS = 28
+SUN_YEARS = range(2000, 2020)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked for one customer."""
+
+    meters: Path
+    tariff: Path
+    customer: str
+    name: str
+    sector: str
+    zone: str
+    unit: str
+    roof_m2: float
+    facts: tuple[str, ...]
+    others: Path | None
+    site: Path | None
+    bus: str
+
+
+def design_one(asked: Asked, out: Path | None, language: str, costs: Path | None, sun: Path | None) -> int:
+    """Design one customer's package from a file of meter data and write its proposal."""
+    require_writable(out, ENDINGS)
+    library, facts = load_costs(costs), read_facts(asked.facts, asked.roof_m2)
+    catalogue, between = load_catalogue(known_costs=library.items), read_others(asked.others)
+    tariff = read_tariff_file(asked.tariff, asked.zone)
+    with progress_console.status("reading meter data"):
+        table, told = read_customer(asked)
+    if told:
+        console.print(findings_table(told))
+    row, network = table.customers[0], None if asked.site is None else load_site(asked.site)
+    customer = PackageCustomer(
+        row,
+        asked.name or row,
+        asked.sector,
+        table.intervals,
+        table.whole_wh()[0].astype(np.int64),
+        facts,
+        None,
+        asked.bus,
+    )
+    archive = generated_archive(table.intervals, SUN_YEARS) if sun is None else read_archive(sun, table.intervals)
+    bench = Bench(customer, priced(tariff, table.intervals), archive, library)
+    with progress_console.status("designing"):
+        made = design_package(bench, catalogue, between=between)
+        delivery = None if network is None else check_delivery(network, {asked.bus: _hourly(made, network)})
+    warnings = [f.message for f in told if f.severity is not Severity.INFO]
+    proposal = Proposal(made, catalogue, language, delivery, swings(made, catalogue), warnings)
+    _print(proposal)
+    if out is not None:
+        write_document(proposal_document(proposal), out)
+        console.print(f"proposal in {out}", highlight=False)
+    return 0 if delivery is None or delivery.deliverable else 1
+
+
+def read_customer(asked: Asked) -> tuple[MeterTable, list[Finding]]:
+    """Return one customer's estimated data, at most its last year, and what should be known of them.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, holds several customers and none is named, less than four weeks, or gaps that nothing fills.
+    """
+    try:
+        content = asked.meters.read_bytes()
+    except OSError as fault:
+        raise DataError([error(str(asked.meters), f"cannot be read ({fault.strerror})")]) from None
+    raw, told = read_meters(content, Read(unit=asked.unit, zone=asked.zone, feeds_in=True))
+    if not asked.customer and len(raw.customers) > 1:
+        there = ", ".join(raw.customers[:8])
+        raise DataError(
+            [error(asked.meters.name, f"holds {len(raw.customers)} customers; name one with --customer: {there}")]
+        )
+    one = raw.select([asked.customer or raw.customers[0]])
+    grid = one.intervals
+    if grid.end - grid.start > YEAR:
+        one = one.between(grid.end - YEAR, grid.end)
+    if grid.end - grid.start < timedelta(days=LEAST_DAYS):
+        days = (grid.end - grid.start) / timedelta(days=1)
+        raise DataError(
+            [
+                error(
+                    asked.meters.name,
+                    f"covers {days:.1f} days; a design needs {LEAST_DAYS} at least, a year for its seasons",
+                )
+            ]
+        )
+    store = validate(one)
+    told += findings_of(store)
+    if bad := [f for f in told if f.severity is Severity.ERROR]:
+        raise DataError(bad)
+    return store.best, told
+
+
+def read_facts(texts: Sequence[str], roof_m2: float) -> SiteFacts:
+    """Return facts written as ``name=value``.
+
+    Raises
+    ------
+    DataError
+        With every fact that is unknown or no number that it can be.
+    """
+    known: dict[str, float] = {"roof_m2": roof_m2} if roof_m2 else {}
+    wrong = []
+    for text in texts:
+        name, _, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if name not in FACTS:
+            wrong.append(error(f"--fact {text}", f"is no known fact; known are {', '.join(FACTS)}"))
+        elif not (np.isfinite(number) and number >= 0):
+            wrong.append(error(f"--fact {text}", "needs a number of 0 or more, as in roof_m2=1200"))
+        else:
+            known[name] = number
+    if wrong:
+        raise DataError(wrong)
+    whole: Mapping[str, object] = known | {
+        "vehicles": round(known.get("vehicles", 0)),
+        "every_day": bool(known.get("every_day", 0)),
+    }
+    return SiteFacts(**whole)  # type: ignore[arg-type] # a mapping of its own fields
+
+
+def read_tariff_file(path: Path, zone: str) -> Tariff:
+    """Return the tariff of a file.
+
+    Raises
+    ------
+    DataError
+        With every problem of the file.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as fault:
+        raise DataError([error(str(path), f"cannot be read: {' '.join(str(fault).split())}")]) from None
+    if not isinstance(document, dict):
+        raise DataError([error(path.name, "is no tariff; it needs bands, or the versions of a whole tariff")])
+    tariff, found = read_tariff(document, path.stem, zone)
+    if tariff is None:
+        raise DataError(found)
+    return tariff
+
+
+def read_others(path: Path | None) -> BetweenYears:
+    """Return the between-year terms of the customers in a file; stated assumptions without one."""
+    if path is None:
+        return ASSUMED
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as fault:
+        raise DataError([error(str(path), f"cannot be read as CSV: {fault}")]) from None
+    return learnt(table.select_dtypes("number").to_numpy(dtype=np.float64))
+
+
+def _hourly(made: PackageDesign, site: Site) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
+    """Return what a design feeds in by hour of the site's year; a run that is no year is laid over it again and again."""
+    hours = made.bench.customer.intervals.count * made.bench.customer.intervals.minutes // 60
+    year = 8760 if site.profiles is None else 365 * 24
+    return np.resize(fed_by(made.bench, made.best.bundle, hours), year)
+
+
+def design_park(path: Path, folder: Path | None, language: str, costs: Path | None, capital: float | None) -> int:
+    """Design every customer of a site, replay all packages together and write the proposals."""
+    site, library = load_site(path), load_costs(costs)
+    catalogue, people = load_catalogue(known_costs=library.items), park_customers(site)
+    year = priced(_tariff(site), people[0].intervals)
+    sun = park_sun(site, people[0].intervals, library["weather_year_sd"])
+    made = []
+    with progress_console.status("designing") as status:
+        for k, customer in enumerate(people):
+            status.update(f"designing {customer.id} ({k + 1} of {len(people)})")
+            made.append(design_package(Bench(customer, year, sun, library), catalogue))
+    hours = people[0].intervals.count * people[0].intervals.minutes // 60
+    plan = portfolio(made, np.inf if capital is None else capital)
+    offered = [(d, p) for d in made if (p := plan.chosen[d.bench.customer.id]) is not None]
+    together = check_delivery(site, {d.bench.customer.bus: fed_by(d.bench, p.bundle, hours) for d, p in offered})
+    console.print(_park_table(made, plan, catalogue, language))
+    console.print(_plan_words(plan, library.currency), _network_words(together), sep="\n", highlight=False)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for d, p in offered:
+            alone = check_delivery(site, {d.bench.customer.bus: fed_by(d.bench, p.bundle, hours)})
+            proposal = Proposal(with_offer(d, p), catalogue, language, alone, swings(d, catalogue), note=site.notice)
+            write_document(proposal_document(proposal), folder / f"{d.bench.customer.id}.pdf")
+        console.print(f"{count(len(offered), 'proposal')} in {folder}", highlight=False)
+    return 0 if together.deliverable else 1
+
+
+def _plan_words(plan: Portfolio, currency: str) -> str:
+    sure = "the optimum" if plan.choice.gap_share <= 1e-9 else f"at most {plan.choice.gap_share:.2%} from the optimum"
+    risk = f"{plan.margin.mean():,.0f} {currency} a year expected if all sign, {plan.bad_year:,.0f} in a bad year"
+    return f"{plan.capital:,.0f} {currency} invested; our margin {risk}; choice is {sure}"
+
+
+def _tariff(site: Site) -> Tariff:
+    power = next((c for c in site.contracts if isinstance(c, ElectricityContract)), None)
+    if power is None:
+        raise DataError([error("contracts", "no electricity contract, so nothing is known of what customers pay")])
+    return site.tariff(power.id)
+
+
+def _park_table(made: Sequence[PackageDesign], plan: Portfolio, catalogue: Catalogue, language: str) -> Table:
+    table = Table(title="packages of the site's customers, money per year", title_justify="left", header_style="bold")
+    for name in ("customer", "package", "modules"):
+        table.add_column(name, overflow="fold")
+    for name in ("bill", "saving, 90 %", "investment", "offer", "customer keeps", "our margin", "signs"):
+        table.add_column(name, justify="right", overflow="fold")
+    for d in made:
+        proven = plan.chosen[d.bench.customer.id]
+        cells = (
+            (d.bench.customer.id, "nothing offered", "")
+            if proven is None
+            else _package_cells(d, proven, catalogue, language)
+        )
+        bill = f"{d.bench.before * d.bench.runs_per_year:,.0f}"
+        table.add_row(*(escape(c) for c in (*cells, bill, *_money_cells(proven))))
+    return table
+
+
+def _package_cells(d: PackageDesign, p: Proven, catalogue: Catalogue, language: str) -> tuple[str, str, str]:
+    def sized(item: Item) -> str:
+        title = catalogue.modules[item.module].title[language]
+        return f"{title} {item.size:,.0f} {item.unit}" if item.unit in ("kW", "kWh", "points") else title
+
+    modules = ", ".join(sized(i) for i in p.bundle.items if i.module != "supply")
+    return d.bench.customer.id, catalogue.packages[p.bundle.package].title[language], modules
+
+
+def _money_cells(proven: Proven | None) -> tuple[str, ...]:
+    if proven is None or proven.offer is None:
+        return ("",) * 6
+    offer, gain = proven.offer, proven.bundle.yearly_gain
+    low, high = (v + gain for v in proven.proof.interval)
+    money = f"{low:,.0f} .. {high:,.0f}", f"{proven.bundle.capital:,.0f}", offer.design.value.replace("_", " ")
+    return (*money, f"{offer.customer_mean:,.0f}", f"{offer.margin_mean:,.0f}", f"{offer.acceptance:.0%}")
+
+
+def _network_words(d: Delivery) -> str:
+    a, b = d.after, d.before
+    words = "deliverable together" if d.deliverable else "NOT deliverable together"
+    hours = f"{a.beyond} of {a.hours} hours beyond a limit with the packages, {b.beyond} without"
+    worst = f"voltage {a.lowest_vm_pu:.3f} .. {a.highest_vm_pu:.3f} pu, highest loading {a.highest_loading:.0%} ({a.loaded_branch})"
+    return f"{words}: {hours}; {worst}"
+
+
+def _print(p: Proposal) -> None:
+    console.print(f"[bold]{escape(p.title)}[/]\n{escape(p.notice)}", highlight=False)
+    for line in (*p.summary(), *p.delivered()):
+        console.print(f"- {escape(line)}", highlight=False)
+    table = Table(title=p.word("package"), title_justify="left", header_style="bold")
+    for k, name in enumerate(p.heads("head_items")):
+        table.add_column(name, justify="left" if k == 0 else "right")
+    for row in p.items():
+        table.add_row(*(escape(c) for c in row))
+    console.print(table)
+    for line in p.reasons():
+        console.print(f"- {escape(line)}", highlight=False)
+
+
+def show_catalogue() -> None:
+    """Print the catalogue."""
+    catalogue = load_catalogue(known_costs=load_costs().items)
+    table = Table(title=f"service modules, version {catalogue.version}", title_justify="left", header_style="bold")
+    for name in ("module", "", "carrier", "kind", "needs to know", "counted with"):
+        table.add_column(name, overflow="fold")
+    for m in catalogue.modules.values():
+        table.add_row(
+            m.id, f"{m.title['en']} {m.title['zh']}", m.carrier.value, m.kind, ", ".join(m.needs), ", ".join(m.costs)
+        )
+    console.print(table)
+    packages = Table(title="base packages", title_justify="left", header_style="bold")
+    for name in ("package", "", "always", "may hold", "at least"):
+        packages.add_column(name, overflow="fold")
+    for p in catalogue.packages.values():
+        packages.add_row(p.id, f"{p.title['en']} {p.title['zh']}", ", ".join(p.all), ", ".join(p.any), str(p.least))
+    console.print(packages)
+
+
+def show_costs(path: Path | None, *, sources: bool) -> None:
+    """Print the cost library."""
+    library: CostLibrary = load_costs(path)
+    table = Table(title=f"costs, version {library.version}", title_justify="left", header_style="bold")
+    for name in ("figure", "low", "central", "high", "unit", "basis"):
+        table.add_column(name, justify="right" if name in ("low", "central", "high") else "left", overflow="fold")
+    for i in library.items.values():
+        basis = (
+            "\n".join(f"{s.basis}: {s.text}" for s in i.sources)
+            if sources
+            else ", ".join(sorted({s.basis for s in i.sources}))
+        )
+        table.add_row(i.id, f"{i.low:g}", f"{i.central:g}", f"{i.high:g}", i.unit, escape(basis))
+    console.print(table)
+    console.print(
+        f"{len(unsourced(library))} of {len(library.items)} figures are assumed or examples: bring your own before an offer"
+    )

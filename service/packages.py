@@ -1,0 +1,111 @@
+"""Commands of packages: the words; the work is imported only when a command runs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from service.options import SiteFile
+from service.places import PARK
+
+package = typer.Typer(
+    name="package",
+    help="Design, prove, price and recommend energy packages on customers' own meter data.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Language = Annotated[Literal["en", "zh"], typer.Option("--language", help="language of the proposal")]
+Costs = Annotated[
+    Path | None, typer.Option("--costs", metavar="FILE", help="figures of your own, in the form of the shipped ones")
+]
+Sun = Annotated[
+    Path | None,
+    typer.Option(
+        "--sun", metavar="FILE", help="years of sun: CSV with start_utc and pv_pu; a generated climate when left out"
+    ),
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="write the proposal: .pdf or .html")]
+
+
+@package.command()
+def design(
+    meters: Annotated[Path, typer.Argument(metavar="METERS", help="meter data: CSV or Excel")],
+    tariff: Annotated[Path, typer.Option("--tariff", metavar="FILE", help="what the customer pays: YAML or JSON")],
+    customer: Annotated[
+        str, typer.Option("--customer", metavar="NAME", help="which one, where the file holds several")
+    ] = "",
+    out: Out = None,
+    fact: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fact", metavar="NAME=VALUE", help="what is known of the site, repeatable: heat_kwh=250000, vehicles=12"
+        ),
+    ] = None,
+    roof_m2: Annotated[float, typer.Option("--roof-m2", min=0, help="free roof")] = 0.0,
+    name: Annotated[str, typer.Option("--name", help="how the customer is called in the proposal")] = "",
+    sector: Annotated[str, typer.Option("--sector", help="what it does")] = "",
+    zone: Annotated[
+        str, typer.Option("--zone", help="clock of the customer and of times without zone")
+    ] = "Asia/Shanghai",
+    unit: Annotated[str, typer.Option("--unit", help="kWh or kW, for columns that do not say")] = "",
+    language: Language = "en",
+    costs: Costs = None,
+    sun: Sun = None,
+    others: Annotated[
+        Path | None,
+        typer.Option(
+            "--others",
+            metavar="FILE",
+            help="yearly kWh of other customers (CSV, a column per year): how much years differ",
+        ),
+    ] = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", metavar="SITE", help="with --bus: replay the package on its network")
+    ] = None,
+    bus: Annotated[str, typer.Option("--bus", help="where the customer is connected")] = "",
+) -> None:
+    """Design the package of one customer from its meter data, prove it and write the proposal."""
+    from service.commands.package import Asked, design_one
+
+    asked = Asked(meters, tariff, customer, name, sector, zone, unit, roof_m2, tuple(fact or ()), others, site, bus)
+    raise typer.Exit(design_one(asked, out, language, costs, sun))
+
+
+@package.command()
+def park(
+    site: SiteFile = PARK,
+    folder: Annotated[
+        Path | None, typer.Option("--pdf", metavar="FOLDER", help="write one proposal per customer")
+    ] = None,
+    language: Language = "en",
+    costs: Costs = None,
+    capital: Annotated[
+        float | None, typer.Option("--capital", min=0, metavar="CNY", help="what may be spent on all of them")
+    ] = None,
+) -> None:
+    """Design the packages of every customer of a site, choose under capital, and replay them together on its network."""
+    from service.commands.package import design_park
+
+    raise typer.Exit(design_park(site, folder, language, costs, capital))
+
+
+@package.command()
+def catalogue() -> None:
+    """Print the service modules and the base packages that they compose into."""
+    from service.commands.package import show_catalogue
+
+    show_catalogue()
+
+
+@package.command("costs")
+def costs_(
+    costs: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="figures of your own beside the shipped ones")
+    ] = None,
+    sources: Annotated[bool, typer.Option("--sources", help="with the source of every figure")] = False,
+) -> None:
+    """Print the cost library with its ranges; exit 1 when a file of your own has errors."""
+    from service.commands.package import show_costs
+
+    show_costs(costs, sources=sources)
