@@ -1,21 +1,21 @@
 """The live page, the fragments that keep pages live, the charts, and static files."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from enum import StrEnum
 from inspect import isawaitable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 
 from service.api.access import Known, only
 from service.api.alarms.endpoints import AlarmDeed, done
 from service.api.fields import Running
 from service.api.operations.endpoints import confirmed
 from service.auth.roles import Deed
-from service.console import live, networks, pages, schedule
+from service.console import live, networks, pages, scenarios, schedule
 from service.console.assets import static_files
-from service.console.charts import Chart, as_csv, as_excel, drawn, table_of
+from service.console.chart_forms import ChartForm, sent
+from service.console.charts import Chart
 from service.console.frame import PageRoute, Spoken, page, rendered, seen_by
 from service.console.glance import Glance, Glanced
 
@@ -33,6 +33,7 @@ FRAGMENTS: Mapping[str, Callable[[Glance], Parts | Awaitable[Parts]]] = {
     "why": schedule.why,
     "book": schedule.booked,
     "journal": schedule.journal,
+    "jobs": scenarios.asked,
 }
 """Parts of pages that can be asked for anew, each with the template of its name."""
 CHARTS: Mapping[str, Callable[[Glance], Chart]] = {
@@ -44,7 +45,6 @@ CHARTS: Mapping[str, Callable[[Glance], Chart]] = {
     "unit": schedule.unit_chart,
     "days": schedule.day_before,
 }
-EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TOUR = (
     ("#tiles", "tour_tiles"),
     ("#flow-card", "tour_flow"),
@@ -52,14 +52,6 @@ TOUR = (
     ("#alarm-card", "tour_alarms"),
     ("nav.rooms", "tour_rooms"),
 )
-
-
-class ChartForm(StrEnum):
-    """How a chart can be fetched."""
-
-    JSON = "json"
-    CSV = "csv"
-    EXCEL = "xlsx"
 
 
 @router.get("/", **seen_by(Deed.SEE))
@@ -96,17 +88,6 @@ def chart(
     except KeyError:
         raise HTTPException(404, f"The site has no asset named {look.asset}.") from None
     return sent(made, form, look.runtime.site.location.time_zone)
-
-
-def sent(made: Chart, form: ChartForm, time_zone: str) -> Response:
-    """Return a chart in a form."""
-    if form is ChartForm.JSON:
-        return JSONResponse(drawn(made))
-    rows = table_of(made, time_zone)
-    told = {"Content-Disposition": f'attachment; filename="{made.name}.{form.value}"'}
-    if form is ChartForm.CSV:
-        return Response(as_csv(rows), media_type="text/csv", headers=told)
-    return Response(as_excel(rows, made.name), media_type=EXCEL, headers=told)
 
 
 @router.post("/console/alarms/{alarm_id}/{act}", response_class=HTMLResponse, **only(Deed.OPERATE))

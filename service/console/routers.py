@@ -3,6 +3,7 @@
 from service.console.endpoints import router as live
 from service.console.login import router as login
 from service.console.networks import router as networks
+from service.console.scenarios import router as scenarios
 from service.console.schedule import router as schedule
 
-PAGES = (live, networks, schedule, login)
+PAGES = (scenarios, live, networks, schedule, login)

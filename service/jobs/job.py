@@ -1,10 +1,11 @@
 """A job: what was asked for, how far it is, and how it ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from models.findings import Finding, Severity
 from service.store.work import JobRow
@@ -47,12 +48,14 @@ class Job:
     limit_s: float
     fence: int
     version: int
+    request: Mapping[str, Any]
+    """What was asked for, as it was sent."""
 
     @classmethod
     def of(cls, row: JobRow) -> Self:
         """Return a job as the store has it."""
         same = ("id", "tenant_id", "kind", "asked_by", "created_at", "share", "words", "started_at", "ended_at")
-        numbers = ("limit_s", "fence", "version")
+        numbers = ("limit_s", "fence", "version", "request")
         findings = tuple(Finding(Severity(s), place, words) for s, place, words in row.findings)
         return cls(
             state=JobState(row.state), findings=findings, **{name: getattr(row, name) for name in (*same, *numbers)}

@@ -118,3 +118,10 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-deed]");
   if (button) act(button, button.dataset.body ? JSON.parse(button.dataset.body) : undefined);
 });
+/** Ticked boxes go into the address as one list. */
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-joins]");
+  if (form) form.elements.thing.value = [...form.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value).join(",");
+});
+/** A choice that leads elsewhere does so at once. */
+document.addEventListener("change", (event) => event.target.closest("select[data-go]")?.form.submit());
