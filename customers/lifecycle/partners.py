@@ -35,8 +35,8 @@ def check_agreement(agreement: Agreement, contract: Contract, others: Iterable[A
     """Give what keeps an agreement from standing beside the ``others`` on the same contract."""
     if agreement.ends_on is not None and agreement.ends_on <= agreement.starts_on:
         yield error("ends_on", f"is not behind {agreement.starts_on}, when it begins")
-    if agreement.party_id == contract.party_id:
-        yield error("party_id", "is the contract's customer; a customer's share is a lower fee")
+    if agreement.starts_on >= contract.until:
+        yield error("starts_on", f"the contract holds until {contract.until}; nothing is left to share then")
     there = [*others, agreement]
     for day in sorted({a.starts_on for a in there}):
         if not agreement.holds(day):

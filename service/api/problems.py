@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from customers.lifecycle.refusal import RefusedStepError
 from models.errors import DataError, JouletwinError
 from models.findings import Finding
 from service.store.engine import is_disk_full
@@ -92,6 +93,11 @@ def install(app: FastAPI) -> None:
         findings: Sequence[Finding] = fault.findings if isinstance(fault, DataError) else ()
         found = [ProblemFinding(place=f.place, message=f.message) for f in findings]
         return problem_response(request, 422 if found else 409, str(fault), found)
+
+    @app.exception_handler(RefusedStepError)
+    async def on_refused(request: Request, fault: RefusedStepError) -> JSONResponse:
+        found = [ProblemFinding(place=f.place, message=f.message) for f in fault.findings]
+        return problem_response(request, 409, str(fault), found)
 
     @app.exception_handler(DBAPIError)
     async def on_store(request: Request, fault: DBAPIError) -> JSONResponse:

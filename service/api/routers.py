@@ -9,6 +9,7 @@ tests of every route with every role, and those with requests made up from the d
 from fastapi import APIRouter
 
 from service.api.alarms.endpoints import router as alarms
+from service.api.customers.endpoints import routers as customers
 from service.api.devices.endpoints import router as devices
 from service.api.documents.endpoints import router as documents
 from service.api.health.endpoints import open_router as health
@@ -21,10 +22,12 @@ from service.api.people.session import doors
 from service.api.people.session import router as session
 from service.api.schedules.endpoints import router as schedules
 from service.api.snapshots.endpoints import router as snapshots
+from service.api.studies.comparison import router as comparison
 from service.api.studies.endpoints import router as studies
 from service.api.telemetry.endpoints import feed
 from service.api.telemetry.endpoints import router as telemetry
 from service.api.tenants.endpoints import router as tenants
+from service.api.trading.endpoints import ROUTERS as TRADING
 
 OPEN: tuple[APIRouter, ...] = (doors, health)
 """For everybody: coming in, and what supervisors ask."""
@@ -40,9 +43,12 @@ GUARDED: tuple[APIRouter, ...] = (
     jobs,
     devices,
     studies,
+    comparison,
     tenants,
     documents,
     feed,
     telemetry,
+    *customers,
+    *TRADING,
 )
 """For those who are known and may."""

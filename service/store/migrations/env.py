@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import service.store.customers
 import service.store.documents
 import service.store.operations
 import service.store.people
