@@ -30,6 +30,11 @@ class DayData:
     peak_kw: Floats
 
     @property
+    def other(self) -> Array:
+        """1 on every day that is no working day, else 0; shape (day,)."""
+        return np.asarray((self.clock.kind > 0).astype(np.float64))
+
+    @property
     def mean_kw(self) -> Array:
         """Mean over the days that have figures; shape (customer,)."""
         there = np.isfinite(self.daily_kw)

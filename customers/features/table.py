@@ -81,9 +81,9 @@ class FeatureTable:
         """Return some features; shape (customer, name)."""
         return np.asarray(self.values[:, [NAMES.index(n) for n in names]])
 
-    def of(self, customer: str) -> dict[str, float]:
+    def at(self, row: int) -> dict[str, float]:
         """Return one customer's features by name."""
-        return dict(zip(NAMES, self.values[self.customers.index(customer)].tolist(), strict=True))
+        return dict(zip(NAMES, self.values[row].tolist(), strict=True))
 
 
 def features_of(table: MeterTable, air_degc: npt.NDArray[np.floating] | None = None) -> FeatureTable:
@@ -100,7 +100,7 @@ def features_of(table: MeterTable, air_degc: npt.NDArray[np.floating] | None = N
     days = days_of(table)
     weather = None
     if air_degc is not None:
-        weather = weather_response(days.daily_kw, daily_mean(air_degc, days.clock), days.clock)
+        weather = weather_response(days.daily_kw, daily_mean(air_degc, days.clock), days.other)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.stack([*_class(days), *_time(days), *_response(days, weather)], axis=1)
     values[~np.isfinite(values)] = np.nan

@@ -13,20 +13,65 @@ HEAT_BALANCES, COOL_BALANCES = (8.0, 11.0, 14.0, 17.0), (16.0, 19.0, 22.0, 25.0)
 FEWEST_DAYS = 30
 LEAST_T = 2.0
 """A slope that is not so many standard errors above zero counts as none."""
+TERMS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeatherResponse:
-    """Power that a kelvin adds, balance temperatures, and the share of the days' variance that weather explains; shape (customer,).
+    """Lines of mean daily power (kW) for every customer: constant, other days than working days, degrees of cold, degrees of warmth.
 
-    Slopes are 0 where weather explains nothing for sure.
+    ``coefficients`` has shape (customer, 4), ``errors`` too; ``balance_degc`` (customer, 2) holds where cold and warmth begin;
+    ``left_kw`` (customer, day) is what the line does not explain, 0 on days without a figure; ``explained_share`` (customer,) the share of
+    the days' variance that weather explains beyond the kind of day.
     """
 
-    heating_kw_per_k: Array
-    cooling_kw_per_k: Array
-    heat_balance_degc: Array
-    cool_balance_degc: Array
+    coefficients: Array
+    errors: Array
+    balance_degc: Array
+    left_kw: Array
     explained_share: Array
+    air_degc: Array
+    other: Array
+
+    @property
+    def heating_kw_per_k(self) -> Array:
+        """Power that a kelvin of cold adds; 0 where that is not sure."""
+        return self._sure(2)
+
+    @property
+    def cooling_kw_per_k(self) -> Array:
+        """Power that a kelvin of warmth adds; 0 where that is not sure."""
+        return self._sure(3)
+
+    def _sure(self, term: int) -> Array:
+        slope = self.coefficients[:, term]
+        return np.asarray(np.where(slope > LEAST_T * self.errors[:, term], slope, 0.0))
+
+    def expected_kw(self, air_degc: Array, other: Array) -> Array:
+        """Return what the lines expect on days; shape (customer, day)."""
+        found = np.empty((len(self.coefficients), len(air_degc)))
+        for pair in np.unique(self.balance_degc, axis=0):
+            rows = (self.balance_degc == pair).all(axis=1)
+            found[rows] = self.coefficients[rows] @ terms(air_degc, other, *pair).T
+        return found
+
+    def unsure_kwh2(self, air_degc: Array, other: Array, spread_kw: Array) -> Array:
+        """Return the variance of the expected energy over all of some days that the coefficients bring, kWh², shape (customer,).
+
+        ``spread_kw`` (customer,) is the standard deviation of a day's unexplained power as it adds up over weeks.
+        """
+        found = np.empty(len(self.coefficients))
+        for pair in np.unique(self.balance_degc, axis=0):
+            rows = (self.balance_degc == pair).all(axis=1)
+            x, total = terms(self.air_degc, self.other, *pair), terms(air_degc, other, *pair).sum(axis=0)
+            found[rows] = float(total @ np.linalg.pinv(x.T @ x) @ total) * (24.0 * spread_kw[rows]) ** 2
+        return found
+
+
+def terms(air_degc: Array, other: Array, heat_degc: float, cool_degc: float) -> Array:
+    """Return what a line is made of: 1, other day, degrees below the one balance, degrees above the other; shape (day, 4)."""
+    cold, warm = np.maximum(heat_degc - air_degc, 0), np.maximum(air_degc - cool_degc, 0)
+    return np.stack([np.ones(len(air_degc)), other, cold, warm], axis=1)
 
 
 def daily_mean(values: npt.NDArray[np.floating], clock: LocalClock) -> Array:
@@ -35,38 +80,49 @@ def daily_mean(values: npt.NDArray[np.floating], clock: LocalClock) -> Array:
     return np.asarray(total / np.bincount(clock.day, minlength=clock.days))
 
 
-def weather_response(daily_kw: npt.NDArray[np.float32], air_degc: Array, clock: LocalClock) -> WeatherResponse:
-    """Return every customer's answer to the daily mean temperature; ``daily_kw`` has shape (customer, day).
+def weather_response(daily_kw: npt.NDArray[np.floating], air_degc: Array, other: Array) -> WeatherResponse:
+    """Return every customer's answer to the daily mean temperature; ``daily_kw`` has shape (customer, day), ``other`` is 1 on other days.
 
-    Least squares on working day or not, heating degrees and cooling degrees, at the pair of balance temperatures that explains most;
-    a slope below zero counts as none. Days without a figure are filled with the customer's mean, which weakens slopes and makes none.
+    Least squares at the pair of balance temperatures that explains most. Days without a figure are filled with the mean of their kind,
+    which weakens slopes and makes none.
 
     Source: change-point models of ASHRAE Guideline 14-2014, annex D, on a grid of change points.
     """
-    count = len(daily_kw)
-    kw = daily_kw.astype(np.float64)
-    mean = np.nanmean(np.where(np.isfinite(kw), kw, np.nan), axis=1, keepdims=True) if kw.size else np.zeros((count, 1))
-    around = np.where(np.isfinite(kw), kw - mean, 0.0)
+    kw = _filled(daily_kw.astype(np.float64), other)
+    count = len(kw)
+    plain = _fitted(kw, np.stack([np.ones(kw.shape[1]), other], axis=1))[0]
     best = np.full(count, np.inf)
-    found = np.zeros((5, count))
-    other = (clock.kind > 0).astype(float)
-    plain = _left(around, np.stack([np.ones(clock.days), other], axis=1))[0]
+    beta, errors, balance = np.zeros((count, TERMS)), np.zeros((count, TERMS)), np.zeros((count, 2))
     for heat in HEAT_BALANCES:
         for cool in (c for c in COOL_BALANCES if c > heat):
-            degrees = [np.maximum(heat - air_degc, 0), np.maximum(air_degc - cool, 0)]
-            left, beta, errors = _left(around, np.stack([np.ones(clock.days), other, *degrees], axis=1))
-            slopes = np.where(beta[:, 2:] > LEAST_T * errors[:, 2:], beta[:, 2:], 0.0).T
+            left, b, e = _fitted(kw, terms(air_degc, other, heat, cool))
             better = left < best
-            best = np.where(better, left, best)
-            share = 1.0 - left / np.maximum(plain, 1e-12)
-            row = np.stack([slopes[0], slopes[1], np.full(count, heat), np.full(count, cool), np.clip(share, 0, 1)])
-            found = np.where(better, row, found)
-    if clock.days < FEWEST_DAYS:
-        found[[0, 1, 4]] = 0.0
-    return WeatherResponse(*found)
+            best[better], beta[better], errors[better], balance[better] = (
+                left[better],
+                b[better],
+                e[better],
+                (heat, cool),
+            )
+    if kw.shape[1] < FEWEST_DAYS:
+        errors[:] = np.inf
+    share = np.clip(1.0 - best / np.maximum(plain, 1e-12), 0.0, 1.0)
+    made = WeatherResponse(beta, errors, balance, np.zeros((0, 0)), share, air_degc, other)
+    left_kw = np.where(np.isfinite(daily_kw), kw - made.expected_kw(air_degc, other), 0.0)
+    return WeatherResponse(beta, errors, balance, left_kw, share, air_degc, other)
 
 
-def _left(y: Array, x: Array) -> tuple[Array, Array, Array]:
+def _filled(kw: Array, other: Array) -> Array:
+    """Return days with the mean of their kind where there is no figure, 0 for a customer without any."""
+    found = kw.copy()
+    for kind in (0.0, 1.0):
+        days = other == kind
+        there = np.isfinite(kw[:, days])
+        mean = np.where(there, kw[:, days], 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+        found[:, days] = np.where(there, kw[:, days], mean[:, None])
+    return found
+
+
+def _fitted(y: Array, x: Array) -> tuple[Array, Array, Array]:
     """Return the squares left by least squares, coefficients and their standard errors; ``y`` (customer, day), ``x`` (day, term)."""
     inverse = np.linalg.pinv(x)
     beta = y @ inverse.T

@@ -1,0 +1,143 @@
+"""Benchmarking within the segment, and the measures that it hints at: every hint with its evidence and what it could save."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from customers.evaluation.ranking import fuzzy_comprehensive, grade_membership
+from customers.evaluation.system import systems, weigh
+from customers.features.table import FeatureTable
+
+Array = npt.NDArray[np.float64]
+GOOD_QUARTER = 25.0
+FEWEST_PEERS = 8
+WORTH_SHARE = 0.01
+"""A hint that could save less than this share of the energy is not told."""
+RANKED = {
+    "base_rank": "base_share",
+    "weekend_rank": "weekend_ratio",
+    "cooling_rank": "cooling_share",
+    "heating_rank": "heating_share",
+    "peak_rank": "load_factor",
+    "variation_rank": "day_variation",
+}
+"""Indicators of the system ``energy_efficiency`` and the features behind them; a high load factor is good, all others low."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A measure worth a look: what was seen, what to do, and the energy of a year that the better quarter of peers does without."""
+
+    measure: str
+    seen: str
+    saves_kwh: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Benchmark:
+    """Where customers stand among their peers: ``rank`` (customer, indicator) from 0 best to 1 worst, ``grade`` (customer, grade) sums to 1."""
+
+    customers: tuple[str, ...]
+    rank: Array
+    grade: Array
+    grades: tuple[str, ...]
+    peers: npt.NDArray[np.int64]
+
+    def words(self, row: int) -> str:
+        """Return a customer's grade in a sentence; with few peers it says so."""
+        if self.peers[row] < FEWEST_PEERS:
+            return f"{self.peers[row]} peers in the segment are too few to be graded among"
+        best = int(np.argmax(self.grade[row]))
+        return f"{self.grades[best]} among {self.peers[row]} peers (belongs there by {self.grade[row, best]:.0%})"
+
+
+def benchmark(features: FeatureTable, label: npt.NDArray[np.int64]) -> Benchmark:
+    """Return where every customer stands in its segment; ``label`` (customer,) numbers the segments.
+
+    Graded by the fuzzy system ``energy_efficiency`` of the library.
+    """
+    system = systems()["energy_efficiency"]
+    rank = np.zeros((len(label), len(RANKED)))
+    peers = np.bincount(label)[label]
+    for group in np.unique(label):
+        rows = label == group
+        for k, feature in enumerate(RANKED.values()):
+            values = features.column(feature)[rows]
+            rank[rows, k] = _ranked(-values if feature == "load_factor" else values)
+    weights = weigh(system).weights
+    corners = [np.asarray(i.corners) for i in system.indicators]
+    grade = np.stack([_graded(row, corners, weights) for row in rank])
+    return Benchmark(features.customers, rank, grade, system.grades, peers.astype(np.int64))
+
+
+def _ranked(values: Array) -> Array:
+    """Return ranks from 0 for the least to 1 for the largest; the middle for what is not known."""
+    known = np.isfinite(values)
+    found = np.full(len(values), 0.5)
+    if known.sum() > 1:
+        order = np.argsort(np.argsort(values[known], kind="stable"), kind="stable")
+        found[known] = order / (known.sum() - 1)
+    return found
+
+
+def _graded(ranks: Array, corners: list[Array], weights: Array) -> Array:
+    membership = np.stack([grade_membership(r, c) for r, c in zip(ranks, corners, strict=True)])
+    return fuzzy_comprehensive(weights, membership)
+
+
+def hints(features: FeatureTable, label: npt.NDArray[np.int64], row: int) -> list[Hint]:
+    """Return the measures that a customer's distance from the better quarter of its segment hints at, the largest first."""
+    mine = dict(zip(RANKED.values(), features.columns(tuple(RANKED.values()))[row].tolist(), strict=True))
+    peers = features.columns(tuple(RANKED.values()))[label == label[row]]
+    if len(peers) < FEWEST_PEERS:
+        return []
+    good = dict(zip(RANKED.values(), np.nanpercentile(peers, GOOD_QUARTER, axis=0).tolist(), strict=True))
+    annual = float(features.column("annual_kwh")[row])
+    found = [_base(mine, good, annual), _weekend(mine, good, annual), *_weather(features, mine, good, row)]
+    return sorted((h for h in found if h is not None and h.share >= WORTH_SHARE), key=lambda h: -h.saves_kwh)
+
+
+def _base(mine: dict[str, float], good: dict[str, float], annual: float) -> Hint | None:
+    share = mine["base_share"] - good["base_share"]
+    if not share > 0:
+        return None
+    seen = f"the least hour of a day draws {mine['base_share']:.0%} of the mean, at the better quarter of peers {good['base_share']:.0%}"
+    return Hint(
+        "find what runs when nothing is made: standby, compressed air, ventilation, lighting",
+        seen,
+        share * annual,
+        share,
+    )
+
+
+def _weekend(mine: dict[str, float], good: dict[str, float], annual: float) -> Hint | None:
+    ratio = mine["weekend_ratio"] - good["weekend_ratio"]
+    share = ratio * 0.3 / (0.7 + 0.3 * mine["weekend_ratio"])
+    if not ratio > 0:
+        return None
+    seen = f"free days draw {mine['weekend_ratio']:.0%} of a working day, at the better quarter of peers {good['weekend_ratio']:.0%}"
+    return Hint("set back what need not run on free days", seen, share * annual, share)
+
+
+def _weather(features: FeatureTable, mine: dict[str, float], good: dict[str, float], row: int) -> list[Hint | None]:
+    """Return hints on cooling and heating: the slope above the better quarter's, over the degrees of the year."""
+    if features.weather is None:
+        return []
+    air, balance = features.weather.air_degc, features.weather.balance_degc[row]
+    mean_kw, annual = features.column("annual_kwh")[row] / 8_760.0, float(features.column("annual_kwh")[row])
+    degrees = {"cooling_share": np.maximum(air - balance[1], 0), "heating_share": np.maximum(balance[0] - air, 0)}
+    found: list[Hint | None] = []
+    for name, measure in (
+        ("cooling_share", "check chillers, set points, shading and free cooling"),
+        ("heating_share", "check heat pumps, set points, air tightness and heat recovery"),
+    ):
+        more = (mine[name] - good[name]) / 10.0 * mean_kw
+        saves = float(more * degrees[name].mean() * 8_760.0)
+        word = "warmth" if name == "cooling_share" else "cold"
+        seen = (
+            f"ten kelvins of {word} add {mine[name]:.0%} of the mean, at the better quarter of peers {good[name]:.0%}"
+        )
+        found.append(Hint(measure, seen, saves, saves / annual) if saves > 0 and np.isfinite(saves) else None)
+    return found

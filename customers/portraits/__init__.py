@@ -1,0 +1,1 @@
+"""Portraits of customers and of markets: what is known, in sentences that say how sure they are."""
