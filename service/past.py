@@ -37,7 +37,8 @@ class Past:
         SetupError
             If there is no log.
         """
-        log, found, due, last = SqliteLog(self._path, read_only=True), [], start, after
+        log, due, last = SqliteLog(self._path, read_only=True), start, after
+        found: list[Snapshot] = []
         try:
             for looked_at, record in enumerate(log.read(start, end, (Kind.SNAPSHOT,), after)):
                 if len(found) == limit or looked_at == LOOKED_AT_MOST:

@@ -27,7 +27,7 @@ Share = Annotated[float | None, BeforeValidator(_finite_share)]
 """A share of one, rounded to six decimals; null when there is no value."""
 
 
-def by_asset_and_carrier(power_kw: xr.DataArray) -> dict[str, dict[str, float]]:
+def by_asset_and_carrier(power_kw: xr.DataArray) -> dict[str, dict[str, float | None]]:
     """Return the values of an array (asset, carrier) by name; where there is none, it is left out."""
     power = power_kw.transpose("asset", "carrier")
     carriers = [str(c) for c in power["carrier"].to_numpy()]
@@ -35,7 +35,7 @@ def by_asset_and_carrier(power_kw: xr.DataArray) -> dict[str, dict[str, float]]:
     return {str(a): {c: v for c, v in zip(carriers, row, strict=True) if v == v} for a, row in rows}
 
 
-def by_asset(stored_kwh: xr.DataArray) -> dict[str, float]:
+def by_asset(stored_kwh: xr.DataArray) -> dict[str, float | None]:
     """Return the values of an array (asset) by name; where there is none, it is left out."""
     rows = zip(stored_kwh["asset"].to_numpy(), stored_kwh.to_numpy().tolist(), strict=True)
     return {str(a): v for a, v in rows if v == v}
