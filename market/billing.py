@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -61,6 +61,9 @@ class Entry:
     kind: Kind
     contract: str
     customer: str
+    meter: str
+    tariff: str
+    currency: str
     cycle: Cycle
     lines: tuple[Line, ...]
     total_micro: int
@@ -151,31 +154,29 @@ class BillingBook:
 
     def _reversal(self, old: Entry, at: datetime, reason: str) -> Entry:
         lines = tuple(_negated(line) for line in old.lines)
-        known = (Kind.REVERSAL, old.contract, old.customer, old.cycle, lines, old.substituted)
-        return self._append(*known, at, old.id, reason)
+        return self._append(
+            replace(
+                old,
+                kind=Kind.REVERSAL,
+                lines=lines,
+                total_micro=-old.total_micro,
+                issued_at=at,
+                corrects=old.id,
+                reason=reason,
+            )
+        )
 
     def _bill(self, p: Prepared, at: datetime, corrects: str | None, reason: str) -> Entry:
-        known = (Kind.BILL, p.contract.id, p.contract.customer, p.cycle, p.lines, p.substituted)
-        return self._append(*known, at, corrects, reason)
+        c = p.contract
+        of = (c.id, c.customer, c.meter, c.tariff.id, c.tariff.currency, p.cycle, p.lines, p.total_micro, p.substituted)
+        return self._append(Entry("", Kind.BILL, *of, at, corrects, reason, "", ""))
 
-    def _append(
-        self,
-        kind: Kind,
-        contract: str,
-        customer: str,
-        cycle: Cycle,
-        lines: tuple[Line, ...],
-        substituted: int,
-        at: datetime,
-        corrects: str | None,
-        reason: str,
-    ) -> Entry:
+    def _append(self, made: Entry) -> Entry:
+        """Add an entry with its number, and the digests that chain it."""
         place = self._behind + len(self._entries) + 1
-        total, number = sum(line.amount_micro for line in lines), f"{kind.value}-{place:06d}"
         previous = self._entries[-1].digest if self._entries else self._before
-        rest = (contract, customer, cycle, lines, total, substituted, at, corrects, reason, previous)
-        blank = Entry(number, kind, *rest, "")
-        entry = Entry(number, kind, *rest, digest_of(blank))
+        numbered = replace(made, id=f"{made.kind.value}-{place:06d}", previous=previous, digest="")
+        entry = replace(numbered, digest=digest_of(numbered))
         self._entries.append(entry)
         return entry
 

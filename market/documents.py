@@ -7,30 +7,25 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from annotated_types import MinLen
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
+from market.capacity_documents import CapacityDocument, capacity_items
 from market.orders import PPM, BlockOrder, CurveOrder, FlexibleOrder, Order, StepOrder
 from market.products import Gate, Kind, MarketError, Participant, Product
-from market.settlement import Band, Delivery, DifferenceContract, Exemption, Trade
-from models.findings import Finding, error
+from market.settlement import Band, Delivery, DifferenceContract, Exemption, Item, Trade, settle
+from market.written import MICRO, Number, Part, Whole
+from models.findings import error
 from models.site.documents import finding_of, read_yaml, repeated_keys
 
-MICRO = 1_000_000
-Number = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=24)]
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class GateDocument(_Part):
+class GateDocument(Part):
     """When orders are taken."""
 
     opens: AwareDatetime
     closes: AwareDatetime
 
 
-class ProductDocument(_Part):
+class ProductDocument(Part):
     """What is traded; prices are currency per MWh."""
 
     id: str
@@ -47,7 +42,7 @@ class ProductDocument(_Part):
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "CNY"
 
 
-class ParticipantDocument(_Part):
+class ParticipantDocument(Part):
     """Who may trade; ``credit`` in currency."""
 
     id: str
@@ -57,7 +52,7 @@ class ParticipantDocument(_Part):
     suspended: str = ""
 
 
-class OrderDocument(_Part):
+class OrderDocument(Part):
     """One order; which fields are there says of which kind: ``mwh``, ``curve``, or ``profile_mwh`` with or without ``earliest``."""
 
     id: str
@@ -75,7 +70,7 @@ class OrderDocument(_Part):
     latest: int | None = None
 
 
-class AuctionDocument(_Part):
+class AuctionDocument(Part):
     """An auction with everybody's orders, as they stood when the gate closed."""
 
     format: Literal["jouletwin-auction/1"]
@@ -85,7 +80,7 @@ class AuctionDocument(_Part):
     arrived: AwareDatetime
 
 
-class TradeDocument(_Part):
+class TradeDocument(Part):
     """A trade; ``mwh`` > 0 was sold."""
 
     participant: str
@@ -95,7 +90,7 @@ class TradeDocument(_Part):
     trace: str = ""
 
 
-class ContractDocument(_Part):
+class ContractDocument(Part):
     """A contract for difference."""
 
     id: str
@@ -105,14 +100,14 @@ class ContractDocument(_Part):
     mwh: tuple[Number, ...]
 
 
-class BandDocument(_Part):
+class BandDocument(Part):
     """A band of deviation, shares of the position and of the price."""
 
     free_share: Number
     price_share: Number
 
 
-class ExemptionDocument(_Part):
+class ExemptionDocument(Part):
     """Periods that are not assessed, ``last`` not included."""
 
     participant: str
@@ -121,7 +116,7 @@ class ExemptionDocument(_Part):
     cause: str
 
 
-class SettlementDocument(_Part):
+class SettlementDocument(Part):
     """What is settled together; ``mwh`` > 0 feeds the network, prices are currency per MWh."""
 
     format: Literal["jouletwin-settlement/1"]
@@ -134,6 +129,8 @@ class SettlementDocument(_Part):
     contracts: tuple[ContractDocument, ...] = ()
     bands: tuple[BandDocument, ...] = ()
     exemptions: tuple[ExemptionDocument, ...] = ()
+    capacity: tuple[CapacityDocument, ...] = ()
+    """Ancillary services, period by period."""
 
 
 D = TypeVar("D", AuctionDocument, SettlementDocument)
@@ -159,7 +156,7 @@ def auction_of(d: AuctionDocument) -> Auction:
     MarketError
         If an order is of no kind, or a number has more decimals than can be kept.
     """
-    whole = _Whole()
+    whole = Whole()
     p = d.product
     product = Product(
         p.id, p.area, p.start, Gate(p.gate.opens, p.gate.closes), p.minutes, p.periods,
@@ -171,21 +168,19 @@ def auction_of(d: AuctionDocument) -> Auction:
         for q in d.participants
     )
     orders = tuple(o for given in d.orders for o in _order(given, whole))
-    if whole.findings:
-        raise MarketError(whole.findings)
+    whole.require()
     return product, people, orders, d.arrived
 
 
-def read_delivery(path: Path) -> tuple[SettlementDocument, Delivery]:
-    """Return what a file says about a delivery, and the delivery in exact integers.
+def read_delivery(path: Path) -> SettlementDocument:
+    """Return what a file says about a delivery.
 
     Raises
     ------
     MarketError
-        With everything that is wrong with the file; what is wrong with the delivery is for ``settle``.
+        With everything that is wrong with the file; what is wrong with the delivery is for ``items_of``.
     """
-    d = _read(path, SettlementDocument)
-    return d, delivery_of(d)
+    return _read(path, SettlementDocument)
 
 
 def delivery_of(d: SettlementDocument) -> Delivery:
@@ -196,7 +191,7 @@ def delivery_of(d: SettlementDocument) -> Delivery:
     MarketError
         If a number has more decimals than can be kept.
     """
-    whole = _Whole()
+    whole = Whole()
     found = Delivery(
         {n: whole.all(v, n) for n, v in d.metered_mwh.items()},
         whole.all(d.real_time, "real_time"),
@@ -211,29 +206,23 @@ def delivery_of(d: SettlementDocument) -> Delivery:
         tuple(Band(whole(b.free_share, "bands"), whole(b.price_share, "bands")) for b in d.bands),
         tuple(Exemption(e.participant, e.first, e.last, e.cause) for e in d.exemptions),
     )
-    if whole.findings:
-        raise MarketError(whole.findings)
+    whole.require()
     return found
 
 
-class _Whole:
-    """Turns decimals into millionths and remembers which had more than six decimals."""
+def items_of(d: SettlementDocument) -> list[Item]:
+    """Return every item of a delivery, those of ancillary services included.
 
-    def __init__(self) -> None:
-        self.findings: list[Finding] = []
-
-    def __call__(self, value: Decimal, place: str) -> int:
-        exact = value * MICRO
-        if exact != exact.to_integral_value():
-            self.findings.append(error(place, f"{value} has more than six decimals; round it where it is made"))
-        return int(exact)
-
-    def all(self, values: tuple[Decimal, ...], place: str) -> tuple[int, ...]:
-        """Return a series."""
-        return tuple(self(v, place) for v in values)
+    Raises
+    ------
+    MarketError
+        With what is wrong with the delivery, or with the capacity of a period.
+    """
+    ancillary = [i for c in d.capacity for i in capacity_items(c, Whole())]
+    return [*settle(delivery_of(d)), *ancillary]
 
 
-def _order(o: OrderDocument, whole: _Whole) -> Iterator[Order]:
+def _order(o: OrderDocument, whole: Whole) -> Iterator[Order]:
     kinds = [o.mwh is not None, o.curve is not None, o.profile_mwh is not None]
     needs_price = o.curve is None and o.price is None
     if sum(kinds) != 1 or needs_price or (o.profile_mwh is None and o.period is None):

@@ -34,13 +34,12 @@ def bill_customers(path: Path, month: datetime, folder: Path | None, language: s
             contracts, meters, cycle, intervals.end, progress=lambda done, of: status.update(f"billed {done} of {of}")
         )
     book = BillingBook()
-    for bill in made:
-        book.issue(bill, intervals.end)
+    bills = [book.issue(bill, intervals.end) for bill in made]
     console.print(_table(made, cycle))
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        for bill in made:
-            write_document(bill_document(bill, language, site.notice), folder / f"{bill.contract.customer}.pdf")
+        for bill in bills:
+            write_document(bill_document(bill, language, site.notice), folder / f"{bill.customer}.pdf")
         console.print(f"{len(made)} bills in {folder}", highlight=False)
     if wrong:
         raise DataError(wrong)

@@ -11,13 +11,12 @@ from market.auction import Curtail
 from market.book import OrderBook, Outcome, Side
 from market.book_journal import events_of, replay_journal, write_journal
 from market.clearing import clear_auction
-from market.documents import read_auction, read_delivery
+from market.documents import items_of, read_auction, read_delivery
 from market.journal_export import journal_csv
 from market.ledger import Ledger, check_chain
 from market.order_check import require_orders
 from market.outcomes import AuctionResult, recheck
 from market.products import MarketError, Product
-from market.settlement import settle
 from market.settlement_runs import SettlementBook
 from models.tariffs.money import text
 from service.commands.files import require_writable
@@ -104,8 +103,8 @@ def _show(book: OrderBook) -> None:
 def settle_file(path: Path, out: Path | None) -> int:
     """Settle the delivery of a file, book it in a new ledger, and print what everybody is due."""
     require_writable(out, (".csv",))
-    document, delivery = read_delivery(path)
-    items, ledger = settle(delivery), Ledger()
+    document = read_delivery(path)
+    items, ledger = items_of(document), Ledger()
     run = SettlementBook(ledger).settle(document.delivery, items, document.settled_at)
     if found := list(check_chain(ledger.transactions)):
         raise MarketError(found)

@@ -41,7 +41,7 @@ async def listed(session: AsyncSession, after: str, limit: int) -> Sequence[Orde
     ).all()
 
 
-def _mine(session: AsyncSession) -> Select[tuple[OrderBookRow]]:
+def _mine(session: AsyncSession) -> Select[OrderBookRow]:
     return select(OrderBookRow).where(OrderBookRow.tenant_id == session.sync_session.info["tenant"])
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from market.billing import Cycle, Prepared
+from market.billing import Cycle, Entry
 from models.tariffs.bill import Line
 from models.tariffs.money import KILO, text
 from service.reports.document import Document, Grid, Lines, Section, rows_of
@@ -35,11 +35,11 @@ SCALED = {"Wh": "kWh", "W": "kW", "VA": "kVA"}
 DIGEST_SHOWN = 16
 
 
-def bill_document(bill: Prepared, language: str, notice: str = "") -> Document:
-    """Return a bill as a report; its lines sum to its total."""
-    words, contract = WORDS[language], bill.contract
-    names = {"contract": contract.id, "meter": contract.meter, "tariff": contract.tariff.id}
-    title = str(words["title"]).format(month=month_of(bill.cycle), customer=contract.customer)
+def bill_document(bill: Entry, language: str, notice: str = "") -> Document:
+    """Return a bill, or the reversal of one, as a report; its lines sum to its total."""
+    words = WORDS[language]
+    names = {"contract": bill.contract, "meter": bill.meter, "tariff": bill.tariff}
+    title = str(words["title"]).format(month=month_of(bill.cycle), customer=bill.customer)
     told = [str(words["notice"]).format(**names), notice]
     return Document(title, ". ".join(t for t in told if t), language, tuple(_sections(bill, words)))
 
@@ -49,9 +49,9 @@ def month_of(cycle: Cycle) -> str:
     return f"{cycle[0]}-{cycle[1]:02d}"
 
 
-def _sections(bill: Prepared, words: Mapping[str, Sequence[str]]) -> tuple[Section, Section]:
-    rows = [_row(line, bill.contract.tariff.currency) for line in bill.lines]
-    rows.append((str(words["total"]), "", "", "", "", f"{text(bill.total_micro)} {bill.contract.tariff.currency}"))
+def _sections(bill: Entry, words: Mapping[str, Sequence[str]]) -> tuple[Section, Section]:
+    rows = [_row(line, bill.currency) for line in bill.lines]
+    rows.append((str(words["total"]), "", "", "", "", f"{text(bill.total_micro)} {bill.currency}"))
     quality = "estimated" if bill.substituted else "measured"
     sources = [_source(line, str(words["from"])) for line in bill.lines]
     sources.append(str(words[quality]).format(count=bill.substituted))

@@ -129,6 +129,14 @@ figure {{ margin: 0 }} figure svg {{ width: 100%; height: auto }} ul {{ padding-
 """
 
 
+def document_pdf(document: Document) -> bytes:
+    """Return a report as PDF."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "report.pdf"
+        write_document(document, out)
+        return out.read_bytes()
+
+
 def _write_pdf(document: Document, out: Path) -> None:
     import typst  # opened here: a page needs none of it
 

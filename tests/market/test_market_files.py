@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from market.billing import Prepared, SupplyContract
+from market.billing import BillingBook, Prepared, SupplyContract
 from market.book import OrderBook
 from market.book_journal import events_of, replay_journal, write_journal
 from market.documents import read_auction, read_delivery
@@ -133,7 +133,8 @@ def test_a_bill_says_where_its_lines_come_from_and_what_was_not_measured(languag
     tariff = Tariff("flat", "CNY", Calendar("Asia/Shanghai"), (Version("7", date(2020, 1, 1), ()),))
     start, end = (datetime(2026, 6, d, tzinfo=UTC) for d in (1, 30))
     line = Line("energy", "period 0, tier 1", 1_500_000, "Wh", 500_000, 750_000_000, "7", start, end, 720, "ab" * 32)
-    bill = Prepared(SupplyContract("c1", "rose", "m1", tariff), (2026, 6), (line,), 3)
+    made = Prepared(SupplyContract("c1", "rose", "m1", tariff), (2026, 6), (line,), 3)
+    bill = BillingBook().issue(made, end)
     page = bill_document(bill, language, "made up")
     grid, sources = (s.content for s in page.sections)
     assert "rose" in page.title

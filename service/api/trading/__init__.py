@@ -1,0 +1,1 @@
+"""Endpoints of trading: tariffs, bills, auctions, order books, positions, settlement, accounts, certificates, offers."""
