@@ -1,16 +1,17 @@
 """The command line: what to do in which words; the work is imported only when a command runs."""
 
 import os
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from service.commands.device import chaos, device
+from service.customer_commands import customers
 from service.faults import PlainFaults
 from service.instants import instant
-from service.keeping import Address, Results, audit, tenant
+from service.keeping import audit, tenant
 from service.keeping import store as keep_store
 from service.networks import calibrate, estimate, flow, linepack, n1
 from service.offers import offers, trade_day
@@ -31,8 +32,9 @@ from service.options import (
     required,
 )
 from service.packages import package
-from service.places import PARK, RESULTS, STORE
+from service.places import PARK
 from service.planning import explain, pareto, risk, size
+from service.running import bridge, serve, worker
 from service.scenarios import scenario
 from service.trading import market
 
@@ -54,6 +56,7 @@ app.add_typer(tenant)
 app.add_typer(audit)
 app.add_typer(offers)
 app.add_typer(package)
+app.add_typer(customers)
 
 
 @app.command()
@@ -214,99 +217,9 @@ def emulate(
     )
 
 
-@app.command()
-def bridge(
-    site: SiteFile = PARK,
-    seconds: Seconds = None,
-    every: Annotated[float, typer.Option(min=0.1, metavar="S", help="seconds between two looks")] = 1.0,
-) -> None:
-    """Read the site's devices over Modbus TCP and show every value with quality and age."""
-    from service.commands.bridge import show_readings
-
-    raise typer.Exit(show_readings(site, seconds=seconds, every_s=every))
-
-
-@app.command()
-def serve(
-    site: SiteFile = PARK,
-    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Port = 8700,
-    journal: Annotated[Path, typer.Option(metavar="FILE", help="durable record of commands")] = Path(
-        ".jouletwin/journal.sqlite"
-    ),
-    log: Annotated[Path, typer.Option(metavar="FILE", help="what the site does, for replay and the next start")] = LOG,
-    keep_days: Annotated[
-        float,
-        typer.Option("--keep-days", min=9, metavar="D", help="how far back the log reaches; older turns leave it"),
-    ] = 30.0,
-    keep_commands: Annotated[
-        float,
-        typer.Option(
-            "--keep-commands",
-            min=9,
-            metavar="D",
-            help="how many days the journal keeps commands that are over; what is unproven or may still stand is kept for ever",
-        ),
-    ] = 400.0,
-    keep_points_days: Annotated[
-        float,
-        typer.Option("--keep-points-days", min=1, metavar="D", help="older points are kept as 15-minute means"),
-    ] = 90.0,
-    seconds: Seconds = None,
-    forecast: Expected = "naive",
-    mode: Annotated[
-        Literal["auto", "advise", "shadow", "off"],
-        typer.Option(
-            help="carry set-points out, let an operator confirm each, only write down the frames, or only read"
-        ),
-    ] = "auto",
-    store: Address = STORE,
-    results: Results = RESULTS,
-    local: Annotated[
-        bool, typer.Option("--local", help="no login: whoever works on this machine may do everything")
-    ] = False,
-    four_eyes: Annotated[
-        bool | None, typer.Option(help="nobody applies a schedule that nobody else has approved; kept in the store")
-    ] = None,
-    worker: Annotated[bool, typer.Option(help="work on jobs too; without, others do (jouletwin worker)")] = True,
-    log_lines: Annotated[
-        bool, typer.Option("--log-lines", help="one line of JSON per request on the error stream")
-    ] = False,
-) -> None:
-    """Operate the site's devices in real time, with interface and page; the first start prints a link to come in."""
-    from hil.bridge import Mode
-    from service.backing import Kept
-    from service.commands.serve import serve as run
-    from service.opening import Doors
-
-    kept = Kept(points=timedelta(days=keep_points_days))
-    doors = Doors(store, results, local=local, four_eyes=four_eyes, worker=worker, log_lines=log_lines, kept=kept)
-    run(
-        site,
-        host=host,
-        port=port,
-        journal=journal,
-        log=log,
-        log_kept=timedelta(days=keep_days),
-        commands_kept=timedelta(days=keep_commands),
-        seconds=seconds,
-        expects=forecast,
-        mode=Mode(mode),
-        doors=doors,
-    )
-
-
-@app.command()
-def worker(
-    store: Address = STORE,
-    results: Results = RESULTS,
-    memory: Annotated[float, typer.Option(min=256, metavar="MB", help="a job that takes more is ended")] = 6000.0,
-    until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)] = False,
-) -> None:
-    """Work on the jobs of a store; serve starts one by itself, further ones may run on other machines."""
-    from service.commands.worker import work
-
-    work(store, results, resident_most_mb=memory, until_stdin_closes=until_stdin_closes)
+app.command()(bridge)
+app.command()(serve)
+app.command()(worker)
 
 
 @app.command()
