@@ -295,19 +295,22 @@ def _capacity_day(day: date, price: float, dispatcher: "Dispatcher") -> tuple[fl
 def _with_capacity(site: "Site", price: float, sustain_h: float) -> "Site":
     from models.site import ReserveContract
 
-    providers = ("battery", "chp1", "chp2")
-    common = {"party": "grid operator", "sustain_h": sustain_h, "price_per_kw_h": price, "spinning": True}
-    more = (
-        ReserveContract(id="reserve_up", direction="up", providers=providers, **common),  # type: ignore[arg-type]
-        ReserveContract(id="reserve_down", direction="down", providers=providers, **common),  # type: ignore[arg-type]
+    up = ReserveContract(
+        id="reserve_up",
+        party="grid operator",
+        providers=("battery", "chp1", "chp2"),
+        direction="up",
+        spinning=True,
+        sustain_h=sustain_h,
+        price_per_kw_h=price,
     )
-    return replace(site, contracts=(*site.contracts, *more))
+    return replace(site, contracts=(*site.contracts, up, replace(up, id="reserve_down", direction="down")))
 
 
-def _known_plan(days: "TradingDays", day: date, dispatcher: "Dispatcher", **more: object) -> "Plan":
+def _known_plan(days: "TradingDays", day: date, dispatcher: "Dispatcher") -> "Plan":
     from models.trading import MarketTerms
 
-    problem = replace(days.actual(day), market=MarketTerms(days.came(day), FEE_PER_KWH), **more)  # type: ignore[arg-type]
+    problem = replace(days.actual(day), market=MarketTerms(days.came(day), FEE_PER_KWH))
     return dispatcher.dispatch(replace(problem, integer_h=0.0))
 
 

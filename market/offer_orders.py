@@ -16,8 +16,7 @@ def curve_orders(offers: OfferSet, product: Product, participant: str, trace: st
     MarketError
         If the offers' intervals are not the product's periods.
     """
-    if found := list(_unlike(offers, product)):
-        raise MarketError(found)
+    _require_alike(offers, product)
     return tuple(
         CurveOrder(f"{trace}-{k:02d}", participant, k, _points(curve, product)) for k, curve in enumerate(offers.curves)
     )
@@ -36,8 +35,7 @@ def profile_orders(
     MarketError
         If the offers' intervals are not the product's periods.
     """
-    if found := list(_unlike(offers, product)):
-        raise MarketError(found)
+    _require_alike(offers, product)
     most_wh = max((-sum(min(q, 0) for q in p.quantity_wh) for p in offers.profiles), default=0)
     worth_micro = round(worth_per_mwh * most_wh)
     return tuple(
@@ -51,6 +49,11 @@ def profile_orders(
         )
         for k, p in enumerate(offers.profiles)
     )
+
+
+def _require_alike(offers: OfferSet, product: Product) -> None:
+    if found := list(_unlike(offers, product)):
+        raise MarketError(found)
 
 
 def _unlike(offers: OfferSet, product: Product) -> Iterator[Finding]:
