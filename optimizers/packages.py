@@ -1,15 +1,13 @@
 """Which package goes to which customer: at most one each, under capital, feeders and whatever else is shared.
 
 A column is one bundle for one customer. Columns that another of the same customer beats in value and in every use are left out, which changes
-no optimum. The relaxed program gives a bound and prices of what is short; by these prices a whole choice is made, brought within the limits
-and filled up. Only where that is not near enough to the bound, the tree search takes over.
-
-Source: multiple-choice knapsack with several rows; rounding by the prices of its relaxation (Lagrangian repair).
+no optimum. The relaxed program gives a bound and prices of what is short, and leaves few customers undecided: these are decided by a small
+tree search, the choice is brought within the limits and filled up. Only where that is not near enough to the bound, the whole tree is searched.
 """
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +21,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 NOBODY = -1
 TOLERANCE = 1e-9
+WHOLE = 1e-6
+"""What the relaxed program leaves nearer to 0 or 1 than this is decided."""
+REST_S = 5.0
+"""How long the small search over undecided customers may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,8 @@ def choose(columns: Columns, *, gap_share: float = 1e-3, deadline_s: float = 30.
     )
     dual = np.zeros(len(program.row_lower)) if relaxed.row_dual is None else relaxed.row_dual
     price = np.maximum(-dual[present:], 0.0)
-    chosen = _filled(part, _within(part, _by_price(part, price, columns.customers), price))
+    x = np.zeros(len(kept)) if relaxed.x is None else relaxed.x
+    chosen = _filled(part, _within(part, _rounded(part, x, program), price))
     value = _value(part, chosen)
     left_s = deadline_s - (time.monotonic() - begun)
     if bound - value > gap_share * abs(bound) and left_s > 0.1:
@@ -164,14 +167,19 @@ def _by_owner(c: Columns) -> tuple[Floats, Ints]:
     return c.value[order], np.flatnonzero(np.diff(c.owner[order], prepend=-1))
 
 
-def _by_price(c: Columns, price: Floats, customers: int) -> Ints:
-    """Return each customer's best column when resources cost their price; none where nothing is worth it."""
-    scaled = price / np.maximum(c.room, 1.0)
-    net = c.value - c.uses.T @ scaled
-    chosen = np.full(customers, NOBODY)
-    for k in np.argsort(net, kind="stable").tolist():
-        if net[k] > -TOLERANCE:
-            chosen[c.owner[k]] = k
+def _rounded(c: Columns, x: Floats, program: Program) -> Ints:
+    """Return the columns that the relaxed program takes whole, and for the customers in between what a small tree search takes."""
+    chosen = np.full(c.customers, NOBODY)
+    for k in np.flatnonzero(x > 1.0 - WHOLE).tolist():
+        chosen[c.owner[k]] = k
+    between = np.unique(c.owner[(x > WHOLE) & (x < 1.0 - WHOLE)])
+    if not len(between):
+        return chosen
+    fixed = np.flatnonzero(~np.isin(c.owner, between)).astype(np.int32)
+    rest = replace(program.fixed(fixed, np.round(x[fixed])), integrality=program.integrality)
+    found = HighsSession(rest).run(time_limit_s=REST_S, gap_share=1e-6)
+    for k in [] if found.x is None else np.flatnonzero(found.x > 0.5).tolist():
+        chosen[c.owner[k]] = k
     return chosen
 
 

@@ -1,0 +1,51 @@
+"""Matches on the network: what matched photovoltaics feed in is replayed with the batch power flow; feeders that cannot take it get less."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+
+from customers.catalogue.offers import ProviderOffer
+from customers.matching.match import Matching, Need, match
+from customers.packages.deliverability import Delivery, check_delivery
+from models.site import Site
+
+Floats = npt.NDArray[np.float64]
+ROUNDS = 6
+CUT = 0.8
+"""What is left of a feeder's room after a replay that went beyond a limit."""
+
+
+def match_on_network(
+    needs: Sequence[Need],
+    offers: Sequence[ProviderOffer],
+    on: date,
+    site: Site,
+    sun_pu: Floats,
+    feeder_kw: Mapping[str, float],
+) -> tuple[Matching, Delivery]:
+    """Return a matching whose photovoltaics the network can take, and its replay; ``sun_pu`` (hour,) is the output per kW.
+
+    Feeder rooms are a linear stand-in; where the replay goes beyond a limit they are cut on the buses that feed most, and needs are matched
+    again, six times at most.
+    """
+    rooms = dict(feeder_kw)
+    for round_ in range(ROUNDS):
+        found = match(needs, offers, on, rooms)
+        built = built_kw(found)
+        delivery = check_delivery(site, {bus: kw * sun_pu for bus, kw in built.items()})
+        if delivery.deliverable or round_ == ROUNDS - 1:
+            break
+        worst = max(built.values())
+        rooms |= {bus: CUT * kw for bus, kw in built.items() if kw >= 0.5 * worst}
+    return found, delivery
+
+
+def built_kw(matching: Matching) -> dict[str, float]:
+    """Return the photovoltaics that a matching builds, by bus."""
+    built: dict[str, float] = {}
+    for m in matching.matches:
+        if m.need.module == "pv" and m.need.bus:
+            built[m.need.bus] = built.get(m.need.bus, 0.0) + m.need.size
+    return built
