@@ -12,7 +12,7 @@ from service.api.alarms.endpoints import AlarmDeed, done
 from service.api.fields import Running
 from service.api.operations.endpoints import confirmed
 from service.auth.roles import Deed
-from service.console import live, networks, pages, scenarios, schedule
+from service.console import live, networks, pages, places, scenarios, schedule
 from service.console.assets import static_files
 from service.console.chart_forms import ChartForm, sent
 from service.console.charts import Chart
@@ -34,6 +34,8 @@ FRAGMENTS: Mapping[str, Callable[[Glance], Parts | Awaitable[Parts]]] = {
     "book": schedule.booked,
     "journal": schedule.journal,
     "jobs": scenarios.asked,
+    "devices": places.device_rows,
+    "notes": places.notes,
 }
 """Parts of pages that can be asked for anew, each with the template of its name."""
 CHARTS: Mapping[str, Callable[[Glance], Chart]] = {
@@ -71,7 +73,8 @@ async def fragment(look: Glanced, name: str) -> HTMLResponse:
         raise HTTPException(404, f"The console has no part named {name}.")
     made = FRAGMENTS[name](look)
     parts = {**(await made if isawaitable(made) else made), "operate": look.who.may(Deed.OPERATE)}
-    return rendered(f"{name}.html", look.runtime, look.language, parts)
+    template = "device_list.html" if name == "devices" else f"{name}.html"
+    return rendered(template, look.runtime, look.language, parts)
 
 
 @router.get("/console/charts/{chart}", **only(Deed.SEE))

@@ -21,6 +21,8 @@ ROOMS: Sequence[Room] = (
     Room("networks", "/networks"),
     Room("schedule", "/schedule"),
     Room("scenarios", "/scenarios", Deed.STUDY),
+    Room("trading", "/trading", Deed.TRADE),
+    Room("customers", "/customers", Deed.SERVE),
     Room("devices", "/devices"),
     Room("field", "/field"),
     Room("wall", "/wall"),

@@ -1,9 +1,11 @@
 """Every router of pages, in one place."""
 
+from service.console.desks import router as desks
 from service.console.endpoints import router as live
 from service.console.login import router as login
 from service.console.networks import router as networks
+from service.console.places import router as places
 from service.console.scenarios import router as scenarios
 from service.console.schedule import router as schedule
 
-PAGES = (scenarios, live, networks, schedule, login)
+PAGES = (scenarios, places, desks, live, networks, schedule, login)

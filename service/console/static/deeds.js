@@ -125,3 +125,9 @@ document.addEventListener("submit", (event) => {
 });
 /** A choice that leads elsewhere does so at once. */
 document.addEventListener("change", (event) => event.target.closest("select[data-go]")?.form.submit());
+/** Typing narrows a list to what has these letters. */
+document.addEventListener("input", (event) => {
+  const box = event.target.closest("[data-finds]");
+  if (!box) return;
+  for (const row of document.querySelectorAll(box.dataset.finds)) row.hidden = !row.textContent.toLowerCase().includes(box.value.toLowerCase());
+});

@@ -69,6 +69,19 @@ function seriesOf(view, line, id) {
   }
 }
 
+/** Notes on stretches of time, as soft bands with their words. */
+function marked(view, first) {
+  if (view.axis !== "time" || !first || !view.marks?.length) return [];
+  return [{
+    type: "line", name: "notes", data: [], silent: false, animation: false, xAxisIndex: 0, yAxisIndex: 0,
+    markArea: {
+      itemStyle: { color: colour("--warn-bg"), opacity: 0.6 },
+      label: { show: !narrow.matches, color: colour("--warn"), fontSize: 11, position: "insideTop", overflow: "truncate", width: 160 },
+      data: view.marks.map((m) => [{ name: m.text, xAxis: m.start + offset() }, { xAxis: Math.max(m.end, m.start + 300_000) + offset() }]),
+    },
+  }];
+}
+
 function nowLine(view, first) {
   return {
     type: "line", name: "now", data: [[view.now + offset(), null]], silent: true, animation: false,
@@ -157,8 +170,17 @@ function option(view, height) {
     dataZoom: view.axis === "time" ? [{ type: "inside", xAxisIndex: boxes.map((_, i) => i), zoomOnMouseWheel: "ctrl", moveOnMouseMove: "shift", filterMode: "none" }] : [],
     xAxis: view.across ? along : across,
     yAxis: view.across ? across : along,
-    series: [...series(view), ...(view.now === null ? [] : view.panels.map((_, i) => ({ ...nowLine(view, i === 0), xAxisIndex: i, yAxisIndex: i })))],
+    series: [...series(view), ...marked(view, true), ...(view.now === null ? [] : view.panels.map((_, i) => ({ ...nowLine(view, i === 0), xAxisIndex: i, yAxisIndex: i })))],
   };
+}
+
+let [noted, notedAt] = [[], -Infinity];
+async function notes() {
+  if (performance.now() - notedAt > 10_000) {
+    notedAt = performance.now();
+    noted = (await ask("/console/marks/site")) ?? [];
+  }
+  return noted;
 }
 
 class Figure {
@@ -182,6 +204,7 @@ class Figure {
     const view = await ask(path);
     if (!view || path !== this.box.dataset.chart) return;
     this.view = view;
+    if (view.axis === "time") view.marks = await notes();
     this.paint();
   }
 

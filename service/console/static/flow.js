@@ -102,7 +102,7 @@ function show(view) {
   if (!view) return;
   shown = view;
   if (view.flows.length) draw(option(view), { notMerge: true });
-  document.querySelector("#balance tbody").replaceChildren(...view.balances.map(balanceRow));
+  document.querySelector("#balance tbody")?.replaceChildren(...view.balances.map(balanceRow));
   const place = document.getElementById("sankey");
   place.dataset.unit = view.unit;
   place.dataset.flows = JSON.stringify(view.flows.map((f) => [f.source, f.target, f.amount]));
@@ -130,7 +130,7 @@ for (const button of switches) {
     refresh();
   });
 }
-document.getElementById("flow-png").addEventListener("click", () => {
+document.getElementById("flow-png")?.addEventListener("click", () => {
   element("a", { href: chart.getDataURL({ pixelRatio: 2, backgroundColor: colour("--card") }), download: "flow.png" }).click();
 });
 document.body.addEventListener("site-changed", refresh);
