@@ -44,7 +44,7 @@ def batches(days: int, decimals: int | None) -> list[dict[str, Any]]:
     ]
 
 
-@case("service", "telemetry through the store", size=3, quick_size=1, packages=PACKAGES)
+@case("service", "telemetry through the store", size=2, quick_size=1, packages=PACKAGES)
 def through_the_store(bench: Bench) -> Iterator[Row]:
     """Write some days, sealing every four hours; then read a tag's day and the means of all tags."""
     from service.store.migrate import upgrade

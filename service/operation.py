@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from hil.bridge import Bridge, BridgeStats, Mode
+from hil.bridge.events import Listener
+from hil.bridge.writer import Approve
 from models.actuals import Actuals
 from models.errors import PlantError
 from models.forecast.measured import MeasuredHistory
@@ -17,6 +19,8 @@ from scenarios.loop_settings import LoopSettings
 from scenarios.operate import OperatingLoop
 from scenarios.planners import balances_of, planner_for
 from scenarios.recording import Billing, period_finder
+from service.bridging.door import BridgeDoor
+from service.bridging.remote import RemoteBridge
 from service.forecasting import Expects, forecasting, learning_beside
 from service.recorded import recorded
 from service.runtime import PlantKind, Runtime, unexplained
@@ -50,6 +54,7 @@ class Operation:
         commands_kept: timedelta | None = None,
         seed: int = 1,
         expects: Expects = Expects.NAIVE,
+        bridge_at: Path | None = None,
     ) -> None:
         self.runtime = runtime
         self.failure: Exception | None = None
@@ -60,7 +65,8 @@ class Operation:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready = threading.Event()
-        self._bridge: Bridge | None = None
+        self._bridge_at = bridge_at
+        self._bridge: BridgeDoor | None = None
 
     def start(self) -> None:
         """Begin to operate."""
@@ -77,7 +83,7 @@ class Operation:
 
     def waiting(self) -> Sequence[Command]:
         """Return the commands that wait for an operator, oldest first; safe to call from any thread."""
-        return () if self._bridge is None else self._bridge.writer.waiting()
+        return () if self._bridge is None else self._bridge.waiting()
 
     def confirm(self, command_id: str, operator: str) -> Receipt:
         """Carry out a command that waits for an operator; safe to call from any thread but the loop's own.
@@ -127,16 +133,7 @@ class Operation:
         watch = Watch(site, sync, every=ESTIMATE_REAL if self.runtime.speed <= 1 else ESTIMATE_FAST)
         billing = billing_for(self.runtime)
         with recorded(self.runtime, self._log, watch, history, billing, self._log_kept) as hear:
-            bridge = Bridge(
-                site,
-                clock,
-                self._journal,
-                hear.bridge,
-                mode=self.runtime.mode,
-                addresses=self._addresses,
-                approve=watch.objection,
-                kept=self._commands_kept,
-            )
+            bridge = self._door(hear.bridge, watch.objection)
             try:
                 async with bridge:
                     self._bridge, self.runtime.desk = bridge, self
@@ -160,6 +157,22 @@ class Operation:
                 self.runtime.why = unexplained
                 self.stats = bridge.stats
                 planner.close()
+
+    def _door(self, listener: Listener, approve: Approve) -> BridgeDoor:
+        """Return the bridge: of this process, or one that lives in a process of its own."""
+        site = self.runtime.site
+        if self._bridge_at is not None:
+            return RemoteBridge(self._bridge_at, site, self.runtime.mode, listener, approve)
+        return Bridge(
+            site,
+            self.runtime.clock,
+            self._journal,
+            listener,
+            mode=self.runtime.mode,
+            addresses=self._addresses,
+            approve=approve,
+            kept=self._commands_kept,
+        )
 
 
 def billing_for(runtime: Runtime) -> Billing:

@@ -193,6 +193,22 @@ class Bridge:
         self._keeper.record(partial(self._journal.event, f"lease/{lease.holder}", now, state, words))
         return None if refusal is None else refusal.words
 
+    def give_back(self, holder: str) -> None:
+        """End what somebody has leased; JournalError, and nothing given back, when that cannot be recorded."""
+        self.leases.end(holder)
+
+    def waiting(self) -> Sequence[Command]:
+        """Return the commands that wait for an operator in advise mode, oldest first."""
+        return self.writer.waiting()
+
+    def rest(self) -> None:
+        """Refresh and restore nothing any more, as when nobody commands; devices with a revert timer fall back by themselves."""
+        self._keeper.active = False
+
+    def go_on(self) -> None:
+        """Look after what stands again."""
+        self._keeper.active = self.writer.mode.writes
+
     def quality(self, device: str) -> Quality:
         """Return how far a device's values may be trusted now."""
         return self.devices[device].quality(self._clock.monotonic())

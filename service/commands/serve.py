@@ -1,5 +1,6 @@
 """``serve``: the loop on the devices that the site file names, with interface and page."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,7 +8,7 @@ from hil.bridge import Mode
 from hil.clocks import RealClock
 from models.errors import SetupError
 from service.app import create_app
-from service.calibrations import load_revised
+from service.calibrations import Revised, load_revised
 from service.commands.screen import console
 from service.forecasting import Expects
 from service.memory import Memory
@@ -26,34 +27,48 @@ SAYS = {
 }
 
 
-def serve(
-    site_file: Path,
-    *,
-    host: str,
-    port: int,
-    journal: Path,
-    log: Path,
-    log_kept: timedelta,
-    commands_kept: timedelta,
-    seconds: float | None,
-    expects: str,
-    mode: Mode,
-    doors: Doors,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How a site is served: where, for how long, with which expectations, how far the bridge may go, and where it lives if not here."""
+
+    host: str
+    port: int
+    seconds: float | None
+    expects: str
+    mode: Mode
+    bridge_at: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What is written down beside the store, and for how long: the journal of commands and the log of turns."""
+
+    journal: Path
+    log: Path
+    log_kept: timedelta
+    commands_kept: timedelta
+
+
+def serve(site_file: Path, serving: Serving, books: Books, doors: Doors) -> None:
     """Operate the site's devices in real time and serve interface and page until Ctrl-C."""
     revised = load_revised(site_file)
-    site = revised.site
     if doors.local:
-        require_loopback(host)
-    socket = listening_socket(host, port)
-    writable_folder(journal.parent, "--journal")
-    writable_folder(log.parent, "--log")
-    runtime = Runtime(Memory(site), RealClock(), PlantKind.DEVICES, mode=mode)
+        require_loopback(serving.host)
+    socket = listening_socket(serving.host, serving.port)
+    writable_folder(books.journal.parent, "--journal")
+    writable_folder(books.log.parent, "--log")
+    runtime = Runtime(Memory(revised.site), RealClock(), PlantKind.DEVICES, mode=serving.mode)
     operation = Operation(
-        runtime, journal=journal, log=log, log_kept=log_kept, commands_kept=commands_kept, expects=Expects(expects)
+        runtime,
+        journal=books.journal,
+        log=books.log,
+        log_kept=books.log_kept,
+        commands_kept=books.commands_kept,
+        expects=Expects(serving.expects),
+        bridge_at=serving.bridge_at,
     )
     backing, secret = opened(doors)
-    backing.past = Past(log, site)
+    backing.past = Past(books.log, revised.site)
     web = Web(create_app(runtime, backing), runtime, socket)
     crew = doors.crew()
     with until_interrupted() as stop:
@@ -61,19 +76,23 @@ def serve(
             web.start()
             crew.start()
             operation.start()
-            console.print(
-                f"[bold]{site.title}[/]: {len(site.devices)} devices. Open [bold green]{web.address}[/]. Ctrl-C ends."
-            )
-            console.print(SAYS[mode])
-            if secret is not None:
-                console.print(first_link(web.address, secret), soft_wrap=True)
-            if revised.revision:
-                console.print(f"calibration {revised.revision} in force")
-            watch(runtime, operation, stop, seconds)
+            announce(revised, serving.mode, web.address, secret)
+            watch(runtime, operation, stop, serving.seconds)
         finally:
             operation.stop()
             crew.stop()
             web.stop()
+
+
+def announce(revised: Revised, mode: Mode, address: str, secret: str | None) -> None:
+    """Print what runs, and where."""
+    site = revised.site
+    console.print(f"[bold]{site.title}[/]: {len(site.devices)} devices. Open [bold green]{address}[/]. Ctrl-C ends.")
+    console.print(SAYS[mode])
+    if secret is not None:
+        console.print(first_link(address, secret), soft_wrap=True)
+    if revised.revision:
+        console.print(f"calibration {revised.revision} in force")
 
 
 def first_link(address: str, secret: str) -> str:

@@ -10,11 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from hil.bridge import Bridge, Lease
+from hil.bridge import Lease
 from hil.journal import JournalError
 from hil.tasks import end
-from models.errors import JouletwinError
+from models.errors import JouletwinError, PlantError
 from models.ports import Command, Outcome, Receipt
+from service.bridging.door import BridgeDoor
 from service.runtime import Runtime
 from service.schedules.orders import Order
 
@@ -50,7 +51,7 @@ class _Carried:
 class Carrier:
     """Carries out the orders of a running site until it is cancelled."""
 
-    def __init__(self, runtime: Runtime, bridge: Bridge) -> None:
+    def __init__(self, runtime: Runtime, bridge: BridgeDoor) -> None:
         self._runtime, self._bridge, self._clock = runtime, bridge, runtime.clock
         self._device = {d.asset: d.id for d in runtime.site.devices}
         self._carried: dict[str, _Carried] = {}
@@ -127,7 +128,7 @@ class Carrier:
 
     def _give_back(self, carried: _Carried) -> None:
         try:
-            self._bridge.leases.end(carried.order.holder)
-        except JournalError as fault:
+            self._bridge.give_back(carried.order.holder)
+        except (JournalError, PlantError) as fault:
             words = f"its lease could not be given back before {carried.order.until:%H:%M} UTC: {fault}"
             self._runtime.memory.take_fault(self._clock.now(), carried.order.holder, words)

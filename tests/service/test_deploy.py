@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DEPLOY = DOCS / "deploy"
 UNIT = (DEPLOY / "jouletwin.service").read_text(encoding="utf-8")
+BRIDGE = (DEPLOY / "jouletwin-bridge.service").read_text(encoding="utf-8")
 IMAGE = (DEPLOY / "Containerfile").read_text(encoding="utf-8")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 CONFIGURATION = (DOCS / "configuration.md").read_text(encoding="utf-8")
@@ -43,15 +44,23 @@ def test_the_unit_starts_the_service_as_the_command_line_takes_it():
     assert not re.search("PASSWORD|SECRET|postgresql://", UNIT)
 
 
-def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path):
-    program = shutil.which("systemd-analyze")
-    lines = [line for line in UNIT.splitlines() if line and not line.startswith("#")]
+def test_the_bridges_unit_starts_it_where_the_service_asks():
+    command = shlex.split(re.search(r"^ExecStart=(.+)$", BRIDGE, re.MULTILINE).group(1))
+    given = understood(command[1:])
+    assert f"--bridge {given['listen']}" in BRIDGE
+    assert str(given["listen"]).startswith("/run/jouletwin/")
+
+
+@pytest.mark.parametrize("unit", ["jouletwin", "jouletwin-bridge"])
+def test_systemd_finds_nothing_wrong_with_the_units(unit, tmp_path):
+    program, text = shutil.which("systemd-analyze"), (DEPLOY / f"{unit}.service").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     assert all(re.fullmatch(r"\[\w+\]|[A-Za-z]+=.*", line) for line in lines)
     if program is not None:
-        file = tmp_path / "jouletwin.service"
-        file.write_text(UNIT.replace("/opt/jouletwin/.venv/bin/jouletwin", sys.executable))
+        file = tmp_path / f"{unit}.service"
+        file.write_text(text.replace("/opt/jouletwin/.venv/bin/jouletwin", sys.executable))
         done = subprocess.run([program, "verify", "--man=no", file], capture_output=True, text=True)
-        assert "jouletwin.service" not in done.stderr, done.stderr
+        assert f"{unit}.service" not in done.stderr, done.stderr
 
 
 def test_the_image_starts_what_there_is():
@@ -64,24 +73,27 @@ def test_the_image_starts_what_there_is():
 
 
 def test_compose_parts_are_processes_of_ours_on_one_store():
-    service, worker = COMPOSE["services"]["service"], COMPOSE["services"]["worker"]
-    assert understood(service["command"].split())["worker"] is False
+    service, worker, bridge = (COMPOSE["services"][name] for name in ("service", "worker", "bridge"))
+    asked, kept = understood(service["command"].split()), understood(bridge["command"].split())
+    assert asked["worker"] is False
+    assert (asked["bridge"], asked["site"], asked["mode"]) == (kept["listen"], kept["site"], kept["mode"])
+    assert service["volumes"] == bridge["volumes"]
     understood(worker["command"].split())
     assert service["environment"] == worker["environment"]
     assert set(service["environment"]) == {"JOULETWIN_STORE"}
     assert set(service["volumes"]) & set(worker["volumes"]) == {"kept:/srv/jouletwin/.jouletwin"}
     assert service["ports"] == ["127.0.0.1:8700:8700"]
-    for part in (service, worker):
+    for part in (service, worker, bridge):
         assert (DEPLOY / part["build"]["context"] / part["build"]["dockerfile"]).resolve() == DEPLOY / "Containerfile"
     assert not re.search(r"PASSWORD: (?!\$)", (DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["serve", "worker"])
+@pytest.mark.parametrize("name", ["serve", "worker", "bridge"])
 def test_every_option_has_its_line(name):
     missing = {word for word in options(name) if not re.search(rf"`{word}[ `|\\]", CONFIGURATION)}
     assert not missing
     told = set(re.findall(r"`(--[a-z-]+)", CONFIGURATION))
-    assert told <= options("serve") | options("worker")
+    assert told <= options("serve") | options("worker") | options("bridge")
 
 
 def test_every_variable_has_its_line():

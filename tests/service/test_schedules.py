@@ -15,6 +15,7 @@ from service.schedules.keeping import Keeping
 from service.schedules.orders import Order
 from service.store.audit import verify
 from service.store.engine import Store
+from service.telemetry.points import Points, at_us
 from tests.service.apps import here
 from tests.service.conftest import NOON, StandingClock, play
 from tests.service.people import bearer, guarded_app
@@ -186,13 +187,19 @@ def test_a_plan_becomes_a_schedule_and_the_chain_is_walked_from_every_end(desk, 
     asyncio.run(Carrier(site, bridge).turn())
     operator.http.portal.call(Keeping(site, app.state.backing).turn)
     (command,) = bridge.written
+    read = {"battery.electricity_kw": Points.of([at_us(plan.made_at)], [12.5])}
+    operator.http.portal.call(app.state.backing.telemetry.write, HOME, read)
+    reading = f"battery.electricity_kw@{plan.made_at:%Y-%m-%dT%H:%M:%S.%fZ}"
     found = {}
-    for end in (drafted.json()["id"], command.id, plan.id):
+    for end in (drafted.json()["id"], command.id, plan.id, reading):
         found[end] = operator.http.get(f"/api/v1/trace/{end}", headers=operator.headers).json()
         assert found[end]["plan"]["id"] == plan.id
         assert [s["id"] for s in found[end]["schedules"]] == [drafted.json()["id"]]
         assert [e["action"] for e in found[end]["record"]][-1] == "schedule.applied"
         assert command.id in {c["id"] for c in found[end]["commands"]}
+        assert found[end]["readings"] == [{"reading": reading, "value": 12.5, "quality": "good"}]
+    for nothing in ("battery.electricity_kw@2001-01-01T00:00:00Z", "battery.electricity_kw@noon", "@"):
+        assert operator.http.get(f"/api/v1/trace/{nothing}", headers=operator.headers).status_code == 404
     assert operator.http.get("/api/v1/trace/none", headers=operator.headers).status_code == 404
 
 
@@ -226,14 +233,13 @@ class FakeBridge:
 
     def __init__(self, clock):
         self.clock, self.leased, self.written, self.says, self.refuses = clock, {}, [], Outcome.APPLIED, None
-        self.leases = self
 
     def lease(self, lease):
         if self.refuses is None:
             self.leased[lease.holder] = lease
         return self.refuses
 
-    def end(self, holder):
+    def give_back(self, holder):
         del self.leased[holder]
 
     async def write(self, command):

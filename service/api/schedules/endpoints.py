@@ -1,7 +1,7 @@
 """Endpoints of schedules: draft, approve, apply, cancel; and the trace from any of its ends."""
 
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import HTTPException, Path, Query, Response
 from sqlalchemy import select
@@ -13,12 +13,10 @@ from models.findings import error
 from service.api.access import Backed, Known, guarded, only
 from service.api.fields import Running
 from service.api.operations.endpoints import Limit
-from service.api.people.schemas import AuditOut
 from service.api.problems import described
 from service.api.repeats import Once
+from service.api.schedules.chain import chain
 from service.api.schedules.schemas import (
-    KeptCommandOut,
-    KeptPlanOut,
     Lease,
     NewSchedule,
     ScheduleOut,
@@ -31,13 +29,10 @@ from service.runtime import Runtime
 from service.schedules import book
 from service.schedules.checks import schedule_findings, steps_of_plan
 from service.schedules.orders import Steps
-from service.store.operations import CommandRow, PlanRow, ScheduleRow
-from service.store.people import AuditEntry
+from service.store.operations import ScheduleRow
 
 router = guarded(Deed.SEE, "/api/v1", "schedules", 404)
 Id = Annotated[str, Path(max_length=40, description="the schedule's id")]
-COMMANDS_MOST = 500
-Row = TypeVar("Row", CommandRow, ScheduleRow, PlanRow)
 
 
 @router.post("/schedules", status_code=201, response_model=ScheduleOut, responses=described(409), **only(Deed.DRAFT))
@@ -198,42 +193,12 @@ async def trace(
     backing: Backed,
     who: Known,
     _runtime: Running,
-    thing_id: Annotated[str, Path(max_length=120, description="id of a plan, a schedule or a command")],
+    thing_id: Annotated[
+        str, Path(max_length=200, description="id of a plan, a schedule or a command, or a reading as TAG@INSTANT")
+    ],
 ) -> TraceOut:
-    """Return the whole chain around a plan, a schedule or a command: what it came from, who decided, what became of it."""
-    async with backing.store.reading(who.tenant_id) as session:
-        found = await _chain(session, thing_id)
+    """Return the whole chain around one of its links: what was read, the plan made of it, who decided, what was sent and what came back."""
+    found = await chain(backing.store, backing.telemetry, who.tenant_id, thing_id)
     if found is None:
-        raise HTTPException(404, f"No plan, schedule or command {thing_id} is kept.")
+        raise HTTPException(404, f"No plan, schedule, command or reading {thing_id} is kept.")
     return found
-
-
-async def _chain(session: AsyncSession, thing_id: str) -> TraceOut | None:
-    command = await _mine(session, CommandRow, thing_id)
-    middle = command.plan_id if command is not None else thing_id
-    schedule = await _mine(session, ScheduleRow, middle)
-    plan_id = schedule.plan_id if schedule is not None else middle
-    plan = await _mine(session, PlanRow, plan_id) if plan_id else None
-    if command is None and schedule is None and plan is None:
-        return None
-    rows = [schedule] if schedule is not None else await _from_plan(session, plan_id)
-    names = [plan_id, *(row.id for row in rows)] if schedule is None else [middle]
-    wanted = select(CommandRow).where(CommandRow.plan_id.in_(names)).order_by(CommandRow.issued_at, CommandRow.id)
-    acts = select(AuditEntry).where(AuditEntry.thing.in_([f"schedule/{row.id}" for row in rows]))
-    return TraceOut(
-        asked_for=thing_id,
-        plan=None if plan is None else KeptPlanOut.model_validate(plan),
-        schedules=[ScheduleOut.of(row) for row in rows],
-        record=[AuditOut.of(e) for e in await session.scalars(acts.order_by(AuditEntry.seq))],
-        commands=[KeptCommandOut.of(c) for c in await session.scalars(wanted.limit(COMMANDS_MOST))],
-    )
-
-
-async def _mine(session: AsyncSession, kind: type[Row], name: str) -> Row | None:
-    row = await session.get(kind, name)
-    return row if row is not None and row.tenant_id == session.sync_session.info["tenant"] else None
-
-
-async def _from_plan(session: AsyncSession, plan_id: str) -> list[ScheduleRow]:
-    made = select(ScheduleRow).where(ScheduleRow.plan_id == plan_id).order_by(ScheduleRow.created_at)
-    return list(await session.scalars(made))

@@ -5,7 +5,9 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, FiniteFloat
 
+from models.ports import Quality
 from models.units import Id
+from service.api.fields import Number
 from service.api.people.schemas import AuditOut, Name
 from service.schedules.book import ScheduleState
 from service.store.operations import CommandRow, ScheduleRow
@@ -118,10 +120,22 @@ class KeptPlanOut(BaseModel):
     check_ok: bool | None = Field(description="what the twin said of it")
 
 
+class TracedReadingOut(BaseModel):
+    """What a device said last before the plan was made."""
+
+    reading: str = Field(
+        description="TAG@INSTANT; the chain can be asked for by it",
+        examples=["chp1.electricity_kw@2015-07-15T04:00:00Z"],
+    )
+    value: Number
+    quality: Quality
+
+
 class TraceOut(BaseModel):
-    """The chain around one thing: the plan, the schedules made from it, who did what about them, commands and receipts."""
+    """The chain around one thing: readings, the plan made of them, its schedules, who did what about them, commands and receipts."""
 
     asked_for: str
+    readings: list[TracedReadingOut] = Field(description="of the devices that were commanded, as the plan saw them")
     plan: KeptPlanOut | None
     schedules: list[ScheduleOut]
     record: list[AuditOut]
