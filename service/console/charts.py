@@ -29,6 +29,8 @@ class Look(StrEnum):
     """Between ``values`` and ``upper``."""
     POINTS = "points"
     BARS = "bars"
+    HEAT = "heat"
+    """A row of colours; the lines of such a chart stand one above another."""
     RUNS = "runs"
     """A bar wherever the value is above one half."""
 

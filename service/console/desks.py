@@ -9,6 +9,7 @@ from service.api.monitoring.schemas import HealthOut
 from service.auth.roles import Deed
 from service.console.frame import PageRoute, page, seen_by
 from service.console.glance import Glance, Glanced
+from service.console.portraits import listed
 from service.console.sheets import sheets
 from service.version import VERSION
 
@@ -51,7 +52,7 @@ async def trading(request: Request, look: Glanced) -> HTMLResponse:
 @router.get("/customers", **seen_by(Deed.SERVE))
 async def customers(request: Request, look: Glanced) -> HTMLResponse:
     """Return the desk of sales and service: parties, leads, proposals, contracts, projects, assets, orders and cases."""
-    return desk(request, look, "customers", CUSTOMERS)
+    return desk(request, look, "customers", CUSTOMERS, await listed(look))
 
 
 def desk(
@@ -59,5 +60,5 @@ def desk(
 ) -> HTMLResponse:
     """Return a page of sheets, those that the interface has."""
     found = {"sheets": sheets(request.app, look.who, paths), **(more or {})}
-    template = "admin.html" if room == "admin" else "sheets.html"
+    template = {"admin": "admin.html", "customers": "customers.html"}.get(room, "sheets.html")
     return page(request, look.runtime, look.language, template, found, room=room)

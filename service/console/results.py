@@ -4,6 +4,7 @@ import csv
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +18,7 @@ from scenarios.cases.compare import COST_PARTS, Comparison, Difference, compare
 from scenarios.cases.results import KPIS, Result, load_record, load_result, unit_of, words_of
 from service.console.charts import Axis, Chart, Line, Look, Panel
 from service.console.glance import Glance
+from service.history import EPOCH
 from service.jobs.job import Job, JobState
 
 ROWS_SHOWN = 100
@@ -124,7 +126,8 @@ def import_chart(look: Glance, job: Job) -> Chart:
     """Return the import over time, of the base and of the run."""
     lines = []
     for run, word, colour in zip(_runs(look, job), ("base", "this_run"), ("--faint", "--accent"), strict=True):
-        at = [t.to_pydatetime() for t in run.arrays.indexes["time"].tz_localize("UTC")]
+        micros = run.arrays["time"].to_numpy().astype("datetime64[us]").astype(int)
+        at = [EPOCH + timedelta(microseconds=int(t)) for t in micros]
         lines.append(Line(look.w[word], at, _import_kw(run), Look.STEP, colour))
     return Chart("import", [Panel(look.w["import_now"], "kW")], lines)
 

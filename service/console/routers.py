@@ -5,7 +5,8 @@ from service.console.endpoints import router as live
 from service.console.login import router as login
 from service.console.networks import router as networks
 from service.console.places import router as places
+from service.console.portraits import router as portraits
 from service.console.scenarios import router as scenarios
 from service.console.schedule import router as schedule
 
-PAGES = (scenarios, places, desks, live, networks, schedule, login)
+PAGES = (scenarios, places, portraits, desks, live, networks, schedule, login)

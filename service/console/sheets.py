@@ -69,7 +69,7 @@ def deeds_of(app: FastAPI) -> Mapping[tuple[str, str], frozenset[Deed]]:
     return {
         (method.lower(), r.path): frozenset(d.call.deed for d in r.dependant.dependencies if isinstance(d.call, May))
         for r in routes
-        for method in r.methods
+        for method in r.methods or ()
     }
 
 

@@ -86,7 +86,7 @@ class Demo:
         return self.process.returncode
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def demo():
     running = Demo()
     running.wait_for_plan()
@@ -104,8 +104,9 @@ def browser():
             f"{CHROMIUM} is missing. Install Chromium (Debian: apt-get install -y chromium), name another with JOULETWIN_CHROMIUM, "
             "or set JOULETWIN_NO_BROWSER=1 to leave these tests out."
         )
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield chromium

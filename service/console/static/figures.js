@@ -208,13 +208,26 @@ class Figure {
     this.paint();
   }
 
+  heat() {
+    const { view } = this, cells = view.lines.flatMap((line, row) => line.values.map((v, i) => [i, row, v === null ? "-" : v]));
+    const high = Math.max(...cells.map((c) => (c[2] === "-" ? 0 : c[2])));
+    return {
+      animation: false, textStyle: { fontFamily: font }, grid: { left: 52, right: 70, top: 10, bottom: 30 },
+      tooltip: tooltip((item) => element("div", { class: "tip" }, element("h4", {}, `${view.lines[0].at[item.value[0]]} ${view.lines[item.value[1]].title}`), `${grouped(item.value[2])} ${view.panels[0].unit}`), { trigger: "item" }),
+      xAxis: { type: "category", data: view.lines[0].at, axisLabel: { color: colour("--soft"), fontSize: 11, hideOverlap: true } },
+      yAxis: { type: "category", data: view.lines.map((l) => l.title), axisLabel: { color: colour("--soft"), fontSize: 11, interval: 5 } },
+      visualMap: { min: 0, max: high, calculable: true, right: 0, top: "center", itemHeight: 160, text: [view.panels[0].unit, ""], textStyle: { color: colour("--soft"), fontSize: 11 }, inRange: { color: ["#2b3a67", "#1f8a9c", "#6fc27b", "#f6e34c"] } },
+      series: [{ type: "heatmap", data: cells, progressive: 0, itemStyle: { borderWidth: 0 } }],
+    };
+  }
+
   paint() {
     const empty = !this.view.lines.some((l) => l.values.some((v) => v !== null));
     this.place.classList.toggle("waiting", empty);
     this.place.dataset.words = this.view.notes[0] ?? words.no_data;
     if (empty) return this.chart?.clear();
     this.chart ??= echarts.init(this.place, null, { renderer: "canvas" });
-    this.chart.setOption(option(this.view, this.place.clientHeight), { notMerge: true });
+    this.chart.setOption(this.view.lines[0].look === "heat" ? this.heat() : option(this.view, this.place.clientHeight), { notMerge: true });
     this.box.dataset.drawn = this.view.name;
   }
 

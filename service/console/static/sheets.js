@@ -114,6 +114,7 @@ class Sheet {
 
   paint() {
     const wanted = this.search.value.toLowerCase();
+    this.box.classList.toggle("empty", this.rows.length === 0);
     const rows = this.rows.filter((r) => JSON.stringify(r).toLowerCase().includes(wanted));
     if (!rows.length) return this.place.replaceChildren(element("p", { class: "none" }, this.rows.length ? words.no_match : words.sheet_empty));
     const columns = this.columns();
