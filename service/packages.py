@@ -64,11 +64,14 @@ def design(
         Path | None, typer.Option("--site", metavar="SITE", help="with --bus: replay the package on its network")
     ] = None,
     bus: Annotated[str, typer.Option("--bus", help="where the customer is connected")] = "",
+    internal: Annotated[bool, typer.Option("--internal", help="also what we earn; not for the customer")] = False,
 ) -> None:
     """Design the package of one customer from its meter data, prove it and write the proposal."""
     from service.commands.package import Asked, design_one
 
-    asked = Asked(meters, tariff, customer, name, sector, zone, unit, roof_m2, tuple(fact or ()), others, site, bus)
+    asked = Asked(
+        meters, tariff, customer, name, sector, zone, unit, roof_m2, tuple(fact or ()), others, site, bus, internal
+    )
     raise typer.Exit(design_one(asked, out, language, costs, sun))
 
 

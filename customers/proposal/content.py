@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import numpy as np
 
 from customers.catalogue.modules import Catalogue
 from customers.packages.deliverability import Delivery
 from customers.packages.design import PackageDesign, Reason
+from customers.packages.economics import Item
 from customers.packages.prices import Offer
 from customers.packages.sensitivity import Swing
 from customers.proposal.words import UNITS, words
@@ -15,6 +17,11 @@ from models.tariffs.money import text
 
 Row = tuple[str, ...]
 SHOWN_SWINGS = 8
+
+
+def money(micro: int) -> str:
+    """Return micro-units as people read large amounts, to the cent."""
+    return f"{Decimal(text(micro)):,}"
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,8 @@ class Proposal:
     swings: Sequence[Swing] = ()
     warnings: Sequence[str] = ()
     note: str = ""
+    internal: bool = False
+    """Whether it also says what we earn; not for the customer."""
 
     def word(self, name: str, /, **values: object) -> str:
         """Return a sentence or a heading in the proposal's language."""
@@ -75,10 +84,10 @@ class Proposal:
         share = (before - after) / before if before else 0.0
         yield self.word(
             "saves",
-            before=text(before),
-            after=text(after),
+            before=money(before),
+            after=money(after),
             currency=self.currency,
-            difference=text(before - after),
+            difference=money(before - after),
             percent=f"{share:.1%}",
         )
         proof = self.design.best.proof
@@ -111,49 +120,46 @@ class Proposal:
         """Return the bills of the whole metered run, before and after, in micro-units: the sum of the bill engine's lines."""
         return tuple(int(c.total_micro.sum()) for c in (self.design.before, self.design.after))  # type: ignore[return-value] # two
 
+    def item_heads(self) -> Row:
+        """Return the head of the table of modules."""
+        heads = self.heads("head_items")
+        return heads if self.internal else (*heads[:3], heads[4])
+
     def items(self) -> Iterator[Row]:
-        """Yield the modules with size and money, and their sum."""
+        """Yield the modules with size and money, and their sum; our cost only where it is internal."""
         bundle = self.design.best.bundle
-        for i in bundle.items:
-            unit = UNITS[self.language].get(i.unit, i.unit)
-            size = (
-                self.word("share_of_load", share=f"{i.size:.0%}")
-                if i.module == "efficiency"
-                else f"{i.size:,.0f} {unit}"
-            )
-            yield self.module(i.module), size, f"{i.capital:,.0f}", f"{i.yearly_cost:,.0f}", f"{i.yearly_gain:,.0f}"
-        yield (
-            self.word("total"),
-            "",
-            f"{bundle.capital:,.0f}",
-            f"{bundle.yearly_cost:,.0f}",
-            f"{bundle.yearly_gain:,.0f}",
-        )
+        rows = [(self.module(i.module), self._size(i), i.capital, i.yearly_cost, i.yearly_gain) for i in bundle.items]
+        rows.append((self.word("total"), "", bundle.capital, bundle.yearly_cost, bundle.yearly_gain))
+        for title, size, capital, cost, gain in rows:
+            yield title, size, f"{capital:,.0f}", *((f"{cost:,.0f}",) if self.internal else ()), f"{gain:,.0f}"
+
+    def _size(self, item: Item) -> str:
+        if item.module == "efficiency":
+            return self.word("share_of_load", share=f"{item.size:.0%}")
+        return f"{item.size:,.0f} {UNITS[self.language].get(item.unit, item.unit)}"
 
     def bills(self) -> Iterator[Row]:
         """Yield every billing month before and after, and the sum."""
         before, after = self.design.before, self.design.after
         for k, (year, month) in enumerate(before.cycles):
             old, new = int(before.total_micro[0, k]), int(after.total_micro[0, k])
-            yield f"{year}-{month:02d}", text(old), text(new), text(new - old)
+            yield f"{year}-{month:02d}", money(old), money(new), money(new - old)
         old, new = self.totals()
-        yield self.word("total"), text(old), text(new), text(new - old)
+        yield self.word("total"), money(old), money(new), money(new - old)
+
+    def price_heads(self) -> Row:
+        """Return the head of the table of price designs."""
+        heads = self.heads("head_prices")
+        return heads if self.internal else heads[:5]
 
     def prices(self) -> Iterator[Row]:
-        """Yield the price designs; the one offered is named."""
+        """Yield the price designs; the one offered is named, and what we earn is told where it is internal."""
         best = self.design.best
         for offer in best.offers.values():
             chosen = f" ({self.word('chosen')})" if offer is best.offer else ""
-            yield (
-                self.word(offer.design.value) + chosen,
-                self.terms(offer),
-                f"{offer.customer_mean:,.0f}",
-                f"{offer.customer_p10:,.0f}",
-                f"{offer.loss_probability:.1%}",
-                f"{offer.margin_mean:,.0f}",
-                f"{offer.margin_p10:,.0f}",
-                f"{offer.acceptance:.0%}",
-            )
+            kept = f"{offer.customer_mean:,.0f}", f"{offer.customer_p10:,.0f}", f"{offer.loss_probability:.1%}"
+            ours = f"{offer.margin_mean:,.0f}", f"{offer.margin_p10:,.0f}", f"{offer.acceptance:.0%}"
+            yield self.word(offer.design.value) + chosen, self.terms(offer), *kept, *(ours if self.internal else ())
 
     def reasons(self) -> Iterator[str]:
         """Yield why each module is in the package or not."""

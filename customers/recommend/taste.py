@@ -85,6 +85,8 @@ def association(seen: Flags, attributes: Sequence[Sequence[str]]) -> Floats:
     if frequent.empty:
         return score
     rules = association_rules(frequent, metric="lift", min_threshold=1.0, num_itemsets=len(baskets))
+    if rules.empty:
+        return score
     rules = rules[[len(c) == 1 and next(iter(c)).startswith("package:") for c in rules["consequents"]]]
     have = {n: baskets[n].to_numpy() for n in baskets.columns}
     for left, right, confidence in rules[["antecedents", "consequents", "confidence"]].itertuples(index=False):

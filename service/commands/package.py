@@ -61,6 +61,7 @@ class Asked:
     others: Path | None
     site: Path | None
     bus: str
+    internal: bool = False
 
 
 def design_one(asked: Asked, out: Path | None, language: str, costs: Path | None, sun: Path | None) -> int:
@@ -90,7 +91,7 @@ def design_one(asked: Asked, out: Path | None, language: str, costs: Path | None
         made = design_package(bench, catalogue, between=between)
         delivery = None if network is None else check_delivery(network, {asked.bus: _hourly(made, network)})
     warnings = [f.message for f in told if f.severity is not Severity.INFO]
-    proposal = Proposal(made, catalogue, language, delivery, swings(made, catalogue), warnings)
+    proposal = Proposal(made, catalogue, language, delivery, swings(made, catalogue), warnings, internal=asked.internal)
     _print(proposal)
     if out is not None:
         write_document(proposal_document(proposal), out)
@@ -295,7 +296,7 @@ def _print(p: Proposal) -> None:
     for line in (*p.summary(), *p.delivered()):
         console.print(f"- {escape(line)}", highlight=False)
     table = Table(title=p.word("package"), title_justify="left", header_style="bold")
-    for k, name in enumerate(p.heads("head_items")):
+    for k, name in enumerate(p.item_heads()):
         table.add_column(name, justify="left" if k == 0 else "right")
     for row in p.items():
         table.add_row(*(escape(c) for c in row))

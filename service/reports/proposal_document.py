@@ -23,12 +23,12 @@ def proposal_document(proposal: Proposal) -> Document:
 
 def _sections(p: Proposal) -> Iterator[Section]:
     yield Section(p.word("summary"), Lines(tuple(p.summary())))
-    yield Section(p.word("package"), _summed(p.heads("head_items"), list(p.items())))
+    yield Section(p.word("package"), _summed(p.item_heads(), list(p.items())))
     yield Section(p.word("bill"), _summed(p.heads("head_bill"), list(p.bills())))
     yield Section(p.word("year"), _months(p))
     yield Section(p.word("shape"), _day(p))
     yield Section(p.word("saving"), _years(p))
-    yield Section(p.word("prices"), Grid(p.heads("head_prices"), rows_of(list(p.prices()))))
+    yield Section(p.word("prices"), Grid(p.price_heads(), rows_of(list(p.prices()))))
     yield Section(p.word("why"), Lines(tuple(p.reasons())))
     if p.swings:
         yield Section(p.word("sensitivity"), Grid(p.heads("swing_head"), rows_of(list(p.sensitivities()))))
@@ -50,7 +50,8 @@ def _months(p: Proposal) -> Figure:
         axes.bar(at + shift, values.total_micro[0] / MICRO, 0.4, color=colour, label=p.word(name))
     axes.set_xticks(at, [f"{y}-{m:02d}" for y, m in before.cycles], rotation=30, ha="right", fontsize=8)
     axes.set_ylabel(p.currency)
-    axes.legend(frameon=False)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
