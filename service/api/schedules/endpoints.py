@@ -1,7 +1,8 @@
 """Endpoints of schedules: draft, approve, apply, cancel; and the trace from any of its ends."""
 
-from datetime import timedelta
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
 from fastapi import HTTPException, Path, Query, Response
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from service.api.access import Backed, Known, guarded, only
 from service.api.fields import Running
 from service.api.operations.endpoints import Limit
 from service.api.problems import described
-from service.api.repeats import Once
+from service.api.repeats import Once, Repeat
 from service.api.schedules.chain import chain
 from service.api.schedules.schemas import (
     Lease,
@@ -24,11 +25,12 @@ from service.api.schedules.schemas import (
     TraceOut,
 )
 from service.api.versions import Read, require, tagged
-from service.auth.roles import Deed
+from service.auth.roles import Deed, Principal
+from service.backing import Backing
 from service.runtime import Runtime
 from service.schedules import book
 from service.schedules.checks import schedule_findings, steps_of_plan
-from service.schedules.orders import Steps
+from service.schedules.orders import Order, Steps
 from service.store.operations import ScheduleRow
 
 router = guarded(Deed.SEE, "/api/v1", "schedules", 404)
@@ -112,70 +114,55 @@ async def schedule(backing: Backed, who: Known, _runtime: Running, schedule_id: 
     return ScheduleOut.of(row)
 
 
-@router.post(
-    "/schedules/{schedule_id}/approve",
-    response_model=ScheduleOut,
-    responses=described(409, 412, 428),
-    **only(Deed.OPERATE),
-)
+Deciding = Callable[[AsyncSession, datetime, Principal, ScheduleRow], Awaitable[object]]
+
+
+async def _decided(
+    backing: Backing, once: Repeat, schedule_id: str, read: int, response: Response, deed: Deciding
+) -> ScheduleOut | Response:
+    """Do something about the schedule that was read, once, however often it is asked for."""
+    if (before := await once.answer()) is not None:
+        return before
+    async with backing.store.changing(once.who.tenant_id) as session:
+        row = await known(session, schedule_id, changing=True)
+        require(row.version, read)
+        await deed(session, backing.store.clock.now(), once.who, row)
+        return await _answered(session, once, row, response)
+
+
+DECISION: dict[str, Any] = {"response_model": ScheduleOut, "responses": described(409, 412, 428), **only(Deed.OPERATE)}
+
+
+@router.post("/schedules/{schedule_id}/approve", **DECISION)
 async def approve(
     _runtime: Running, backing: Backed, once: Once, schedule_id: Id, read: Read, response: Response
 ) -> ScheduleOut | Response:
     """Approve a draft."""
-    if (before := await once.answer()) is not None:
-        return before
-    async with backing.store.changing(once.who.tenant_id) as session:
-        row = await known(session, schedule_id, changing=True)
-        require(row.version, read)
-        await book.approve(session, backing.store.clock.now(), once.who, row)
-        return await _answered(session, once, row, response)
+    return await _decided(backing, once, schedule_id, read, response, book.approve)
 
 
-@router.post(
-    "/schedules/{schedule_id}/apply",
-    response_model=ScheduleOut,
-    responses=described(409, 412, 428),
-    **only(Deed.OPERATE),
-)
+@router.post("/schedules/{schedule_id}/apply", **DECISION)
 async def apply(
-    runtime: Running,
-    backing: Backed,
-    once: Once,
-    schedule_id: Id,
-    read: Read,
-    lease: Lease,
-    response: Response,
+    runtime: Running, backing: Backed, once: Once, schedule_id: Id, read: Read, lease: Lease, response: Response
 ) -> ScheduleOut | Response:
     """Put an approved schedule in force until the lease ends, or renew an applied one; its devices obey it alone meanwhile."""
-    if (before := await once.answer()) is not None:
-        return before
-    store, site_now = backing.store, runtime.clock.now()
-    async with store.changing(once.who.tenant_id) as session:
-        row = await known(session, schedule_id, changing=True)
-        require(row.version, read)
-        order = await book.apply(session, store.clock.now(), site_now, once.who, row, timedelta(seconds=lease.lease_s))
-        answer = await _answered(session, once, row, response)
-    runtime.orders.put(order)
+    orders: list[Order] = []
+
+    async def put_in_force(session: AsyncSession, now: datetime, who: Principal, row: ScheduleRow) -> None:
+        orders.append(await book.apply(session, now, runtime.clock.now(), who, row, timedelta(seconds=lease.lease_s)))
+
+    answer = await _decided(backing, once, schedule_id, read, response, put_in_force)
+    for order in orders:  # none where the answer is that of the first time
+        runtime.orders.put(order)
     return answer
 
 
-@router.post(
-    "/schedules/{schedule_id}/cancel",
-    response_model=ScheduleOut,
-    responses=described(409, 412, 428),
-    **only(Deed.OPERATE),
-)
+@router.post("/schedules/{schedule_id}/cancel", **DECISION)
 async def cancel(
     runtime: Running, backing: Backed, once: Once, schedule_id: Id, read: Read, response: Response
 ) -> ScheduleOut | Response:
     """Cancel a schedule for good; what it commanded is the loop's again within a second."""
-    if (before := await once.answer()) is not None:
-        return before
-    async with backing.store.changing(once.who.tenant_id) as session:
-        row = await known(session, schedule_id, changing=True)
-        require(row.version, read)
-        await book.cancel(session, backing.store.clock.now(), once.who, row)
-        answer = await _answered(session, once, row, response)
+    answer = await _decided(backing, once, schedule_id, read, response, book.cancel)
     runtime.orders.drop(schedule_id)
     return answer
 
