@@ -21,14 +21,14 @@ TAGS, STEP_S, BATCH = 100, 10, timedelta(minutes=10)
 TAG_DAY_MS = {"SQLite": 2.0, "PostgreSQL": 5.0}
 
 
-def batches(days: int, decimals: int | None) -> list[dict[str, Any]]:
-    """Return the points of some days as they come, a batch for every ten minutes."""
+def batches(hours: int, decimals: int | None) -> list[dict[str, Any]]:
+    """Return the points of some hours as they come, a batch for every ten minutes."""
     import numpy as np
 
     from service.telemetry.points import Points, at_us
 
     chance, each = np.random.default_rng(1), int(BATCH.total_seconds()) // STEP_S
-    count = days * 144
+    count = hours * 6
     values = 500 + np.cumsum(chance.normal(0, 2, (TAGS, count * each)), axis=1)
     if decimals is not None:
         values = np.round(values, decimals)
@@ -44,9 +44,9 @@ def batches(days: int, decimals: int | None) -> list[dict[str, Any]]:
     ]
 
 
-@case("service", "telemetry through the store", size=2, quick_size=1, packages=PACKAGES)
+@case("service", "telemetry through the store", size=24, quick_size=6, packages=PACKAGES)
 def through_the_store(bench: Bench) -> Iterator[Row]:
-    """Write some days, sealing every four hours; then read a tag's day and the means of all tags."""
+    """Write a day, sealing every four hours; then read a tag's day and the means of all tags."""
     from service.store.migrate import upgrade
 
     for name, engine in ENGINES.items():
@@ -130,7 +130,7 @@ def over_http(bench: Bench) -> Row:
     import httpx
 
     bodies = []
-    for batch in batches(1, 1)[: bench.size]:
+    for batch in batches(4, 1)[: bench.size]:
         series = [{"tag": t, "at": [a.isoformat() for a in p.times()], "value": p.values()} for t, p in batch.items()]
         bodies.append({"series": series})
     with (
