@@ -122,7 +122,7 @@ def sweep(
     again: Annotated[bool, typer.Option("--again", help="try points that failed once more")] = False,
 ) -> None:
     """Run a case at many values of its parameters; exit 1 when a point failed. A sweep that was killed goes on where it stopped."""
-    from service.commands.scenario import sweep_case
+    from service.commands.sweep import sweep_case
 
     raise typer.Exit(
         sweep_case(case, out, kind.value, count=count, seed=seed, step=step, workers=workers, dask=dask, again=again)

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from rich.table import Table
 
 from customers.evaluation.system import EvaluationSystem, read_system
 from customers.evaluation.target import indicators_of, target_index
+from customers.features.table import FeatureTable, features_of
 from customers.intervals.instants import read_instants
 from customers.intervals.keeping import ENDING, read_store, write_store
 from customers.intervals.reading import Asked, read_meters
@@ -23,7 +25,7 @@ from customers.intervals.store import IntervalStore, fault_counts
 from customers.intervals.vee import findings_of, validate
 from customers.population import FIRST_YEAR, population
 from customers.portraits.customer import Business, CustomerPortrait
-from customers.portraits.gather import drawn_from, portraits_with_hints, site_customers
+from customers.portraits.gather import drawn_from, portraits_with_hints, site_customers, with_own_holidays
 from customers.portraits.market import market_portrait
 from customers.segments.segmentation import read_model, segment
 from models.carriers import Carrier
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[np.float64]
 DPI = 110
 TOLD_MOST = 40
+YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def gather(source: Path, stated: Stated, weather: Path | None = None) -> Data:
         store = read_store(source)
     else:
         raw, told = read_meters(_bytes(source), Asked(*(getattr(stated, f) for f in Stated.__slots__)))
-        store = validate(raw)
+        store = validate(with_own_holidays(raw))
     air = None if weather is None else read_air(weather, store.raw)
     return Data(store, air, {}, [*told, *findings_of(store)])
 
@@ -204,13 +207,16 @@ def show_segments(
         drawn = drawn_from(data.store, data.air_degc)
         old = None if previous is None else read_model(_bytes(previous).decode("utf-8", "replace"))
         segments = drawn.segments if old is None else segment(drawn.features, old)
+        earlier = _year_before(data.store.best)
     table = _table("segments", "segment", "customers", "GWh a year", "share", "prospects and risks")
-    for one in market_portrait(drawn.features, segments):
+    for one in market_portrait(drawn.features, segments, earlier):
         words = "; ".join(one.sentences[1:])
         table.add_row(
             escape(one.name), str(one.customers), f"{one.annual_kwh / 1e6:,.2f}", f"{one.share:.0%}", escape(words)
         )
     console.print(table)
+    if earlier is None:
+        console.print("growth is not known: less than two years of data")
     console.print(_stability(segments.model.stability, len(segments.model.names)), highlight=False)
     if out is not None:
         out.write_text(segments.model.text(), encoding="utf-8")
@@ -222,6 +228,15 @@ def show_segments(
         save(figure, plots, "segments.png")
     _notice(data)
     return 0
+
+
+def _year_before(table: MeterTable) -> tuple[FeatureTable, FeatureTable] | None:
+    """Return features of the last year but one and of the last year; None where the data hold less than two."""
+    end = table.intervals.end
+    if end - 2 * YEAR < table.intervals.start:
+        return None
+    before, last = table.between(end - 2 * YEAR, end - YEAR), table.between(end - YEAR, end)
+    return features_of(before), features_of(last)
 
 
 def _stability(found: Mapping[int, float], taken: int) -> str:

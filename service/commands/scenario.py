@@ -1,4 +1,4 @@
-"""``scenario``: what-if cases from files: new, check, run, sweep, compare, report, verify."""
+"""``scenario``: what-if cases from files: new, check, run, compare, report, verify."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from models.errors import SetupError, SiteError
@@ -16,40 +15,18 @@ from models.findings import error, errors_in
 from models.site.file import load_site
 from scenarios.cases.beginning import beginning_of
 from scenarios.cases.case import Case, try_changes
-from scenarios.cases.compare import Comparison, compare, tornado
+from scenarios.cases.compare import Comparison, compare
 from scenarios.cases.file import case_schema, library, load_case, read_case
 from scenarios.cases.results import KPIS, Result, load_record, words_of
 from scenarios.cases.run import run_case
-from scenarios.cases.sweep import (
-    Kind,
-    Sweep,
-    begin,
-    confidence,
-    failures,
-    gathered,
-    points_of,
-    run_sweep,
-    run_sweep_on_dask,
-)
 from scenarios.cases.verdict import Verdict, judged, junit, load_baseline, markdown, save_baseline
 from scenarios.recording import billing_of, period_finder
 from service.commands.files import require_writable, write_as
-from service.commands.screen import console, findings_table, progress_console
+from service.commands.screen import bar, console, findings_table
 from twin.log import SqliteLog
 
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 
-SHOWN = (
-    "total_cost",
-    "co2_kg",
-    "peak_kw",
-    "import_kwh",
-    "gas_kwh",
-    "self_use_share",
-    "unserved_kwh",
-    "loading_max_share",
-    "violations",
-)
 TEMPLATE = """format: jouletwin-case/1
 name: {name}
 title: {title}
@@ -172,17 +149,6 @@ def run_with_bar(case: Case, *, workers: int = 1) -> Result:
         )
 
 
-def bar() -> Progress:
-    """Return a progress bar on the terminal's other stream."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=progress_console, transient=True)
-
-
 def figures_table(record: dict[str, Any]) -> Table:
     """Return a run's figures."""
     table = Table(title=escape(record["title"]), title_justify="left", header_style="bold")
@@ -209,77 +175,6 @@ def comparison_table(comparison: Comparison) -> Table:
             moved = f" [{colour}]({d.amount})[/]" if d.amount else ""
             cells.append(f"{words_of(name, d.value, comparison.currency)}{moved}")
         table.add_row(KPIS[name].title, *cells)
-    return table
-
-
-def sweep_case(
-    path: Path,
-    folder: Path,
-    kind: Kind,
-    *,
-    count: int,
-    seed: int,
-    step: str | None,
-    workers: int,
-    dask: str | None,
-    again: bool,
-) -> int:
-    """Run a sweep, or what is left of it, and print its figures; return 1 when a point failed."""
-    case = load_case(path)
-    sweep = begin(
-        Sweep(str(library().get(str(path), path.resolve())), kind, points_of(case, kind, count, seed=seed), step),
-        folder,
-    )
-    with bar() as shown:
-        task = shown.add_task(f"{case.title}: {len(sweep.points)} points", total=len(sweep.points))
-
-        def told(done: int, failed: int, total: int) -> None:
-            shown.update(
-                task, completed=done + failed, description=f"{case.title}: {done} of {total} done, {failed} failed"
-            )
-
-        if dask is not None:
-            run_sweep_on_dask(sweep, folder, dask, progress=told)
-        else:
-            run_sweep(sweep, folder, workers=workers, again=again, progress=told)
-    figures = gathered(sweep, folder)
-    figures.to_netcdf(folder / "sweep.nc", engine="scipy")
-    figures.to_dataframe().to_csv(folder / "sweep.csv")
-    console.print(sweep_table(figures))
-    failed = failures(sweep, folder)
-    for number, why in failed.items():
-        console.print(f"[red]point {number}[/] {escape(why)}")
-    console.print(
-        f"[dim]{len(sweep.points) - len(failed)} points in {escape(str(folder))}; failed ones are run again with --again[/]"
-    )
-    return int(bool(failed))
-
-
-def sweep_table(figures: Any) -> Table:
-    """Return how the main figures move over a sweep: mean with its 95 % interval, least and most, and each parameter's pull."""
-    table = Table(
-        title=f"{figures.attrs['kind']} over {figures.sizes['point']} points", title_justify="left", header_style="bold"
-    )
-    for name in ("figure", "mean", "95 % interval of the mean", "least", "most"):
-        table.add_column(name, justify="left" if name == "figure" else "right")
-    currency = figures.attrs["currency"]
-    for name in (n for n in SHOWN if n in figures):
-        values = figures[name].to_numpy()
-        mean, low, high = confidence(values.tolist())
-        cells = (words_of(name, v, currency) for v in (mean, float(values.min()), float(values.max())))
-        first, least, most = cells
-        table.add_row(
-            KPIS[name].title, first, f"{words_of(name, low, currency)} … {words_of(name, high, currency)}", least, most
-        )
-    if figures.attrs["kind"] == "one_at_a_time" and "total_cost" in figures:
-        for parameter, row in tornado(figures).iterrows():
-            table.add_row(
-                f"total cost by {parameter} alone",
-                "",
-                "",
-                f"{row['low']:+,.0f} {currency}",
-                f"{row['high']:+,.0f} {currency}",
-            )
     return table
 
 

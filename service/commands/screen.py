@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
 from models.findings import Finding, Severity
@@ -37,6 +39,17 @@ def findings_table(findings: Iterable[Finding], title: str = "") -> Table:
 def count(number: int, thing: str) -> str:
     """Return a number with its noun in the right form."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def bar() -> Bar:
+    """Return a progress bar on the terminal's other stream."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+    )
+    return Bar(*columns, console=progress_console, transient=True)
 
 
 @contextmanager

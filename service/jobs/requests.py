@@ -19,6 +19,7 @@ from models.units import Id
 from scenarios.cases.beginning import Beginning
 from scenarios.cases.case import Case, try_changes
 from scenarios.cases.file import SHIPPED_SITES, library, load_case, parse_case
+from scenarios.cases.sweep import Kind, Point, points_of
 from scenarios.sizing.options import Options, parse_options
 from service.day_plan import EVENT_FORM, SUPPLY_FORM, DayAsked
 from service.documents.checks import NAME
@@ -27,6 +28,8 @@ Seed = Annotated[int, Ge(0), Le(2**31), Field(description="same seed, same weath
 Deadline = Annotated[float, Ge(1), Le(3600), Field(description="s that the solver may take for one plan")]
 Day = Annotated[date, Field(description="local day of the site's profile year")]
 At = Annotated[AwareDatetime, Field(description="instant, with zone")]
+SWEEP_MOST = 1000
+"""So many points one job may have."""
 
 
 class _Ordered(BaseModel):
@@ -159,15 +162,18 @@ class Standing(BaseModel):
         ]
 
 
-class ScenarioJob(_Ordered):
-    """A what-if case beside its base; the case names its site."""
-
-    kind: Literal["scenario"]
+class _CaseAsked(_Ordered):
     case: str | dict[str, Any] = Field(description="a shipped case's name, or a case document (jouletwin-case/1)")
     values: dict[Id, float] = Field({}, description="values of the case's parameters, its defaults where left out")
     step: Literal["quarter_hour", "hour"] | None = Field(
         None, description="length of steps, the case's own when left out"
     )
+
+
+class ScenarioJob(_CaseAsked):
+    """A what-if case beside its base; the case names its site."""
+
+    kind: Literal["scenario"]
     alone: bool = Field(False, description="without its base")
     begins: Standing | None = Field(
         None,
@@ -175,13 +181,43 @@ class ScenarioJob(_Ordered):
     )
 
 
-Request = DispatchJob | ExplainJob | FlowJob | OutageJob | EstimateJob | ForecastJob | SizeJob | ParetoJob | ScenarioJob
+class SweepJob(_CaseAsked):
+    """A what-if case at many values of its parameters; one whose worker died goes on with the points that are left."""
+
+    kind: Literal["sweep"]
+    cover: Kind = Field("grid", description="how the ranges of the case's parameters are covered")
+    count: Annotated[int, Ge(1), Le(SWEEP_MOST), Field(description="points of all kinds but grids")] = 16
+    seed: Seed = 1
+
+    def points(self, case: Case) -> tuple[Point, ...]:
+        """Return the points; raises DataError where the case leaves nothing open, or too many points for a job come of it."""
+        found = points_of(case, self.cover, self.count, seed=self.seed)
+        if len(found) > SWEEP_MOST:
+            words = (
+                f"comes to {len(found):,} points, a job takes {SWEEP_MOST}; take fewer steps or a cover with a count"
+            )
+            raise DataError([error("cover", words)])
+        return found
+
+
+Request = (
+    DispatchJob
+    | ExplainJob
+    | FlowJob
+    | OutageJob
+    | EstimateJob
+    | ForecastJob
+    | SizeJob
+    | ParetoJob
+    | ScenarioJob
+    | SweepJob
+)
 Asked = Annotated[Request, Field(discriminator="kind")]
 
 
 def own_site(request: Request) -> str | None:
     """Return the name of the document that has a request's site, None where the product has it."""
-    name = None if isinstance(request, ScenarioJob) else request.site
+    name = None if isinstance(request, ScenarioJob | SweepJob) else request.site
     return None if name in (None, "running", *SHIPPED_SITES) else name
 
 
@@ -193,10 +229,12 @@ def checked(request: Request, running: Site, document: Path | None = None) -> Si
     DataError
         With everything that is wrong with the documents in the request.
     """
-    if isinstance(request, ScenarioJob):
+    if isinstance(request, ScenarioJob | SweepJob):
         case = case_of(request)
         findings = list(errors_in(try_changes(case)[1]))
-        if request.begins is not None:
+        if isinstance(request, SweepJob):
+            request.points(case)
+        elif request.begins is not None:
             findings += request.begins.findings(load_site(case.site_file))
         if findings:
             raise SiteError(findings)
@@ -229,14 +267,27 @@ def options_of(document: Mapping[str, Any], site: Site) -> Options:
     return options
 
 
-def case_of(request: ScenarioJob) -> Case:
+def case_of(request: ScenarioJob | SweepJob) -> Case:
     """Return the case that is asked for; raises DataError with every finding."""
     if isinstance(request.case, str):
-        if request.case not in library():
-            known = ", ".join(library())
-            raise SiteError([error("case", f"there is no shipped case {request.case}; there are {known}")])
-        return load_case(request.case, request.values)
-    document, findings = dict(request.case), []
+        return load_case(shipped(request.case), request.values)
+    document, findings = standing_alone(request.case)
+    case, found = parse_case(document, request.values)
+    if case is None or errors_in([*findings, *found]):
+        raise SiteError([*findings, *found])
+    return case
+
+
+def shipped(name: str) -> Path:
+    """Return the file of a shipped case; raises DataError where there is none of that name."""
+    if name not in library():
+        raise SiteError([error("case", f"there is no shipped case {name}; there are {', '.join(library())}")])
+    return library()[name]
+
+
+def standing_alone(asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
+    """Return a case document with its site's file in it, and what hinders it to be run here."""
+    document, findings = dict(asked), []
     if document.pop("extends", None) is not None:
         findings.append(error("extends", "a case sent here stands alone; write out the changes of what it extends"))
     name = document.get("site", "park")
@@ -244,7 +295,4 @@ def case_of(request: ScenarioJob) -> Case:
         document["site"] = str(SHIPPED_SITES[name]())
     else:
         findings.append(error("site", f"is no shipped site; use one of {', '.join(SHIPPED_SITES)}"))
-    case, found = parse_case(document, request.values)
-    if case is None or errors_in([*findings, *found]):
-        raise SiteError([*findings, *found])
-    return case
+    return document, findings

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from models.errors import DataError, JouletwinError, PlanningError
 from models.site import Site
 from service.commands.screen import gap_words
@@ -29,13 +31,18 @@ from service.jobs.requests import (
     Request,
     ScenarioJob,
     SizeJob,
+    SweepJob,
     case_of,
     options_of,
+    shipped,
+    standing_alone,
 )
 
 if TYPE_CHECKING:
     from optimizers.session import Progress
 
+POINTS = "points"
+"""Where the points of a sweep lie in its job's folder, whichever attempt made them."""
 Tell = Callable[[float | None, str], None]
 NICENESS = 10
 """Jobs leave the processor to the loop and its plans."""
@@ -181,8 +188,33 @@ def scenario(asked: ScenarioJob, _site: Site, folder: Path, tell: Tell) -> str:
     return "the networks object" if record["kpis"].get("violations", 0) > 0 else "the networks agree"
 
 
+def sweep(asked: SweepJob, _site: Site, folder: Path, tell: Tell) -> str:
+    """Run a case at many points; what an earlier attempt has done stays done."""
+    from scenarios.cases.sweep import Sweep, begin, failures, gathered, run_sweep
+    from service.commands.sweep import SWEEP_TABLES, sweep_figures
+
+    case = case_of(asked)
+    plan = Sweep(str(case_file(asked, folder.parent)), asked.cover, asked.points(case), asked.step)
+    points = folder.parent / POINTS
+    begin(plan, points)
+    run_sweep(plan, points, progress=lambda done, failed, of: tell((done + failed) / of, f"{done} of {of} points"))
+    figures, failed = gathered(plan, points), failures(plan, points)
+    kept(SWEEP_TABLES, figures, folder)
+    kept_json(sweep_figures(figures) | {"failed": {str(k): why for k, why in failed.items()}}, folder)
+    return f"{len(plan.points) - len(failed)} of {len(plan.points)} points have a result"
+
+
+def case_file(asked: SweepJob, folder: Path) -> Path:
+    """Return the file of a sweep's case; a document that was sent is written into the job's folder."""
+    if isinstance(asked.case, str):
+        return shipped(asked.case)
+    path = folder / "case.yaml"
+    path.write_text(yaml.safe_dump(standing_alone(asked.case)[0], allow_unicode=True), encoding="utf-8")
+    return path
+
+
 KINDS: Mapping[str, Callable[[Any, Site, Path, Tell], str]] = {
-    f.__name__: f for f in (dispatch, explain, flow, n1, estimate, forecast, size, pareto, scenario)
+    f.__name__: f for f in (dispatch, explain, flow, n1, estimate, forecast, size, pareto, scenario, sweep)
 }
 
 

@@ -247,9 +247,40 @@ def test_a_case_goes_on_from_where_the_live_site_stands(page, at_work, quiet):
     assert record["provenance"]["start"] == "2015-07-15T02:00:00+00:00"
 
 
+def test_a_sweep_goes_on_with_what_an_earlier_attempt_has_done_and_is_compared_and_reported(page, at_work):
+    case = {"format": "jouletwin-case/1", "name": "growth", "title": "More load", "site": "park", "start": "2015-07-15"}
+    case |= {
+        "days": 0.0834,
+        "run": {"step": "hour", "proof": "each_step"},
+        "parameters": {"factor": {"default": 1.0, "low": 1.0, "high": 1.2, "steps": 2}},
+        "changes": [{"kind": "load_growth", "carrier": "electricity", "factor": "${factor}"}],
+    }
+    swept = asked(page, {"kind": "sweep", "case": case})
+    ran = asked(page, {"kind": "scenario", "case": case, "values": {"factor": 1.2}})
+    assert until(page, swept, "done", seconds=300)["words"] == "2 of 2 points have a result"
+    found = page.get(f"{swept}/result").json()
+    assert [p["values"]["factor"] for p in found["points"]] == [1.0, 1.2]
+    assert found["failed"] == {}
+    job = until(page, ran, "done", seconds=300)
+    figures = page.get(f"{ran}/result").json()["kpis"]
+    assert found["points"][1]["kpis"] == figures
+    assert page.get(f"{swept}/report", params={"format": "html"}).text.count("More load") > 0
+    compared = page.get("/api/v1/comparison", params={"run": job["id"]}).json()
+    cost = next(f for f in compared["figures"] if f["kpi"] == "total_cost")
+    assert cost["runs"] == [figures["total_cost"]]
+    assert cost["base"] == found["points"][0]["kpis"]["total_cost"]
+    assert compared["runs"][0]["why"][0].startswith("Total cost rises by")
+    assert page.get(f"{ran}/report").content.startswith(b"%PDF-")
+    refused = page.get("/api/v1/comparison", params={"run": page.get(swept).json()["id"]})
+    assert refused.status_code == 409
+    assert "holds no run to compare" in refused.json()["detail"]
+
+
 @pytest.mark.parametrize(
     ("body", "places"),
     [
+        ({"kind": "sweep", "case": "winter_peak"}, {"winter_peak"}),
+        ({"kind": "sweep", "case": "battery_4mwh", "cover": "everything"}, {"body.sweep.cover"}),
         ({"kind": "scenario", "case": CASE}, {"site", "changes[0].factor"}),
         ({"kind": "scenario", "case": "no_such_case"}, {"case"}),
         (
