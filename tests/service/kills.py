@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -195,7 +196,7 @@ class Load:
                 answer = self._http.request(method, f"{self.address}api/v1/{path}", **more)
             except httpx.TransportError:
                 self.told.counts["sent again"] += 1
-                time.sleep(0.02)
+                time.sleep(0.1)
                 continue
             busy = answer.status_code == 409 and b"right now" in answer.content
             if answer.status_code not in (429, 503) and not busy:
@@ -253,8 +254,8 @@ def place(engine):
             yield folder, url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def campaign(kills, seed, engine="sqlite", tell=lambda _: None):
-    """Kill so many times under load; return what was found wrong and the counts."""
+def campaign(kills, seed, engine="sqlite", tell=lambda _: None, seconds=inf):
+    """Kill so many times under load, or for so long; return what was found wrong and the counts."""
     told = Told()
     with place(engine) as (folder, address):
         mother, load = Zygote(folder, address), Load(told)
@@ -262,7 +263,7 @@ def campaign(kills, seed, engine="sqlite", tell=lambda _: None):
             alive = {what: mother.born(what) for what in ("service", "worker")}
             load.address = alive["service"]["address"]
             load.start()
-            killed(kills, random.Random(seed), mother, load, alive, tell)
+            killed(kills, random.Random(seed), mother, load, alive, tell, time.monotonic() + seconds)
             load.end()
             tell("all asked for; waiting for the last jobs, then comparing")
             wrong = settled(load.address, told)
@@ -273,13 +274,14 @@ def campaign(kills, seed, engine="sqlite", tell=lambda _: None):
     return wrong, told.counts
 
 
-def killed(kills, chance, mother, load, alive, tell):
+def killed(kills, chance, mother, load, alive, tell, until):
     """Kill one or the other at random instants, and start it again."""
     told = load.told
     for number in range(1, kills + 1):
         load.heard(ACKNOWLEDGED)
         time.sleep(chance.uniform(0.0, 0.5))
-        if load.stop.is_set():
+        if load.stop.is_set() or time.monotonic() > until:
+            tell(f"ended after {number - 1} kills")
             return
         what = chance.choices(("service", "worker"), (3, 1))[0]
         os.kill(alive[what]["pid"], signal.SIGKILL)
@@ -383,6 +385,7 @@ def main():
     asked.add_argument("kills", type=int, nargs="?", default=200)
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--engine", choices=(*ENGINES, "both"), default="sqlite")
+    asked.add_argument("--seconds", type=float, default=inf, help="stop killing after so long, then compare")
     asked.add_argument("--zygote", type=Path)
     asked.add_argument("--store", default="")
     told = asked.parse_args()
@@ -396,7 +399,7 @@ def main():
         def tell(words, engine=engine, began=began):
             print(f"{engine}, {time.monotonic() - began:.0f} s: {words}", flush=True)
 
-        wrong, counts = campaign(told.kills, told.seed, engine, tell)
+        wrong, counts = campaign(told.kills, told.seed, engine, tell, told.seconds)
         rows.append((engine, told.seed, wrong, counts, time.monotonic() - began))
         for line in wrong[:20]:
             print(f"  {line}")
