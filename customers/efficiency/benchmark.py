@@ -14,6 +14,9 @@ GOOD_QUARTER = 25.0
 FEWEST_PEERS = 8
 WORTH_SHARE = 0.01
 """A hint that could save less than this share of the energy is not told."""
+RESTS_BELOW, BASE_FROM, TRIMMED = 0.6, 0.25, 0.1
+"""A business rests whose free days draw less than this of a working day; of a base above the second, a tenth is taken to be worth finding
+(a judgement, as energy audits begin)."""
 RANKED = {
     "base_rank": "base_share",
     "weekend_rank": "weekend_ratio",
@@ -27,7 +30,7 @@ RANKED = {
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A measure worth a look: what was seen, what to do, and the energy of a year that the better quarter of peers does without."""
+    """A measure worth a look: what to do, what was seen, and the energy of a year that it may save, in kWh and as share."""
 
     measure: str
     seen: str
@@ -48,7 +51,12 @@ class Benchmark:
     def words(self, row: int) -> str:
         """Return a customer's grade in a sentence; with few peers it says so."""
         if self.peers[row] < FEWEST_PEERS:
-            return f"{self.peers[row]} peers in the segment are too few to be graded among"
+            alone = (
+                "nobody else is in the segment"
+                if self.peers[row] == 0
+                else f"only {self.peers[row]} others are in the segment"
+            )
+            return f"not graded: {alone}"
         best = int(np.argmax(self.grade[row]))
         return f"{self.grades[best]} among {self.peers[row]} peers (belongs there by {self.grade[row, best]:.0%})"
 
@@ -60,7 +68,7 @@ def benchmark(features: FeatureTable, label: npt.NDArray[np.int64]) -> Benchmark
     """
     system = systems()["energy_efficiency"]
     rank = np.zeros((len(label), len(RANKED)))
-    peers = np.bincount(label)[label]
+    peers = np.bincount(label)[label] - 1
     for group in np.unique(label):
         rows = label == group
         for k, feature in enumerate(RANKED.values()):
@@ -88,15 +96,37 @@ def _graded(ranks: Array, corners: list[Array], weights: Array) -> Array:
 
 
 def hints(features: FeatureTable, label: npt.NDArray[np.int64], row: int) -> list[Hint]:
-    """Return the measures that a customer's distance from the better quarter of its segment hints at, the largest first."""
+    """Return the measures that a customer's own load and its distance from the better quarter of its segment hint at, the largest first.
+
+    Peers speak where there are eight of them at least.
+    """
+    found = [_at_rest(features, row), *_by_peers(features, label, row)]
+    return sorted((h for h in found if h is not None and h.share >= WORTH_SHARE), key=lambda h: -h.saves_kwh)
+
+
+def _at_rest(features: FeatureTable, row: int) -> Hint | None:
+    """Return the hint of a business that rests on free days and still draws much then."""
+    f = features.at(row)
+    if not f["weekend_ratio"] < RESTS_BELOW or not f["base_share"] > BASE_FROM:
+        return None
+    drawn = f["base_share"] * f["annual_kwh"]
+    seen = f"it rests on free days and its least hours still draw {f['base_share']:.0%} of the mean, {drawn:,.0f} kWh a year"
+    return Hint(
+        "walk through the site at rest: standby, compressed air, ventilation, lighting",
+        seen,
+        drawn * TRIMMED,
+        f["base_share"] * TRIMMED,
+    )
+
+
+def _by_peers(features: FeatureTable, label: npt.NDArray[np.int64], row: int) -> list[Hint | None]:
     mine = dict(zip(RANKED.values(), features.columns(tuple(RANKED.values()))[row].tolist(), strict=True))
     peers = features.columns(tuple(RANKED.values()))[label == label[row]]
-    if len(peers) < FEWEST_PEERS:
+    if len(peers) <= FEWEST_PEERS:
         return []
     good = dict(zip(RANKED.values(), np.nanpercentile(peers, GOOD_QUARTER, axis=0).tolist(), strict=True))
     annual = float(features.column("annual_kwh")[row])
-    found = [_base(mine, good, annual), _weekend(mine, good, annual), *_weather(features, mine, good, row)]
-    return sorted((h for h in found if h is not None and h.share >= WORTH_SHARE), key=lambda h: -h.saves_kwh)
+    return [_base(mine, good, annual), _weekend(mine, good, annual), *_weather(features, mine, good, row)]
 
 
 def _base(mine: dict[str, float], good: dict[str, float], annual: float) -> Hint | None:

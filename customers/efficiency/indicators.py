@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from customers.efficiency.savings import long_run_spread
 from customers.features.table import FeatureTable
+from customers.features.weather_response import COLD, terms
 from models.errors import DataError
 from models.findings import error
 
@@ -57,12 +58,13 @@ def indicators(features: FeatureTable, customer: str, floor_m2: float | None = N
     if weather is None:
         raise DataError([error(customer, "a baseline needs the outdoor temperature; bring it with the meter data")])
     annual = float(features.column("annual_kwh")[row])
-    expected = weather.expected_kw(weather.air_degc, weather.other)[row] * 24.0
-    flat = np.tile(weather.coefficients[row, :2], (1, 1)) @ np.stack([np.ones(len(expected)), weather.other])
-    driven = float(1.0 - flat.sum() * 24.0 / expected.sum())
+    expected = weather.expected_kw(weather.air_degc, weather.kind)[row] * 24.0
+    slopes = np.clip(weather.coefficients[row, COLD:], 0.0, None)
+    degrees = terms(weather.air_degc, weather.kind, *weather.balance_degc[row].tolist())[:, COLD:]
+    driven = float((degrees @ slopes).sum() * 24.0 / expected.sum())
     found = [
         Indicator("energy of a year", annual, "kWh", "at the mean power of the data"),
-        Indicator("driven by weather", max(driven, 0.0), "share", "of what the baseline expects"),
+        Indicator("driven by weather", driven, "share", "of what the baseline expects"),
         Indicator(
             "base load", float(features.column("base_share")[row]), "share", "least hours of the days over the mean"
         ),

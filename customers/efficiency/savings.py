@@ -19,6 +19,7 @@ from models.errors import DataError
 from models.findings import Finding, error
 
 Array = npt.NDArray[np.float64]
+Airs = npt.NDArray[np.floating]
 FEWEST_BASE_DAYS, FEWEST_SINCE_DAYS = 270, 28
 LEAST_COVERAGE = 0.9
 BETWEEN_SHARE = 0.057
@@ -81,7 +82,7 @@ class Savings:
         return f"{self.saved_kwh[row]:,.0f} kWh ({share:.1%}) over {self.days} days, {interval}: {sure}; least sure because of {most}"
 
 
-def between_years(before: MeterTable, since: MeterTable, air_before: Array, air_since: Array) -> YearEffect:
+def between_years(before: MeterTable, since: MeterTable, air_before: Airs, air_since: Airs) -> YearEffect:
     """Return what whole years do, from customers at whom no measure was taken.
 
     Raises
@@ -103,8 +104,8 @@ def between_years(before: MeterTable, since: MeterTable, air_before: Array, air_
 def savings(
     before: MeterTable,
     since: MeterTable,
-    air_before: npt.NDArray[np.floating],
-    air_since: npt.NDArray[np.floating],
+    air_before: Airs,
+    air_since: Airs,
     years: YearEffect = YearEffect(),
 ) -> Savings:
     """Return what customers saved since a measure, by change-point lines of their days before it.
@@ -119,15 +120,15 @@ def savings(
     if findings := _unfit(before, since, air_before, air_since):
         raise DataError(findings)
     base, now = days_of(before), days_of(since)
-    line = weather_response(base.daily_kw, daily_mean(air_before, base.clock), base.other)
+    line = weather_response(base.daily_kw, daily_mean(air_before, base.clock), base.clock.kind)
     air, there = daily_mean(air_since, now.clock), np.isfinite(now.daily_kw)
-    expected = line.expected_kw(air, now.other)
+    expected = line.expected_kw(air, now.clock.kind)
     level = 1.0 + years.mean_share
     expected_kwh = 24.0 * np.where(there, expected, 0.0).sum(axis=1) * level
     actual_kwh = 24.0 * np.where(there, now.daily_kw, 0.0).sum(axis=1, dtype=np.float64)
     spread_kw = long_run_spread(line.left_kw)
     noise = 24.0 * spread_kw * np.sqrt(there.sum(axis=1))
-    model = np.sqrt(line.unsure_kwh2(air, now.other, spread_kw))
+    model = np.sqrt(line.unsure_kwh2(air, now.clock.kind, spread_kw))
     return _savings(before.customers, expected_kwh, actual_kwh, (noise, model), years, now)
 
 
@@ -135,8 +136,8 @@ def hourly_savings(
     before: MeterTable,
     since: MeterTable,
     customer: str,
-    air_before: npt.NDArray[np.floating],
-    air_since: npt.NDArray[np.floating],
+    air_before: Airs,
+    air_since: Airs,
     years: YearEffect = YearEffect(),
 ) -> Savings:
     """Return what one customer saved, by the time of the week and the temperature of its hours before the measure.
@@ -195,9 +196,7 @@ def _by_day(values: Array, day: npt.NDArray[np.int64]) -> Array:
     return np.asarray(total / np.maximum(np.bincount(day[good], minlength=int(day[-1]) + 1), 1))
 
 
-def _unfit(
-    before: MeterTable, since: MeterTable, air_before: npt.NDArray[np.floating], air_since: npt.NDArray[np.floating]
-) -> list[Finding]:
+def _unfit(before: MeterTable, since: MeterTable, air_before: Airs, air_since: Airs) -> list[Finding]:
     """Return everything that keeps two periods from being compared."""
     found = []
     if before.customers != since.customers:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from customers.intervals.clock import local_clock
+from customers.intervals.clock import clock_of
 from customers.intervals.series import MeterTable
 
 Array = npt.NDArray[np.float64]
@@ -53,7 +53,7 @@ def hourly(table: MeterTable, air_degc: npt.NDArray[np.floating]) -> Hourly:
     """Return the hours of the first customer of a table; holidays count as Sundays."""
     per_hour = max(60 // table.intervals.minutes, 1)
     count = table.intervals.count // per_hour
-    clock = local_clock(table.intervals, table.zone)
+    clock = clock_of(table)
     energy = table.energy_kwh[0, : count * per_hour].astype(np.float64).reshape(count, per_hour)
     air = np.asarray(air_degc[: count * per_hour], dtype=np.float64).reshape(count, per_hour).mean(axis=1)
     first = np.arange(count) * per_hour

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from customers.intervals.clock import LocalClock, local_clock
+from customers.intervals.clock import LocalClock, clock_of
 from customers.intervals.series import MeterTable
 from models.networks.jit import compiled, in_pieces
 
@@ -44,7 +44,7 @@ class DayData:
 
 def days_of(table: MeterTable) -> DayData:
     """Return the days of every customer; intervals without a figure are left out of means."""
-    clock = local_clock(table.intervals, table.zone)
+    clock = clock_of(table)
     count = len(table.customers)
     daily, low, high = (np.empty((count, clock.days), dtype=np.float32) for _ in range(3))
     typical, peak = np.empty((count, 2, HOURS), dtype=np.float32), np.empty(count, dtype=np.float32)

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from customers.intervals.clock import local_clock
+from customers.intervals.clock import clock_of
 from customers.intervals.series import MeterTable
 from models.errors import DataError
 from models.findings import error
@@ -49,7 +49,7 @@ def price_response(table: MeterTable, customer: str, price_per_kwh: Array) -> Pr
 
     Source: regression with fixed effects; errors clustered by day (Liang & Zeger 1986).
     """
-    clock = local_clock(table.intervals, table.zone)
+    clock = clock_of(table)
     energy = table.energy_kwh[table.row(customer)].astype(np.float64)
     month = clock.month.astype(np.int64)[clock.day]
     cell = (month * 2 + (clock.kind > 0)[clock.day]) * clock.per_day + clock.slot
@@ -87,7 +87,7 @@ def call_response(table: MeterTable, customer: str, calls: Sequence[tuple[dateti
 
     Source: the ten-of-ten baseline with a same-day adjustment, as system operators settle demand response.
     """
-    clock, row = local_clock(table.intervals, table.zone), table.energy_kwh[table.row(customer)].astype(np.float64)
+    clock, row = clock_of(table), table.energy_kwh[table.row(customer)].astype(np.float64)
     called = {
         int(clock.day[table.intervals.index(start)]) for start, _ in calls if table.intervals.index(start) < len(row)
     }
@@ -105,7 +105,7 @@ def _one_call(
     table: MeterTable, row: Array, span: tuple[datetime, datetime], called: set[int]
 ) -> tuple[float, float, float] | None:
     """Return power given up, share drawn afterwards and hours until back for one call; None without days to compare."""
-    clock, step_h = local_clock(table.intervals, table.zone), table.step_h
+    clock, step_h = clock_of(table), table.step_h
     first, last = (table.intervals.index(t) for t in span)
     per_day, after = clock.per_day, round(RECOVERY_H / step_h)
     day = int(clock.day[first]) if first < len(row) else -1

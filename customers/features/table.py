@@ -100,7 +100,7 @@ def features_of(table: MeterTable, air_degc: npt.NDArray[np.floating] | None = N
     days = days_of(table)
     weather = None
     if air_degc is not None:
-        weather = weather_response(days.daily_kw, daily_mean(air_degc, days.clock), days.other)
+        weather = weather_response(days.daily_kw, daily_mean(air_degc, days.clock), days.clock.kind)
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.stack([*_class(days), *_time(days), *_response(days, weather)], axis=1)
     values[~np.isfinite(values)] = np.nan

@@ -8,10 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from customers.intervals.series import MeterTable
 from models.forecast.calendar import country_of, kind_of
 from models.tariffs.calendar import Intervals
 
 Ints = npt.NDArray[np.int64]
+DIFFER_SHARE = 0.1
+"""Customers whose Sundays differ by less from working days say nothing about holidays."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,3 +67,29 @@ def _standard_h(zone: str, year: int) -> float:
     """Return how far a zone's standard time is ahead of UTC: the lesser of January and July."""
     ahead = [pd.Timestamp(datetime(year, m, 1, tzinfo=UTC)).tz_convert(zone).utcoffset() for m in (1, 7)]
     return min(a.total_seconds() for a in ahead if a is not None) / 3600
+
+
+def clock_of(table: MeterTable) -> LocalClock:
+    """Return the clock that the customers of a table live by."""
+    return local_clock(table.intervals, table.zone, table.country)
+
+
+def keep_holidays(table: MeterTable) -> bool:
+    """Return whether most customers draw on public holidays rather what they draw on Sundays than what they draw on working days.
+
+    True where the data hold no holiday on a weekday, or the two differ in nobody.
+    """
+    clock = clock_of(table)
+    sunday, holiday = (clock.kind == 2) & (clock.weekday == 6), (clock.kind == 2) & (clock.weekday < 5)
+    if not holiday.any() or not sunday.any():
+        return True
+    there = np.isfinite(table.energy_kwh)
+    energy = np.where(there, table.energy_kwh, 0.0)
+    means = []
+    for days in (clock.kind == 0, sunday, holiday):
+        part = days[clock.day]
+        means.append(energy[:, part].sum(axis=1, dtype=np.float64) / np.maximum(there[:, part].sum(axis=1), 1))
+    work, rest, found = means
+    differ = np.abs(work - rest) > DIFFER_SHARE * np.maximum(work, rest)
+    like_sunday = np.abs(found - rest) < np.abs(found - work)
+    return not differ.any() or bool(like_sunday[differ].mean() >= 0.5)

@@ -36,6 +36,7 @@ def write_store(store: IntervalStore, path: Path) -> None:
         "minutes": raw.intervals.minutes,
         "zone": raw.zone,
         "carrier": raw.carrier.value,
+        "country": raw.country,
         "edits": [asdict(e) | {"start": e.start.isoformat(), "at": e.at.isoformat()} for e in store.edits],
     }
     arrays = {"energy_kwh": raw.energy_kwh, "quality": raw.quality}
@@ -70,7 +71,9 @@ def read_store(path: Path) -> IntervalStore:
             raise ValueError(f"format {head['format']!r}")
         grid = Intervals(datetime.fromisoformat(head["start"]), arrays["energy_kwh"].shape[1], int(head["minutes"]))
         names, carrier = tuple(head["customers"]), Carrier(head["carrier"])
-        raw = MeterTable(names, grid, arrays["energy_kwh"], arrays["quality"], head["zone"], carrier)
+        raw = MeterTable(
+            names, grid, arrays["energy_kwh"], arrays["quality"], head["zone"], carrier, country=head["country"]
+        )
         made = None if "row" not in arrays else Changes(*(arrays[n] for n in ("row", "place", "made_kwh", "made")))
         edits = tuple(_edit(plain) for plain in head["edits"])
         return IntervalStore(raw, arrays.get("flags"), arrays.get("late"), made, edits)

@@ -123,25 +123,31 @@ def _mark_gaps(row: Floats, marks: Flags) -> None:
 @compiled
 def _mark_stuck(row: Floats, marks: Flags, usual: Floats, shortest: int, chance: float, draws: float) -> None:
     """Mark runs of equal figures that are too long for chance, by this meter's own habit of repeating a figure."""
-    equal, pairs = 0, 1
-    for k in range(1, len(row)):
-        if not np.isnan(row[k]) and not np.isnan(row[k - 1]) and row[k] != 0.0:
-            pairs += 1
-            equal += row[k] == row[k - 1]
-    often = min(max(equal / pairs, 1e-3), 0.9999)
-    needed = max(shortest, int(np.log(chance / len(row)) / np.log(often)) + 1)
+    needed = max(shortest, int(np.log(chance / len(row)) / np.log(_repeats(row))) + 2)
     begin = 0
     for k in range(1, len(row) + 1):
         if k < len(row) and row[k] == row[begin]:
             continue
-        if row[begin] == 0.0:
-            wrong = k - begin >= shortest and _mostly_above(usual[begin:k], draws)
-        else:
-            wrong = k - begin >= needed
-        if wrong:
+        if k - begin >= needed and (row[begin] != 0.0 or _mostly_above(usual[begin:k], draws)):
             for i in range(begin, k):
                 marks[i] |= 2
         begin = k
+
+
+@compiled
+def _repeats(row: Floats) -> float:
+    """Return how likely this meter repeats a figure: at all, or once more after it did; each run counts once, so a stuck one hardly counts."""
+    runs, twice, thrice, length = 0, 0, 0, 1
+    for k in range(1, len(row) + 1):
+        if k < len(row) and row[k] == row[k - 1]:
+            length += 1
+            continue
+        runs += 1
+        twice += length >= 2
+        thrice += length >= 3
+        length = 1
+    again = (thrice + 1.0) / (twice + 20.0)  # with few runs the share of repeats alone speaks
+    return min(max(twice / runs, again, 1e-3), 0.9999)
 
 
 @compiled

@@ -26,7 +26,7 @@ class Version(StrEnum):
 
     RAW = "raw"
     VALIDATED = "validated"
-    """The same figures, every doubtful one marked."""
+    """What is surely wrong taken out, and every doubtful figure marked."""
     ESTIMATED = "estimated"
     """What is missing or wrong replaced by an estimate."""
     EDITED = "edited"
@@ -49,6 +49,8 @@ class MeterTable:
     zone: str
     carrier: Carrier = Carrier.ELECTRICITY
     version: Version = Version.RAW
+    country: str | None = None
+    """Whose public holidays the customers keep, a two-letter code; "" none, None those of the zone."""
 
     def __post_init__(self) -> None:
         if found := list(_wrong(self)):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from customers.intervals.clock import LocalClock, local_clock
+from customers.intervals.clock import LocalClock, clock_of
 from customers.intervals.series import MeterTable
 from models.networks.jit import compiled, in_pieces
 
@@ -52,7 +52,7 @@ class Usual:
 
 def layout_of(table: MeterTable) -> Layout:
     """Return which intervals of a table are alike."""
-    clock = local_clock(table.intervals, table.zone)
+    clock = clock_of(table)
     place = np.full((clock.days, clock.per_day), -1, dtype=np.int32)
     place[clock.day, clock.slot] = np.arange(table.intervals.count, dtype=np.int32)
     month = _months(clock)

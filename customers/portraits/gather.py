@@ -1,13 +1,14 @@
 """Everything that portraits need, put together: from base data and weather, or from a site file."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from customers.efficiency.benchmark import benchmark, hints
 from customers.features.table import features_of
+from customers.intervals.clock import keep_holidays
 from customers.intervals.series import MeterTable
 from customers.intervals.store import IntervalStore
 from customers.packages.customer import PackageCustomer
@@ -55,6 +56,11 @@ def portraits_with_hints(
     return [portrait(drawn, r, businesses.get(names[r], Business()), hints(drawn.features, label, r)) for r in rows]
 
 
+def with_own_holidays(table: MeterTable) -> MeterTable:
+    """Return a table whose public holidays are working days where its customers work on them, as in many typical years."""
+    return table if keep_holidays(table) else replace(table, country="")
+
+
 def site_customers(site: Site) -> SiteCustomers:
     """Return the customers of a site that take electricity, from its profiles; hourly.
 
@@ -66,7 +72,7 @@ def site_customers(site: Site) -> SiteCustomers:
     there = park_customers(site, HOUR)
     grid = there[0].intervals
     energy = np.stack([c.wh for c in there]) / 1e3
-    table = MeterTable.of([c.id for c in there], grid.start, HOUR, energy, site.location.time_zone)
+    table = with_own_holidays(MeterTable.of([c.id for c in there], grid.start, HOUR, energy, site.location.time_zone))
     profiles = load_profiles(site)
     air = next((n for n in profiles.columns if n.endswith("_degc")), None)
     paid = _paid(site, table)

@@ -34,15 +34,15 @@ class SegmentPortrait:
 def market_portrait(
     features: FeatureTable,
     segments: Segmentation,
-    earlier: FeatureTable | None = None,
+    years: tuple[FeatureTable, FeatureTable] | None = None,
     margin: Array | None = None,
 ) -> list[SegmentPortrait]:
     """Return every segment's portrait, the largest by energy first.
 
-    ``earlier`` holds the same customers' features a year before and gives growth; ``margin`` (customer,) the money expected of each a year.
+    ``years`` holds the customers' features of two years, the earlier first, and gives growth; ``margin`` (customer,) the money expected of each a year.
     """
     total = float(np.nansum(features.column("annual_kwh")))
-    growth = None if earlier is None else _growth(features, earlier)
+    growth = None if years is None else _growth(*years)
     found = [
         _segment(name, segments.label == k, features, total, growth, margin)
         for k, name in enumerate(segments.model.names)
@@ -51,13 +51,10 @@ def market_portrait(
     return sorted(found, key=lambda s: -s.annual_kwh)
 
 
-def _growth(now: FeatureTable, earlier: FeatureTable) -> Array:
-    """Return every customer's change of energy from the year before; NaN for who was not there."""
-    place = {c: k for k, c in enumerate(earlier.customers)}
-    before = earlier.column("annual_kwh")
-    known = np.array([before[place[c]] if c in place else np.nan for c in now.customers])
+def _growth(earlier: FeatureTable, now: FeatureTable) -> Array:
+    """Return every customer's change of energy from one year to the next; not finite for who drew nothing."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(now.column("annual_kwh") / known - 1.0)
+        return np.asarray(now.column("annual_kwh") / earlier.column("annual_kwh") - 1.0)
 
 
 def _segment(
@@ -117,8 +114,6 @@ def _sentences(
     if growth is not None:
         risk = f", customers differ by {spread:.1%}" if spread is not None else ""
         found.append(f"grew by {growth:+.1%} in a year{risk}")
-    else:
-        found.append("growth is not known: one year of data; bring a second")
     if margin is not None:
         found.append(f"a margin of {margin:,.0f} a year is expected, {margin / max(count, 1):,.0f} a customer")
     if largest > 0.4 and count > 1:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -89,14 +89,29 @@ def read_model(text: str) -> SegmentModel:
 
 
 def segment(features: FeatureTable, previous: SegmentModel | None = None, seed: int = 0) -> Segmentation:
-    """Return segments of customers, as many as are stable; names are kept from ``previous`` where a segment is still there."""
+    """Return segments of customers, as many as are stable; names are kept from ``previous`` where a segment is still there.
+
+    Where no number of groups is stable (few customers, or all much alike), those of one description stand together.
+    """
     values = features.columns(GROUPED_BY)
     scaling = scaling_of(values)
     clusters = cluster(scaling.apply(values), seed)
+    if clusters.count == 1:
+        return _described(features, values, scaling, clusters)
     centres = _centres(values, clusters)
     order = np.argsort(-np.bincount(clusters.labels, minlength=clusters.count), kind="stable")
     names = _names(centres[order], previous)
     return assign(features, SegmentModel(names, centres[order], scaling, clusters.stability))
+
+
+def _described(features: FeatureTable, values: Array, scaling: Scaling, clusters: Clusters) -> Segmentation:
+    """Return segments of customers that one description fits, the largest first."""
+    words = [describe(dict(zip(GROUPED_BY, row.tolist(), strict=True))) for row in np.nan_to_num(values)]
+    names = sorted(set(words), key=lambda name: (-words.count(name), name))
+    label = np.array([names.index(w) for w in words], dtype=np.int64)
+    own = Clusters(label, np.zeros((len(names), 1)), clusters.stability)
+    model = SegmentModel(tuple(names), _centres(values, own), scaling, clusters.stability)
+    return replace(assign(features, model), label=label)
 
 
 def assign(features: FeatureTable, model: SegmentModel) -> Segmentation:

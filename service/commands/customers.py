@@ -259,15 +259,18 @@ def show_index(source: Path, stated: Stated, weather: Path | None, margins: Path
         made = target_index(drawn.features.customers, indicators_of(drawn.features, missing), known, own)
     by = "simulated margin" if made.by_margin else "score"
     title = f"target customers by {by}; {made.system.title.lower()}, version {made.system.version}"
-    table = _table(title, "rank", "customer", "margin", "score", "its rank", "90 % of other weights", "why")
+    money = () if known is None else ("margin", "rank by score")
+    table = _table(title, "rank", "customer", *money, "score", "90 %", "why")
     for row in made.order()[:TOLD_MOST]:
-        money = "" if known is None else f"{known[row]:,.0f}"
         span = f"{made.rank_low[row]} to {made.rank_high[row]}"
-        cells = (str(made.rank[row]), escape(made.customers[row]), money, f"{made.score[row]:.3f}")
-        table.add_row(*cells, str(made.score_rank[row]), span, escape(made.why(int(row))))
+        earned: tuple[str, ...] = ()
+        if known is not None:
+            earned = (f"{known[row]:,.0f}", str(made.score_rank[row]))
+        cells = (str(made.rank[row]), escape(made.customers[row]), *earned, f"{made.score[row]:.3f}")
+        table.add_row(*cells, span, escape(made.why(int(row))))
     console.print(table)
     weights = ", ".join(f"{i.title.lower()} {w:.2f}" for i, w in zip(made.system.indicators, made.weights, strict=True))
-    console.print(f"weights: {weights}", highlight=False)
+    console.print(f"weights: {weights}; 90 %: the ranks that nine of ten other weights would give", highlight=False)
     _notice(data)
     return 0
 

@@ -1,6 +1,7 @@
 """Pictures of customers: a year by hour and day, typical days, the load over the weather, and what was saved."""
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 import numpy as np
 import numpy.typing as npt
@@ -9,34 +10,34 @@ from matplotlib.figure import Figure
 
 from customers.efficiency.savings import Savings
 from customers.features.table import FeatureTable
-from customers.intervals.clock import local_clock
+from customers.intervals.clock import clock_of
 from customers.intervals.series import MeterTable
 from customers.portraits.customer import CustomerPortrait
 
 LINE, OTHER, FAINT = "#0b6e99", "#d97a2b", "#9ecbe0"
 MONTHS = "JFMAMJJASOND"
-WRAP = 118
+WRAP = 165
 
 
 def portrait_sheet(portrait: CustomerPortrait, table: MeterTable, features: FeatureTable, row: int) -> Figure:
     """Return one customer's sheet: heat map, typical days, load over temperature, and the portrait in words."""
     figure = Figure(figsize=(11.7, 8.3), layout="constrained")
     figure.suptitle(f"{portrait.customer}: {portrait.segment} ({portrait.sureness.grade})", fontsize=12)
-    grid = figure.add_gridspec(3, 2, height_ratios=[3.0, 2.6, 2.4])
+    grid = figure.add_gridspec(3, 2, height_ratios=[2.7, 2.5, 2.8])
     heat_map(figure.add_subplot(grid[0, :]), table, row)
     typical_days(figure.add_subplot(grid[1, 0]), features, row)
     over_weather(figure.add_subplot(grid[1, 1]), features, row)
     words = figure.add_subplot(grid[2, :])
     words.axis("off")
     lines = [*portrait.energy, *portrait.asset, *portrait.business, portrait.sureness.words]
-    text = "\n".join(f"· {line if len(line) <= WRAP else line[: WRAP - 1] + '…'}" for line in lines)
-    words.text(0.0, 1.0, text, va="top", fontsize=8.5, linespacing=1.45, transform=words.transAxes)
+    text = "\n".join("\n   ".join(wrap(f"· {line}", WRAP)) for line in lines)
+    words.text(0.0, 1.0, text, va="top", fontsize=7.8, linespacing=1.4, transform=words.transAxes)
     return figure
 
 
 def heat_map(ax: Axes, table: MeterTable, row: int) -> None:
     """Draw a year: local days from left to right, the time of day upwards, power in colour; white where nothing is known."""
-    clock = local_clock(table.intervals, table.zone)
+    clock = clock_of(table)
     power = np.full((clock.per_day, clock.days), np.nan)
     power[clock.slot, clock.day] = table.energy_kwh[row] / table.step_h
     days = clock.date.astype("datetime64[D]").astype(float)
@@ -90,8 +91,8 @@ def over_weather(ax: Axes, features: FeatureTable, row: int) -> None:
     for rows, colour in ((~free, LINE), (free, OTHER)):
         ax.scatter(weather.air_degc[rows], days.daily_kw[row][rows], s=5, color=colour, alpha=0.45, linewidths=0)
     air = np.linspace(weather.air_degc.min(), weather.air_degc.max(), 60)
-    for other, colour in ((0.0, LINE), (1.0, OTHER)):
-        ax.plot(air, weather.expected_kw(air, np.full(len(air), other))[row], color=colour, linewidth=1.3)
+    for kind, colour in ((0, LINE), (2, OTHER)):
+        ax.plot(air, weather.expected_kw(air, np.full(len(air), kind, dtype=np.int8))[row], color=colour, linewidth=1.3)
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel("outdoor temperature of the day, °C", fontsize=8)
     ax.set_ylabel("mean kW", fontsize=8)
