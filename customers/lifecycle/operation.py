@@ -65,6 +65,7 @@ class WorkOrder:
     kind: WorkKind = WorkKind.MAINTENANCE
     state: WorkState = WorkState.PLANNED
     planned_on: Day | None = None
+    done_on: Day | None = None
     who: Label = ""
     case_id: MaybeRef = ""
     """The service case behind it."""
@@ -158,6 +159,8 @@ def check_work(order: WorkOrder, before: WorkOrder | None) -> Iterator[Finding]:
         yield error("result", f"say what was done, or why not, before it is {order.state}")
     if order.state in (WorkState.IN_WORK, WorkState.DONE) and not order.who:
         yield error("who", "nobody is named who does it")
+    if (order.state is WorkState.DONE) != (order.done_on is not None):
+        yield error("done_on", "belongs to a work order that is done, and to no other")
     if order.down_to is not None and (order.down_from is None or order.down_to <= order.down_from):
         yield error("down_to", "has to be behind down_from")
     if order.state is WorkState.DONE and order.down_from is not None and order.down_to is None:

@@ -28,6 +28,7 @@ from service.api.schedules.schemas import ScheduleOut, SchedulePage, TraceOut
 from service.api.snapshots.schemas import PastSnapshotOut, PastSnapshotPage
 from service.api.telemetry.schemas import KeptOut, MeansOut, PointsOut
 from service.auth.roles import Role
+from service.client.customers import Customers, Versioned
 
 Answer = TypeVar("Answer", bound=BaseModel)
 TIMEOUT_S = 30.0
@@ -52,6 +53,7 @@ class Client:
     def __init__(self, address: str, key: str | None = None, *, http: httpx.Client | None = None) -> None:
         self._http = http or httpx.Client(base_url=address.rstrip("/"), timeout=TIMEOUT_S)
         self._headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self.customers = Customers(self._get, self._post)
 
     def __enter__(self) -> Self:
         """Give the client."""
@@ -233,12 +235,14 @@ class Client:
         given = {k: v if isinstance(v, list) else str(v) for k, v in params.items() if v is not None}
         return kind.model_validate_json(self._asked("GET", path, params=given).content)
 
-    def _post(self, kind: type[Answer], path: str, body: object, *, read: ScheduleOut | None = None) -> Answer:
+    def _post(
+        self, kind: type[Answer], path: str, body: object, *, read: Versioned | None = None, method: str = "POST"
+    ) -> Answer:
         headers = {"Idempotency-Key": token_hex(16)}
         if read is not None:
             headers["If-Match"] = f'"{read.version}"'
         more = {} if body is None else {"json": body}
-        return kind.model_validate_json(self._asked("POST", path, headers=headers, **more).content)
+        return kind.model_validate_json(self._asked(method, path, headers=headers, **more).content)
 
     def _asked(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Return the answer; a lost connection and a busy service are tried again, since nothing is done twice."""

@@ -93,13 +93,23 @@ class Shelf(Generic[Content]):
         return asked
 
     async def add(
-        self, session: AsyncSession, now: datetime, who: Principal, content: Content, deed: str = "made"
+        self,
+        session: AsyncSession,
+        now: datetime,
+        who: Principal,
+        content: Content,
+        *,
+        thing_id: str | None = None,
+        **more: str,
     ) -> KeptRow:
-        """Keep a new record."""
-        row: KeptRow = self.row(id=token_hex(8), version=1, made_at=now, changed_at=now, changed_by=who.name)
-        _put(row, self.columns(content))
+        """Keep a new record, under an id of its own where nobody has chosen one; ``more`` are columns that no field of it has."""
+        row: KeptRow = self.row(
+            id=thing_id or token_hex(8), version=1, made_at=now, changed_at=now, changed_by=who.name
+        )
+        columns = self.columns(content) | more
+        _put(row, columns)
         session.add(row)
-        await record(session, now, who.name, f"{self.name}.{deed}", f"{self.name}/{row.id}", self._about(content))
+        await record(session, now, who.name, f"{self.name}.made", f"{self.name}/{row.id}", self._about(columns))
         return row
 
     async def put(
@@ -117,13 +127,12 @@ class Shelf(Generic[Content]):
         _put(row, columns)
         row.version += 1
         row.changed_at, row.changed_by = now, who.name
-        details = {"version": row.version, "changed": changed} | self._about(content)
+        details = {"version": row.version, "changed": changed} | self._about(columns)
         await record(session, now, who.name, f"{self.name}.{deed}", f"{self.name}/{row.id}", details)
 
-    def _about(self, content: Content) -> dict[str, object]:
+    def _about(self, columns: Mapping[str, object]) -> dict[str, object]:
         """Return what an entry tells of a record: whose it is and how far, and nothing about persons."""
-        told = (n for n in (self.parent, self.state) if n and n not in self._plain)
-        return {n: str(getattr(content, n)) for n in told}
+        return {n: columns[n] for n in (self.parent, self.state) if n and n not in self._plain}
 
 
 def _put(row: KeptRow, columns: Mapping[str, Any]) -> None:

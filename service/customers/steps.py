@@ -12,8 +12,7 @@ from customers.lifecycle.moves import Move, moved
 from service.auth.roles import Principal
 from service.customers.dossiers import dossier_of
 from service.customers.shelves import CONTRACTS, CONVERSATIONS, LEADS, PROPOSALS, SETTLEMENTS
-from service.store.audit import record
-from service.store.customers import ConversationRow, KeptRow, LeadMoveRow
+from service.store.customers import KeptRow, LeadMoveRow
 
 
 async def move(session: AsyncSession, now: datetime, who: Principal, row: KeptRow, wanted: Move, reason: str) -> None:
@@ -50,13 +49,8 @@ async def moves_of(session: AsyncSession, lead_id: str) -> list[LeadMoveRow]:
 
 
 async def converse(session: AsyncSession, now: datetime, who: Principal, lead_id: str, said: Conversation) -> KeptRow:
-    """Write down what was said about a lead; the record names the lead and nothing of what was said."""
-    row = ConversationRow(id=token_hex(8), lead_id=lead_id, version=1, made_at=now, changed_at=now, changed_by=who.name)
-    for name, value in CONVERSATIONS.columns(said).items():
-        setattr(row, name, value)
-    session.add(row)
-    await record(session, now, who.name, "conversation.made", f"lead/{lead_id}")
-    return row
+    """Write down what was said about a lead; the record of deeds tells nothing of what was said."""
+    return await CONVERSATIONS.add(session, now, who, said, lead_id=lead_id)
 
 
 async def answer(session: AsyncSession, now: datetime, who: Principal, row: KeptRow, told: Answer) -> None:

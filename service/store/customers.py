@@ -216,6 +216,7 @@ class WorkOrderRow(KeptRow, Base):
     kind: Mapped[str] = named(STATE_LENGTH)
     state: Mapped[str] = state()
     planned_on: Mapped[date | None] = mapped_column(Day)
+    done_on: Mapped[date | None] = mapped_column(Day)
     who: Mapped[str] = named()
     case_id: Mapped[str] = named(ID_LENGTH)
     down_from: Mapped[datetime | None] = mapped_column(Instant)

@@ -9,7 +9,7 @@ from customers.lifecycle.contract import Answer, Proposal
 from customers.lifecycle.lead import Conversation, Lead
 from customers.lifecycle.moves import ways
 from service.api.access import Backed, Known, guarded, only
-from service.api.customers.records import Before, answered, known, stepped
+from service.api.customers.records import Before, answered, known, paged, stepped
 from service.api.customers.schemas import HistoryOut, Kept, MoveIn, MoveOut, Page, WayOut
 from service.api.people.endpoints import Id, Limit
 from service.api.problems import described
@@ -66,10 +66,7 @@ async def conversations(
     """List what was said about a lead, newest first."""
     async with backing.store.reading(who.tenant_id) as session:
         await known(session, LEADS, lead_id)
-        last = None if before is None else await known(session, CONVERSATIONS, before)
-        rows = await CONVERSATIONS.page(session, {"lead_id": lead_id}, last, limit + 1)
-    items = [Kept[Conversation].of(CONVERSATIONS, row) for row in rows[:limit]]
-    return Page[Conversation](items=items, next=items[-1].id if len(rows) > limit else None)
+        return await paged(session, Page[Conversation], CONVERSATIONS, {"lead_id": lead_id}, before, limit)
 
 
 @router.post(

@@ -1,6 +1,6 @@
 """The four endpoints that every kind of record has: a list, a new one, one by its id, and another version of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.api.access import Backed, Known, guarded, only
-from service.api.customers.schemas import Kept, Page
+from service.api.customers.schemas import Content, Kept, Page
 from service.api.people.endpoints import Limit
 from service.api.problems import described
 from service.api.repeats import Once, Repeat
@@ -47,10 +47,7 @@ def _lists(router: APIRouter, shelf: Shelf[Any], named: str) -> None:
     ) -> Any:
         wanted = {n: v for n, v in ((shelf.parent, of), (shelf.state, state)) if n and v}
         async with backing.store.reading(who.tenant_id) as session:
-            last = None if before is None else await known(session, shelf, before)
-            rows = await shelf.page(session, wanted, last, limit + 1)
-        following = rows[limit - 1].id if len(rows) > limit else None
-        return page(items=[kept.of(shelf, row) for row in rows[:limit]], next=following)
+            return await paged(session, page, shelf, wanted, before, limit)
 
     @router.get(
         f"/{{{shelf.name}_id}}",
@@ -121,6 +118,21 @@ async def known(session: AsyncSession, shelf: Shelf[Any], thing_id: str, *, chan
         named = shelf.name.replace("_", " ")
         raise HTTPException(404, f"There is no {named} {thing_id}; /api/v1/{shelf.path} lists them.")
     return row
+
+
+async def paged(
+    session: AsyncSession,
+    page: type[Page[Content]],
+    shelf: Shelf[Any],
+    wanted: Mapping[str, str],
+    before: str | None,
+    limit: int,
+) -> Page[Content]:
+    """Return a page of records, newest first, behind the one whose id is ``before``."""
+    last = None if before is None else await known(session, shelf, before)
+    rows = await shelf.page(session, wanted, last, limit + 1)
+    items = [Kept[shelf.content].of(shelf, row) for row in rows[:limit]]  # type: ignore[name-defined] # as above
+    return page(items=items, next=items[-1].id if len(rows) > limit else None)
 
 
 async def stepped(

@@ -1,0 +1,135 @@
+"""The client's part for customers.
+
+hotel = park.customers.parties.make(Party(name="Harbour Hotel", roles=("customer",), contacts=(Contact(name="Mr Li", phone="+86 10 1234"),)))
+lead = park.customers.leads.make(NewLead(party_id=hotel.id, title="Roof and battery", owner="ann"))
+lead = park.customers.move(lead, Move.QUALIFY)
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from customers.lifecycle.contract import Answer, Contract, Ending, NewContract, NewProposal, Proposal, Signature
+from customers.lifecycle.lead import Conversation, Lead, NewLead
+from customers.lifecycle.moves import Move
+from customers.lifecycle.operation import Asset, ServiceCase, WorkOrder
+from customers.lifecycle.partners import Agreement
+from customers.lifecycle.project import Project
+from customers.lifecycle.settlement import NewSettlement, Settlement
+from customers.parties.party import Party
+from customers.parties.premises import Premises
+from service.api.customers.management import Figures
+from service.api.customers.schemas import HistoryOut, Kept, Page
+
+New = TypeVar("New")
+Content = TypeVar("Content")
+Told = TypeVar("Told", bound=BaseModel)
+
+
+class Versioned(Protocol):
+    """Something that was read, with its version."""
+
+    version: int
+
+
+class Get(Protocol):
+    """Asks for something."""
+
+    def __call__(self, kind: type[Told], path: str, **params: object) -> Told:
+        """Return what is at a path."""
+
+
+class Send(Protocol):
+    """Sends something."""
+
+    def __call__(
+        self, kind: type[Told], path: str, body: object, *, read: Versioned | None = None, method: str = "POST"
+    ) -> Told:
+        """Return the answer to a body."""
+
+
+class Records(Generic[New, Content]):
+    """The records of one kind: ``New`` is what one writes, ``Content`` what is kept of it."""
+
+    def __init__(self, get: Get, send: Send, path: str, new: type[New], kept: type[Kept[Content]]) -> None:
+        self._get, self._send, self._path, self._kept = get, send, path, kept
+        self._written = TypeAdapter(new)
+
+    def make(self, new: New) -> Kept[Content]:
+        """Keep a new record; RefusedError (422) with everything that is wrong with it."""
+        return self._send(self._kept, self._path, self._written.dump_python(new, mode="json"))
+
+    def one(self, thing_id: str) -> Kept[Content]:
+        """Return a record as it is now."""
+        return self._get(self._kept, f"{self._path}/{thing_id}")
+
+    def put(self, read: Kept[Content], new: New) -> Kept[Content]:
+        """Keep another version of a record that was read; RefusedError (412) when somebody else has changed it."""
+        body = self._written.dump_python(new, mode="json")
+        return self._send(self._kept, f"{self._path}/{read.id}", body, read=read, method="PUT")
+
+    def all(self, *, of: str = "", state: str = "") -> Iterator[Kept[Content]]:
+        """Yield every record, newest first: those that belong to something, those that stand somewhere."""
+        before: str | None = None
+        asked = {name: value for name, value in (("of", of), ("state", state)) if value}
+        while True:
+            page = self._get(Page[Any], self._path, limit=200, before=before, **asked)
+            yield from (self._kept.model_validate(item.model_dump()) for item in page.items)
+            if (before := page.next) is None:
+                return
+
+
+class Customers:
+    """Parties, leads, contracts, and what is operated for them."""
+
+    def __init__(self, get: Get, send: Send) -> None:
+        self._get, self._send = get, send
+        self.parties = Records(get, send, "parties", Party, Kept[Party])
+        self.premises = Records(get, send, "premises", Premises, Kept[Premises])
+        self.leads = Records(get, send, "leads", NewLead, Kept[Lead])
+        self.proposals = Records(get, send, "proposals", NewProposal, Kept[Proposal])
+        self.contracts = Records(get, send, "contracts", NewContract, Kept[Contract])
+        self.agreements = Records(get, send, "partner-agreements", Agreement, Kept[Agreement])
+        self.projects = Records(get, send, "projects", Project, Kept[Project])
+        self.assets = Records(get, send, "assets", Asset, Kept[Asset])
+        self.work_orders = Records(get, send, "work-orders", WorkOrder, Kept[WorkOrder])
+        self.service_cases = Records(get, send, "service-cases", ServiceCase, Kept[ServiceCase])
+
+    def move(self, lead: Kept[Lead], move: Move, reason: str = "") -> Kept[Lead]:
+        """Move a lead to another stage; RefusedError (409) names everything that is missing."""
+        body = {"move": move.value, "reason": reason}
+        return self._send(Kept[Lead], f"leads/{lead.id}/moves", body, read=lead)
+
+    def history(self, lead_id: str) -> HistoryOut:
+        """Return how a lead came to where it stands, and what each way on still lacks."""
+        return self._get(HistoryOut, f"leads/{lead_id}/moves")
+
+    def say(self, lead_id: str, said: Conversation) -> Kept[Conversation]:
+        """Write down what was said about a lead."""
+        return self._send(Kept[Conversation], f"leads/{lead_id}/conversations", _plain(said))
+
+    def answer(self, proposal: Kept[Proposal], told: Answer) -> Kept[Proposal]:
+        """Write down what the customer says to a proposal."""
+        return self._send(Kept[Proposal], f"proposals/{proposal.id}/answer", _plain(told), read=proposal)
+
+    def sign(self, contract: Kept[Contract], signature: Signature) -> Kept[Contract]:
+        """Write down that a side has signed."""
+        return self._send(Kept[Contract], f"contracts/{contract.id}/signatures", _plain(signature), read=contract)
+
+    def end(self, contract: Kept[Contract], ending: Ending) -> Kept[Contract]:
+        """End a contract before its time."""
+        return self._send(Kept[Contract], f"contracts/{contract.id}/end", _plain(ending), read=contract)
+
+    def settle(self, contract_id: str, period: NewSettlement) -> Kept[Settlement]:
+        """Settle a period of a contract; its invoice is issued with it."""
+        return self._send(Kept[Settlement], f"contracts/{contract_id}/settlements", _plain(period))
+
+    def key_figures(self, start: date | None = None, end: date | None = None) -> Figures:
+        """Return the funnel, churn risk, margins, receivables and availability."""
+        return self._get(Figures, "kpis", start=start, end=end)
+
+
+def _plain(said: object) -> object:
+    return TypeAdapter(type(said)).dump_python(said, mode="json")
