@@ -93,7 +93,13 @@ async def comparison(
     backing: Backed,
     who: Known,
     run: Annotated[
-        list[str], Query(min_length=1, max_length=MOST_RUNS, description="ids of scenario jobs that are done")
+        list[str],
+        Query(
+            min_length=1,
+            max_length=MOST_RUNS,
+            description="ids of scenario jobs that are done",
+            examples=[["0123456789abcdef"]],
+        ),
     ],
     base: Annotated[
         str | None, Query(description="the job to compare with; the first run's own base when left out")
