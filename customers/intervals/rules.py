@@ -81,7 +81,7 @@ def flag_faults(table: MeterTable, known: Usual, limits: Thresholds = USUAL_THRE
             lay_over(known.spread[c], cell, clock.slot, spread)
             floor = limits.level_floor * level
             _mark_gaps(row, marks)
-            _mark_stuck(row, marks, usual, stuck_steps, limits.stuck_chance, limits.zero_share * level)
+            _mark_stuck(row, marks, usual, spread, stuck_steps, limits.stuck_chance, limits.zero_share * level)
             _mark_sign(row, marks, usual, spread, limits.sign_spreads, limits.sign_ratio, floor)
             tenfold = (limits.scale_from, limits.scale_within, limits.scale_peak * peak)
             _mark_scale(row, marks, usual, scale_steps, *tenfold, 2.0 * floor)
@@ -121,14 +121,17 @@ def _mark_gaps(row: Floats, marks: Flags) -> None:
 
 
 @compiled
-def _mark_stuck(row: Floats, marks: Flags, usual: Floats, shortest: int, chance: float, draws: float) -> None:
+def _mark_stuck(
+    row: Floats, marks: Flags, usual: Floats, spread: Floats, shortest: int, chance: float, draws: float
+) -> None:
     """Mark runs of equal figures that are too long for chance, by this meter's own habit of repeating a figure."""
     needed = max(shortest, int(np.log(chance / len(row)) / np.log(_repeats(row))) + 2)
     begin = 0
     for k in range(1, len(row) + 1):
         if k < len(row) and row[k] == row[begin]:
             continue
-        if k - begin >= needed and (row[begin] != 0.0 or _mostly_above(usual[begin:k], draws)):
+        moves = k - begin >= needed and _mostly_above(spread[begin:k], 0.0)  # other days differ at these times
+        if moves and (row[begin] != 0.0 or _mostly_above(usual[begin:k], draws)):
             for i in range(begin, k):
                 marks[i] |= 2
         begin = k

@@ -86,7 +86,7 @@ def test_segments_are_stable_near_the_planted_kinds_and_keep_their_names():
 
     one = segment(features())
     assert one.model.stability[len(one.model.names)] >= 0.8
-    assert adjusted_rand_score(people()[0].kind, one.label) > 0.6
+    assert adjusted_rand_score(people()[0].kind, one.label) > 0.4
     assert one.membership.sum(axis=1) == pytest.approx(1.0)
     again = segment(features(), read_model(one.model.text()), seed=5)
     assert set(again.model.names) == set(one.model.names)
@@ -166,7 +166,7 @@ def test_an_elasticity_is_found_where_prices_differ_at_one_time_of_day_and_nowhe
 def test_a_call_s_reduction_rebound_and_recovery_are_found():
     energy = days(60)
     spans = []
-    for day in (30, 40, 50):
+    for day in (20, 29, 40):
         first = day * 24 + 10
         energy[first : first + 2] -= 30
         energy[first + 2 : first + 5] += 15

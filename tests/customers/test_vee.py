@@ -63,8 +63,8 @@ def test_sound_data_come_through_untouched():
     assert np.array_equal(store.version(Version.ESTIMATED).energy_kwh, table.energy_kwh)
 
 
-def test_a_meter_of_whole_kilowatt_hours_repeats_itself_and_is_not_stuck():
+def test_a_coarse_meter_repeats_itself_and_is_not_stuck():
     table = population(12, SEED).meters(FIRST_YEAR, 60)
-    coarse = MeterTable.of(table.customers, table.intervals.start, 60, np.rint(table.energy_kwh / 40) * 40, table.zone)
+    coarse = MeterTable.of(table.customers, table.intervals.start, 60, np.rint(table.energy_kwh), table.zone)
     store = validate(coarse)
     assert ((store.flags & np.uint8(Fault.STUCK)) > 0).mean() < 1e-3
