@@ -33,6 +33,7 @@ NAMES = (
     "service",
     "market",
     "customers",
+    "packages",
     "console",
 )
 """Names that ``run`` knows, in the order of the closing table; a name without a phase is listed as not yet measured."""

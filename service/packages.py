@@ -1,5 +1,6 @@
 """Commands of packages: the words; the work is imported only when a command runs."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -112,3 +113,47 @@ def costs_(
     from service.commands.package import show_costs
 
     show_costs(costs, sources=sources)
+
+
+@package.command()
+def recommend(
+    meters: Annotated[Path, typer.Argument(metavar="METERS", help="meter data of all customers: CSV or Excel")],
+    tariff: Annotated[Path, typer.Option("--tariff", metavar="FILE", help="what they pay: YAML or JSON")],
+    facts: Annotated[Path, typer.Option("--facts", metavar="FILE", help="CSV with customer, roof_m2 and sector")],
+    history: Annotated[
+        Path | None,
+        typer.Option("--history", metavar="FILE", help="CSV with customer and package: what was taken so far"),
+    ] = None,
+    zone: Annotated[
+        str, typer.Option("--zone", help="clock of the customers and of times without zone")
+    ] = "Asia/Shanghai",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="also write all of them: .csv")
+    ] = None,
+) -> None:
+    """Recommend packages to many customers: money exact by simulation, taste by what others took, every weight shown."""
+    from service.commands.recommend import show_recommendations
+
+    raise typer.Exit(show_recommendations(meters, tariff, facts, history, zone, out))
+
+
+@package.command()
+def match(
+    offers: Annotated[Path, typer.Argument(metavar="OFFERS", help="providers' offers: CSV")],
+    site: Annotated[
+        Path, typer.Option("--site", metavar="SITE", help="whose customers' packages are to be built")
+    ] = PARK,
+    on: Annotated[
+        datetime | None,
+        typer.Option("--on", formats=["%Y-%m-%d"], help="day on which offers must hold; today when left out"),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="also write the matches: .csv")
+    ] = None,
+) -> None:
+    """Match what customers' packages need with providers, within capacities and feeders, replayed on the network."""
+    from hil.clocks import RealClock
+    from service.commands.recommend import show_matching
+
+    day = on.date() if on else RealClock().now().date()
+    raise typer.Exit(show_matching(site, offers, day, out))

@@ -67,6 +67,16 @@ class Asked:
 def design_one(asked: Asked, out: Path | None, language: str, costs: Path | None, sun: Path | None) -> int:
     """Design one customer's package from a file of meter data and write its proposal."""
     require_writable(out, ENDINGS)
+    proposal = proposed(asked, language, costs, sun)
+    _print(proposal)
+    if out is not None:
+        write_document(proposal_document(proposal), out)
+        console.print(f"proposal in {out}", highlight=False)
+    return 0 if proposal.delivery is None or proposal.delivery.deliverable else 1
+
+
+def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None) -> Proposal:
+    """Return the proposal of one customer, designed and proven on a file of its meter data."""
     library, facts = load_costs(costs), read_facts(asked.facts, asked.roof_m2)
     catalogue, between = load_catalogue(known_costs=library.items), read_others(asked.others)
     tariff = read_tariff_file(asked.tariff, asked.zone)
@@ -91,12 +101,7 @@ def design_one(asked: Asked, out: Path | None, language: str, costs: Path | None
         made = design_package(bench, catalogue, between=between)
         delivery = None if network is None else check_delivery(network, {asked.bus: _hourly(made, network)})
     warnings = [f.message for f in told if f.severity is not Severity.INFO]
-    proposal = Proposal(made, catalogue, language, delivery, swings(made, catalogue), warnings, internal=asked.internal)
-    _print(proposal)
-    if out is not None:
-        write_document(proposal_document(proposal), out)
-        console.print(f"proposal in {out}", highlight=False)
-    return 0 if delivery is None or delivery.deliverable else 1
+    return Proposal(made, catalogue, language, delivery, swings(made, catalogue), warnings, internal=asked.internal)
 
 
 def read_customer(asked: Asked) -> tuple[MeterTable, list[Finding]]:
@@ -211,7 +216,7 @@ def design_park(path: Path, folder: Path | None, language: str, costs: Path | No
     """Design every customer of a site, replay all packages together and write the proposals."""
     site, library = load_site(path), load_costs(costs)
     catalogue, people = load_catalogue(known_costs=library.items), park_customers(site)
-    year = priced(_tariff(site), people[0].intervals)
+    year = priced(site_tariff(site), people[0].intervals)
     sun = park_sun(site, people[0].intervals, library["weather_year_sd"])
     made = []
     with progress_console.status("designing") as status:
@@ -240,7 +245,14 @@ def _plan_words(plan: Portfolio, currency: str) -> str:
     return f"{plan.capital:,.0f} {currency} invested; our margin {risk}; choice is {sure}"
 
 
-def _tariff(site: Site) -> Tariff:
+def site_tariff(site: Site) -> Tariff:
+    """Return what a site's customers pay for electricity.
+
+    Raises
+    ------
+    DataError
+        If the site has no electricity contract.
+    """
     power = next((c for c in site.contracts if isinstance(c, ElectricityContract)), None)
     if power is None:
         raise DataError([error("contracts", "no electricity contract, so nothing is known of what customers pay")])
