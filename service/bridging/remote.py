@@ -162,18 +162,18 @@ class RemoteBridge:
 
     def _listen(self) -> None:
         """Pass on what the bridge tells; a bridge that is started again is listened to again."""
-        while not self._ending.wait(AGAIN_S if self._events is not None else 0):
-            try:
-                self._events = line = self._connected()
-                line.sendall(packed(("events",)))
-                take = _taker(line)
-                while not self._ending.is_set():
-                    self._heard(received(take))
-            except (OSError, PlantError):
-                self._events = self._events or socket.socket(socket.AF_UNIX)
-            finally:
-                if self._events is not None:
-                    self._events.close()
+        while not self._ending.is_set():
+            with suppress(OSError, PlantError):
+                self._hear_out(self._connected())
+            self._ending.wait(AGAIN_S)
+
+    def _hear_out(self, line: socket.socket) -> None:
+        """Pass on what comes until the connection ends."""
+        self._events, take = line, _taker(line)
+        with line:
+            line.sendall(packed(("events",)))
+            while not self._ending.is_set():
+                self._heard(received(take))
 
     def _heard(self, told: object) -> None:
         if isinstance(told, BridgeEvent) and self._loop is not None and not self._loop.is_closed():

@@ -129,7 +129,7 @@ class Served:
 
 @asynccontextmanager
 async def served(bridge: Bridge, desk: Served, place: Path) -> AsyncIterator[None]:
-    """Answer at a socket that this user alone can open, while the block lasts.
+    """Run a bridge and answer for it at a socket that this user alone can open, while the block lasts.
 
     Raises
     ------
@@ -137,20 +137,25 @@ async def served(bridge: Bridge, desk: Served, place: Path) -> AsyncIterator[Non
         If the socket cannot be made.
     """
     desk.bridge = bridge
-    bridge.rest()
+    bridge.rest()  # before it takes up what an earlier one has left open
+    async with bridge:
+        server = await _listening(desk, place)
+        try:
+            yield
+        finally:
+            server.close()
+            desk.hang_up()
+            place.unlink(missing_ok=True)
+
+
+async def _listening(desk: Served, place: Path) -> asyncio.Server:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
-            server = await asyncio.start_unix_server(desk.talk, str(place))
+            return await asyncio.start_unix_server(desk.talk, str(place))
         finally:
             os.umask(before)
     except OSError as fault:
         raise SetupError(f"{place}: {fault.strerror}. Choose another place with --listen.") from None
-    try:
-        yield
-    finally:
-        server.close()
-        desk.hang_up()
-        place.unlink(missing_ok=True)

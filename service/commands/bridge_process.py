@@ -23,7 +23,7 @@ async def _keep(site_file: Path, place: Path, journal: Path, mode: Mode, kept: t
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, told.set)
     bridge = Bridge(site, RealClock(), journal, desk.tell, mode=mode, approve=desk.objection, kept=kept)
-    async with bridge, served(bridge, desk, place):
+    async with served(bridge, desk, place):
         console.print(
             f"[bold]{site.title}[/]: {len(site.devices)} devices, mode {mode.value}, asked at {place}. Ctrl-C ends."
         )

@@ -32,7 +32,7 @@ def command(name, value, who="loop"):
 async def served_bench(bench, place, mode=Mode.AUTO):  # noqa: F811 # the fixture's value
     desk = Served()
     bridge = Bridge(bench.site, RealClock(), None, desk.tell, mode=mode, approve=desk.objection, frame_life_s=0.1)
-    async with bridge, served(bridge, desk, place):
+    async with served(bridge, desk, place):
         yield bridge
 
 
