@@ -19,7 +19,6 @@ from customers.features.table import FeatureTable, features_of
 from customers.intervals.instants import read_instants
 from customers.intervals.keeping import ENDING, read_store, write_store
 from customers.intervals.reading import Asked, read_meters
-from customers.intervals.rules import Fault
 from customers.intervals.series import MeterTable
 from customers.intervals.store import IntervalStore, fault_counts
 from customers.intervals.vee import findings_of, validate
@@ -154,12 +153,14 @@ def _show_data(data: Data) -> None:
         highlight=False,
     )
     faults = {} if data.store.flags is None else fault_counts(data.store.flags)
-    table = _table("meter data", "customer", "energy, kWh", "known", "estimated", *(f.name or "" for f in Fault))
-    energy = [float(np.nansum(row, dtype=np.float64)) for row in best.energy_kwh]
+    table = _table("meter data", "customer", "MWh", "known", "estimated", "found (intervals)")
+    energy = [float(np.nansum(row, dtype=np.float64)) / 1e3 for row in best.energy_kwh]
     shares = zip(raw.customers, energy, raw.coverage_share(), best.estimated_share(), strict=True)
-    for row, (name, kwh, known, made) in enumerate(list(shares)[:TOLD_MOST]):
-        marks = [str(faults[f][row] or "") if faults else "" for f in Fault]
-        table.add_row(escape(name), f"{kwh:,.0f}", f"{known:.1%}", f"{made:.1%}", *marks)
+    for row, (name, mwh, known, made) in enumerate(list(shares)[:TOLD_MOST]):
+        marks = [f"{(fault.name or '').lower()} {numbers[row]:,}" for fault, numbers in faults.items() if numbers[row]]
+        table.add_row(escape(name), f"{mwh:,.1f}", f"{known:.1%}", f"{made:.1%}", ", ".join(marks))
+    if len(raw.customers) > TOLD_MOST:
+        table.caption = f"and {len(raw.customers) - TOLD_MOST} more"
     console.print(table)
     if data.findings:
         console.print(findings_table(list(data.findings)[:TOLD_MOST], "findings"))
@@ -334,7 +335,7 @@ def save(figure: "Figure", folder: Path, name: str) -> None:
 
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", header_style="bold")
-    words = ("customer", "segment", "why", "prospects and risks")
+    words = ("customer", "segment", "why", "prospects and risks", "found (intervals)")
     for name in columns:
         table.add_column(name, justify="left" if name in words else "right", overflow="fold")
     return table
