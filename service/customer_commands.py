@@ -68,13 +68,14 @@ def portrait(
     weather: Weather = None,
     model: Model = None,
     plots: Plots = None,
+    reports: Annotated[Path | None, typer.Option("--pdf", metavar="FOLDER", help="write a report of each")] = None,
     unit: Unit = "",
     zone: Zone = "",
 ) -> None:
     """Draw the portraits of customers: energy, assets and business in sentences, and how sure they are."""
     from service.commands.customers import Stated, show_portraits
 
-    raise typer.Exit(show_portraits(source, Stated(unit, zone), customer or [], weather, model, plots))
+    raise typer.Exit(show_portraits(source, Stated(unit, zone), customer or [], weather, model, plots, reports))
 
 
 @customers.command()

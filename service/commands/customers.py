@@ -167,9 +167,15 @@ def _show_data(data: Data) -> None:
 
 
 def show_portraits(
-    source: Path, stated: Stated, names: Sequence[str], weather: Path | None, model: Path | None, plots: Path | None
+    source: Path,
+    stated: Stated,
+    names: Sequence[str],
+    weather: Path | None,
+    model: Path | None,
+    plots: Path | None,
+    reports: Path | None,
 ) -> int:
-    """Print portraits and draw them."""
+    """Print portraits, draw them, and write a report of each."""
     with progress_console.status("drawing portraits"):
         data = gather(source, stated, weather)
         old = None if model is None else read_model(_bytes(model).decode("utf-8", "replace"))
@@ -186,6 +192,15 @@ def show_portraits(
             figure = portrait_sheet(portrait, table, drawn.features, row)
             save(figure, plots, f"portrait_{portrait.customer}.png")
         console.print(f"{min(len(made), TOLD_MOST)} sheets in {plots}", highlight=False)
+    if reports is not None:
+        from service.reports.document import write_document
+        from service.reports.portrait_document import portrait_document
+
+        reports.mkdir(parents=True, exist_ok=True)
+        for row, portrait in zip(rows, made, strict=True):
+            document = portrait_document(portrait, table, drawn.features, row, data.notice)
+            write_document(document, reports / f"portrait_{portrait.customer}.pdf")
+        console.print(f"{count(len(made), 'report')} in {reports}", highlight=False)
     _notice(data)
     return 0
 
