@@ -75,6 +75,10 @@ class Solved:
     message: str = ""
 
 
+EXPLAINED = 4
+"""So many of the last plans can be explained: one that was adopted while the next ones are being made among them."""
+
+
 class Dispatcher:
     """Plans the same site again and again: programs stay compiled, models stay loaded in the solver's process."""
 
@@ -84,7 +88,7 @@ class Dispatcher:
         self._starting: threading.Thread | None = None
         self._stencils = StencilCache(cache_folder or default_folder())
         self._compiled: dict[tuple[int, Structure, int], Compiled] = {}
-        self._last: tuple[str, Outcome] | None = None
+        self._lately: dict[str, Outcome] = {}
         self._commitments: dict[str, tuple[Floats, Floats]] = {}
         self._lineage = Lineage()
         self._generation = 0
@@ -132,13 +136,13 @@ class Dispatcher:
         """Keep a plan made from one of this dispatcher's cases: its decisions for the next fall-back, itself for :meth:`why`."""
         start_h = case.facts.problem.horizon.start.timestamp() / 3600.0
         self._commitments[case.compiled.key] = (start_h + case.facts.start_h, outcome.x)
-        self._last = plan.id, outcome
+        kept = list(self._lately.items())[1 - EXPLAINED :]
+        self._lately = {**dict(kept), plan.id: outcome}  # at once: others ask from their own threads
 
     def why(self, plan: Plan, asset: str, step: int) -> tuple[Reason, ...]:
-        """Return what holds ``asset`` where it is at ``step`` of ``plan``; empty unless it is the plan made last."""
-        if self._last is None or self._last[0] != plan.id:
-            return ()
-        return reasons(self._last[1], asset, step, self._last[1].facts.problem.site.currency)
+        """Return what holds ``asset`` where it is at ``step`` of ``plan``; empty unless it is one of the last plans made."""
+        outcome = self._lately.get(plan.id)
+        return () if outcome is None else reasons(outcome, asset, step, outcome.facts.problem.site.currency)
 
     @property
     def process(self) -> SolverProcess:

@@ -87,7 +87,7 @@ function nowLine(view, first) {
     type: "line", name: "now", data: [[view.now + offset(), null]], silent: true, animation: false,
     markLine: {
       silent: true, symbol: "none", animation: false, lineStyle: { color: colour("--ink"), width: 1.2, type: "solid" },
-      label: { show: first, formatter: `${words.now} ${clock(view.now + offset())}`, color: colour("--ink"), fontSize: 11, fontWeight: 600, distance: 4 },
+      label: { show: first && !narrow.matches, formatter: `${words.now} ${clock(view.now + offset())}`, color: colour("--ink"), fontSize: 11, fontWeight: 600, distance: 4 },
       data: [{ xAxis: view.now + offset() }],
     },
   };
@@ -212,7 +212,7 @@ class Figure {
     const { view } = this, cells = view.lines.flatMap((line, row) => line.values.map((v, i) => [i, row, v === null ? "-" : v]));
     const high = Math.max(...cells.map((c) => (c[2] === "-" ? 0 : c[2])));
     return {
-      animation: false, textStyle: { fontFamily: font }, grid: { left: 52, right: 70, top: 10, bottom: 30 },
+      animation: false, textStyle: { fontFamily: font }, grid: { left: 52, right: 92, top: 10, bottom: 30 },
       tooltip: tooltip((item) => element("div", { class: "tip" }, element("h4", {}, `${view.lines[0].at[item.value[0]]} ${view.lines[item.value[1]].title}`), `${grouped(item.value[2])} ${view.panels[0].unit}`), { trigger: "item" }),
       xAxis: { type: "category", data: view.lines[0].at, axisLabel: { color: colour("--soft"), fontSize: 11, hideOverlap: true } },
       yAxis: { type: "category", data: view.lines.map((l) => l.title), axisLabel: { color: colour("--soft"), fontSize: 11, interval: 5 } },
