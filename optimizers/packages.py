@@ -100,7 +100,9 @@ def choose(columns: Columns, *, gap_share: float = 1e-3, deadline_s: float = 30.
         if found_by_tree.x is not None and -found_by_tree.objective > value:
             chosen = _whole(part, found_by_tree.x, columns.customers)
             value = _value(part, chosen)
-    column = np.where(chosen == NOBODY, NOBODY, kept[chosen])
+    column = np.full(columns.customers, NOBODY)
+    there = np.flatnonzero(chosen != NOBODY)
+    column[there] = kept[chosen[there]]
     return Choice(column, value, max(bound, value), price, time.monotonic() - begun)
 
 

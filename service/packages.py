@@ -68,7 +68,8 @@ def design(
     internal: Annotated[bool, typer.Option("--internal", help="also what we earn; not for the customer")] = False,
 ) -> None:
     """Design the package of one customer from its meter data, prove it and write the proposal."""
-    from service.commands.package import Asked, design_one
+    from service.commands.package import design_one
+    from service.commands.package_inputs import Asked
 
     asked = Asked(
         meters, tariff, customer, name, sector, zone, unit, roof_m2, tuple(fact or ()), others, site, bus, internal

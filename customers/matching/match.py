@@ -85,8 +85,10 @@ def match(
     if not len(arcs.need):
         return _result(arcs, greedy, greedy, 0.0, None)
     choice = choose(arcs.columns)
-    best = choice.column if choice.value >= _gain(arcs, greedy) else greedy
-    best = np.append(best, np.full(len(needs) - len(best), NOBODY))
+    best = greedy.copy()
+    if choice.value >= _gain(arcs, greedy):
+        best[:] = NOBODY
+        best[: len(choice.column)] = choice.column
     return _result(arcs, _evened(arcs, best, _gain(arcs, greedy)), greedy, choice.bound, choice)
 
 

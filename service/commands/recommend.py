@@ -36,7 +36,8 @@ from models.findings import Finding, error
 from models.site.file import load_site
 from models.site.profiles import load_profiles
 from models.tariffs.tariff import Tariff
-from service.commands.package import read_tariff_file, site_tariff
+from service.commands.package import site_tariff
+from service.commands.package_inputs import read_tariff_file
 from service.commands.screen import console, progress_console
 
 Floats = npt.NDArray[np.float64]
