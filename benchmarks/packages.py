@@ -263,7 +263,6 @@ def _covered(count: int, years: int) -> tuple[dict[str, float], dict[str, float]
     from customers.packages.variants import Bench as Design
     from customers.packages.variants import Variant
     from customers.population import FIRST_YEAR, population
-    from customers.weather import weather_year, year_intervals
 
     people, others = population(count, seed=31), population(400, seed=32)
     history = np.array([others.meters(FIRST_YEAR + y, 60).energy_kwh.sum(axis=1, dtype=np.float64) for y in range(6)]).T
@@ -278,14 +277,7 @@ def _covered(count: int, years: int) -> tuple[dict[str, float], dict[str, float]
         + rng.normal(0, people.between.common, (years, 1))
         + rng.normal(0, people.between.own, (years, count))
     )
-    loads = np.array(
-        [
-            people.meters(
-                FIRST_YEAR, 60, _relabelled(weather_year(year_intervals(TRUTH_FROM + y, 60), 31), intervals)
-            ).energy_kwh
-            for y in range(years)
-        ]
-    )
+    loads = np.array([_come_true(people, y, intervals) for y in range(years)])
     item = library.items["efficiency_effect"]
     effects = np.clip(rng.normal(item.central, (item.high - item.low) / 3.29, (years, count)), 0, 1)
     packages = {"P": (1, 0, 0), "B": (0, 1, 0), "PB": (1, 1, 0), "PBE": (1, 1, 1)}
@@ -308,6 +300,16 @@ def _covered(count: int, years: int) -> tuple[dict[str, float], dict[str, float]
                 inside[name][y, c] = interval[0] <= true <= interval[1]
                 below[name][y, c] = true < interval[0]
     return {k: float(v.mean()) for k, v in inside.items()}, {k: float(v.mean()) for k, v in below.items()}
+
+
+def _come_true(people: "Population", number: int, intervals: "Intervals") -> npt.NDArray[np.float32]:
+    """Return what customers draw in a year that comes true, at the metered year's level: other weather, other shocks, other noise."""
+    from customers.population import FIRST_YEAR
+    from customers.weather import weather_year, year_intervals
+
+    weather = _relabelled(weather_year(year_intervals(TRUTH_FROM + number, 60), people.seed), intervals)
+    drawn = people.meters(FIRST_YEAR + 1 + number, 60, weather).energy_kwh
+    return np.asarray(drawn / people.level(FIRST_YEAR + 1 + number)[:, np.newaxis], dtype=np.float32)
 
 
 def _relabelled(weather: "WeatherYear", intervals: "Intervals") -> "WeatherYear":
