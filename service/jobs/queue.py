@@ -20,7 +20,7 @@ from models.findings import Finding
 from models.site import Site
 from service.auth.roles import Principal
 from service.jobs.job import Job, JobState
-from service.jobs.requests import Request
+from service.jobs.requests import PackageInputs, PackageJob, Request
 from service.store.audit import record
 from service.store.columns import Instant
 from service.store.engine import Store
@@ -43,7 +43,12 @@ class QueueFullError(SetupError):
 
 
 async def enqueue(
-    session: AsyncSession, store: Store, results: Path, who: Principal, request: Request, site: Site
+    session: AsyncSession,
+    store: Store,
+    results: Path,
+    who: Principal,
+    request: Request | PackageJob,
+    site: Site | PackageInputs,
 ) -> Job:
     """Queue a study of a site in a transaction of its tenant; what it needs is written before the row that tells of it.
 

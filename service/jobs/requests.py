@@ -1,7 +1,7 @@
 """What can be asked for as a job: one document per kind, checked whole before anything is kept."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -106,6 +106,20 @@ class ForecastJob(_Asked):
     seed: Seed = 1
 
 
+class OffersJob(_Asked):
+    """A day's offers to a day-ahead market, with their proof on the grid; prices are made up where none are sent."""
+
+    kind: Literal["offers"]
+    day: Day
+    paths: Annotated[int, Ge(1), Le(200), Field(description="price paths")] = 60
+    steps: Annotated[int, Ge(1), Le(200), Field(description="steps of a curve at most")] = 20
+    fee_per_kwh: Annotated[FiniteFloat, Ge(0), Le(100)] = 0.15
+    short_per_kwh: Annotated[FiniteFloat, Ge(0), Le(100), Field(description="what a kWh too little costs on top")] = 0.0
+    long_per_kwh: Annotated[FiniteFloat, Ge(0), Le(100), Field(description="what a kWh too much costs on top")] = 0.0
+    proven: bool = Field(True, description="replay every path on the grid")
+    seed: Seed = 1
+
+
 class SizeJob(_Asked):
     """What to build at least cost, why, and what it earns."""
 
@@ -200,6 +214,30 @@ class SweepJob(_CaseAsked):
         return found
 
 
+class PackageJob(_Ordered):
+    """The package of one customer, designed on its own meter data and proven, with its proposal."""
+
+    kind: Literal["package"] = "package"
+    party_id: str
+    name: str
+    sector: str
+    column: str
+    tariff: str
+    zone: str
+    unit: str
+    language: Literal["zh", "en"]
+    roof_m2: float
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PackageInputs:
+    """What a package is designed from: files of meter data and of the tariff."""
+
+    meters: bytes
+    tariff: bytes
+
+
 Request = (
     DispatchJob
     | ExplainJob
@@ -207,6 +245,7 @@ Request = (
     | OutageJob
     | EstimateJob
     | ForecastJob
+    | OffersJob
     | SizeJob
     | ParetoJob
     | ScenarioJob

@@ -26,7 +26,10 @@ from service.jobs.requests import (
     ExplainJob,
     FlowJob,
     ForecastJob,
+    OffersJob,
     OutageJob,
+    PackageInputs,
+    PackageJob,
     ParetoJob,
     Request,
     ScenarioJob,
@@ -142,6 +145,19 @@ def forecast(asked: ForecastJob, site: Site, folder: Path, tell: Tell) -> str:
     return bands.forecast.source
 
 
+def offers(asked: OffersJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Make a day's offers and prove them."""
+    from scenarios.offering import Deviations
+    from service.commands.offers import WRITERS, Asked, offers_for
+
+    tell(None, "price paths, an optimum for each, and their replay on the grid")
+    beside = Deviations(asked.short_per_kwh, asked.long_per_kwh)
+    numbers = asked.paths, asked.steps, asked.fee_per_kwh
+    made = offers_for(site, Asked(asked.day, None, *numbers, beside, asked.proven, asked.seed))
+    kept(WRITERS, made, folder)
+    return made.proof.words()
+
+
 def size(asked: SizeJob, site: Site, folder: Path, tell: Tell) -> str:
     """Choose sizes."""
     from service.commands.size import WRITERS, sized
@@ -213,8 +229,30 @@ def case_file(asked: SweepJob, folder: Path) -> Path:
     return path
 
 
-KINDS: Mapping[str, Callable[[Any, Site, Path, Tell], str]] = {
-    f.__name__: f for f in (dispatch, explain, flow, n1, estimate, forecast, size, pareto, scenario, sweep)
+def package(asked: PackageJob, inputs: PackageInputs, folder: Path, tell: Tell) -> str:
+    """Design a customer's package, prove it and write the proposal."""
+    from service.commands.package import Asked, proposed
+    from service.reports.document import write_document
+    from service.reports.proposal_document import proposal_document
+
+    tell(None, "reads the meter data, designs and proves")
+    meters, tariff = folder / "meters", folder / f"{asked.tariff}.yaml"
+    meters.write_bytes(inputs.meters)
+    tariff.write_bytes(inputs.tariff)
+    known = (meters, tariff, asked.column, asked.name, asked.sector, asked.zone, asked.unit, asked.roof_m2, asked.facts)
+    made = proposed(Asked(*known, None, None, ""), asked.language, None, None)
+    tell(None, "writes the proposal")
+    write_document(proposal_document(made), folder / "result.pdf")
+    tables = {"items": [made.item_heads(), *made.items()], "bill": [made.heads("head_bill"), *made.bills()]}
+    prices = {"prices": [made.price_heads(), *made.prices()]}
+    words = {"summary": list(made.summary()), "reasons": list(made.reasons()), "delivery": list(made.delivered())}
+    kept_json({"title": made.title, "notice": made.notice, **words, **tables, **prices}, folder)
+    return made.title
+
+
+KINDS: Mapping[str, Callable[[Any, Any, Path, Tell], str]] = {
+    f.__name__: f
+    for f in (dispatch, explain, flow, n1, estimate, forecast, offers, size, pareto, scenario, sweep, package)
 }
 
 
@@ -223,7 +261,7 @@ def searching(tell: Tell) -> Callable[["Progress"], None]:
     return lambda progress: tell(None, gap_words(progress).removesuffix("; Ctrl-C takes the best so far"))
 
 
-def outcome(request: Request, site: Site, folder: Path, tell: Tell) -> dict[str, Any]:
+def outcome(request: Request | PackageJob, site: Site | PackageInputs, folder: Path, tell: Tell) -> dict[str, Any]:
     """Do the work and return how it ended, findings included."""
     try:
         return {"done": True, "words": KINDS[request.kind](request, site, folder, tell), "findings": []}

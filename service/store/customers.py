@@ -6,7 +6,19 @@ A column is named like the field of the record that it keeps; lists inside a rec
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Dialect, Float, ForeignKey, Integer, String, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Dialect,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from service.store.columns import ID_LENGTH, NAME_LENGTH, Base, Edited, Instant, Owned, Plain, identifier
@@ -91,6 +103,23 @@ class PremisesRow(KeptRow, Base):
     time_zone: Mapped[str] = named()
     roof_m2: Mapped[float] = mapped_column(Float)
     points: Mapped[list[dict[str, Any]]] = mapped_column(Plain)
+
+
+class MeterDataRow(KeptRow, Base):
+    """Meter data of a party as they were brought; ``body`` is the file, which was judged whole."""
+
+    __tablename__ = "customer_meter_data"
+    __table_args__ = (UniqueConstraint("tenant_id", "party_id"),)
+
+    party_id: Mapped[str] = of("parties")
+    zone: Mapped[str] = named()
+    unit: Mapped[str] = named(8)
+    columns: Mapped[list[str]] = mapped_column(Plain)
+    start: Mapped[datetime] = mapped_column(Instant)
+    end: Mapped[datetime] = mapped_column(Instant)
+    minutes: Mapped[int] = mapped_column(Integer)
+    findings: Mapped[list[list[str]]] = mapped_column(Plain)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class LeadRow(KeptRow, Base):

@@ -38,6 +38,7 @@ class Format(StrEnum):
     PARQUET = "parquet"
     NETCDF = "nc"
     EXCEL = "xlsx"
+    PDF = "pdf"
 
 
 MEDIA = {
@@ -46,6 +47,7 @@ MEDIA = {
     Format.PARQUET: "application/vnd.apache.parquet",
     Format.NETCDF: "application/x-netcdf",
     Format.EXCEL: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    Format.PDF: "application/pdf",
 }
 FILES: dict[int | str, dict[str, Any]] = {
     200: {

@@ -12,7 +12,7 @@ down_revision = "0009"
 ADDED_TO = ("lead_moves", "settlements")
 """What was moved and what was settled stands as it was written."""
 TABLES = (
-    "parties", "premises", "leads", "lead_moves", "conversations", "proposals", "contracts", "partner_agreements", "settlements",
+    "parties", "premises", "customer_meter_data", "leads", "lead_moves", "conversations", "proposals", "contracts", "partner_agreements", "settlements",
     "projects", "customer_assets", "work_orders", "service_cases",
 )  # fmt: skip
 """In the order in which they are made."""
@@ -83,6 +83,12 @@ def people() -> None:
         "premises",
         of("party_id", "parties"), words("name"), words("address"), words("time_zone"), sa.Column("roof_m2", sa.Float, nullable=False),
         long("points"),
+    )  # fmt: skip
+    make(
+        "customer_meter_data",
+        of("party_id", "parties"), words("zone"), words("unit", 8), long("columns"), whole("start"), whole("end"),
+        sa.Column("minutes", sa.Integer, nullable=False), long("findings"), sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.UniqueConstraint("tenant_id", "party_id"),
     )  # fmt: skip
 
 
