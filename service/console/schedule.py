@@ -166,7 +166,7 @@ def _import(look: Glance, span: Span, planned: Planned) -> Iterator[Line]:
     yield Line(look.w["planned"], at, _power(look, planned.power_kw, grids), Look.DASHED, "--ink")
     cap_kw = None if look.memory.plan is None else look.memory.plan.peak_cap_kw
     if cap_kw is not None and at:
-        yield Line(look.w["peak_cap"], [at[0], at[-1]], [cap_kw, cap_kw], Look.DASHED, "--alarm")
+        yield Line(look.w["peak_cap"], [look.now, at[-1]], [cap_kw, cap_kw], Look.DASHED, "--alarm")
 
 
 def _load(look: Glance, span: Span) -> Iterator[Line]:

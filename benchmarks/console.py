@@ -1,0 +1,138 @@
+"""The console in a real browser on a running demo: how soon, how light, how lasting, and how soon it says that nobody answers."""
+
+import gzip
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.registry import Bench, case
+from benchmarks.rows import Row, value_at_most
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+HEAP = "HeapProfiler.collectGarbage"
+
+
+@contextmanager
+def demo() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """Run the demo and give its address once it has a plan."""
+    import httpx
+
+    command = [sys.executable, "-m", "service.cli", "demo", "--port", "0", "--speed", "60", "--seconds", "900"]
+    made = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert made.stdout is not None  # a pipe was asked for
+        found = next((m for line in made.stdout if (m := re.search(r"http://127\.0\.0\.1:\d+/", line))), None)
+        if found is None:
+            raise RuntimeError("the demo did not start")
+        address, until = found.group(), time.monotonic() + 180
+        while httpx.get(address + "api/v1/plans/latest", timeout=30).status_code != 200 and time.monotonic() < until:
+            time.sleep(0.5)
+        yield address, made
+    finally:
+        made.send_signal(signal.SIGINT)
+        made.wait(60)
+
+
+@case("console", "page", size=60, quick_size=8, packages=("playwright",))
+def page(bench: Bench) -> Iterator[Row]:
+    """Give the first canvas, the weight of the page, the delay of an update, the growth of memory, and when a silence shows."""
+    from playwright.sync_api import sync_playwright
+
+    with demo() as (address, running), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield bench.figure(
+            min(_first_canvas_s(browser, address) for _ in range(bench.repeats)),
+            "s",
+            target=value_at_most(1.0),
+            phase="first canvas",
+        )
+        yield bench.figure(_weight_kb(browser, address), "KB", target=value_at_most(450.0), phase="page, compressed")
+        opened = browser.new_page()
+        opened.goto(address)
+        opened.wait_for_selector("#sankey canvas")
+        yield bench.figure(_update_s(opened), "s", target=value_at_most(1.0), phase="event to figure on the page")
+        yield bench.figure(
+            _growth_share(opened, bench.size),
+            "%",
+            target=value_at_most(15.0),
+            phase=f"memory over {bench.size} s of events",
+        )
+        yield bench.figure(_silence_s(opened, running), "s", target=value_at_most(5.0), phase="lost connection shows")
+        browser.close()
+
+
+def _first_canvas_s(browser: Any, address: str) -> float:
+    context = browser.new_context()
+    opened = context.new_page()
+    began = time.perf_counter()
+    opened.goto(address, wait_until="commit")
+    opened.wait_for_selector("#sankey canvas")
+    took = time.perf_counter() - began
+    context.close()
+    return took
+
+
+def _weight_kb(browser: Any, address: str) -> float:
+    """Return what the page and its files weigh in gzip."""
+    context = browser.new_context()
+    opened = context.new_page()
+    bodies: list[bytes] = []
+    opened.on("response", lambda r: bodies.append(r.body()) if r.url == address or "/static/" in r.url else None)
+    opened.goto(address, wait_until="load")
+    weight = sum(len(gzip.compress(b, 6)) for b in bodies) / 1024
+    context.close()
+    return weight
+
+
+def _update_s(opened: Any) -> float:
+    """Return the longest of some times from the event of a snapshot to the figure that it changed."""
+    return float(
+        opened.evaluate(
+            """async () => {
+              const place = document.getElementById("tiles");
+              let worst = 0;
+              for (let k = 0; k < 5; k++) worst = Math.max(worst, await new Promise((settle) => {
+                document.body.addEventListener("site-changed", () => {
+                  const began = performance.now();
+                  const seen = new MutationObserver(() => { seen.disconnect(); settle((performance.now() - began) / 1000); });
+                  seen.observe(place, { subtree: true, childList: true, characterData: true, attributes: true });
+                }, { once: true });
+              }));
+              return worst;
+            }"""
+        )
+    )
+
+
+def _growth_share(opened: Any, seconds: int) -> float:
+    """Return by how much the heap grows in percent while events come, after a quarter of the time for warming up."""
+    session = opened.context.new_cdp_session(opened)
+    session.send("Performance.enable")
+
+    def heap() -> float:
+        session.send(HEAP)
+        metrics = session.send("Performance.getMetrics")["metrics"]
+        return next(float(m["value"]) for m in metrics if m["name"] == "JSHeapUsedSize")
+
+    opened.wait_for_timeout(250 * seconds)
+    before = heap()
+    opened.wait_for_timeout(750 * seconds)
+    return 100.0 * (heap() / before - 1.0)
+
+
+def _silence_s(opened: Any, running: "subprocess.Popen[str]") -> float:
+    running.send_signal(signal.SIGSTOP)
+    began = time.perf_counter()
+    try:
+        opened.wait_for_selector("#lost:not([hidden])")
+        return time.perf_counter() - began
+    finally:
+        running.send_signal(signal.SIGCONT)
