@@ -241,7 +241,7 @@ class Client:
         headers = {"Idempotency-Key": token_hex(16)}
         if read is not None:
             headers["If-Match"] = f'"{read.version}"'
-        more = {} if body is None else {"json": body}
+        more = {} if body is None else {"content" if isinstance(body, bytes) else "json": body}
         return kind.model_validate_json(self._asked(method, path, headers=headers, **more).content)
 
     def _asked(self, method: str, path: str, **more: Any) -> httpx.Response:

@@ -5,7 +5,7 @@ lead = park.customers.leads.make(NewLead(party_id=hotel.id, title="Roof and batt
 lead = park.customers.move(lead, Move.QUALIFY)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -20,8 +20,10 @@ from customers.lifecycle.project import Project
 from customers.lifecycle.settlement import NewSettlement, Settlement
 from customers.parties.party import Party
 from customers.parties.premises import Premises
+from service.api.customers.intervals import MeterDataOut
 from service.api.customers.management import Figures
 from service.api.customers.schemas import HistoryOut, Kept, Page
+from service.api.jobs.schemas import JobOut
 
 New = TypeVar("New")
 Content = TypeVar("Content")
@@ -125,6 +127,32 @@ class Customers:
     def settle(self, contract_id: str, period: NewSettlement) -> Kept[Settlement]:
         """Settle a period of a contract; its invoice is issued with it."""
         return self._send(Kept[Settlement], f"contracts/{contract_id}/settlements", _plain(period))
+
+    def bring_meter_data(
+        self,
+        party_id: str,
+        content: bytes,
+        *,
+        zone: str = "Asia/Shanghai",
+        unit: str = "",
+        read: MeterDataOut | None = None,
+    ) -> MeterDataOut:
+        """Keep a party's meter data, CSV or Excel, new or in place of those that were read; RefusedError (422) with every finding."""
+        path = f"parties/{party_id}/intervals?zone={zone}&unit={unit}"
+        return self._send(MeterDataOut, path, content, read=read, method="PUT")
+
+    def design_package(
+        self,
+        party_id: str,
+        tariff: str,
+        *,
+        roof_m2: float = 0.0,
+        facts: Mapping[str, float] | None = None,
+        column: str = "",
+    ) -> JobOut:
+        """Ask for a package designed and proven on a party's meter data; the result of the job is JSON and PDF."""
+        asked = {"tariff": tariff, "roof_m2": roof_m2, "facts": dict(facts or {}), "column": column}
+        return self._send(JobOut, f"parties/{party_id}/packages:design", asked)
 
     def key_figures(self, start: date | None = None, end: date | None = None) -> Figures:
         """Return the funnel, churn risk, margins, receivables and availability."""

@@ -151,7 +151,8 @@ def operation() -> None:
     make(
         "work_orders",
         of("asset_id", "customer_assets"), words("title"), words("kind", 24), state(), day("planned_on", nullable=True),
-        day("done_on", nullable=True), words("who"), words("case_id", 40), whole("down_from", nullable=True), whole("down_to", nullable=True), whole("cost_micro"), long("result"),
+        day("done_on", nullable=True), words("who"), words("case_id", 40), whole("down_from", nullable=True),
+        whole("down_to", nullable=True), whole("cost_micro"), long("result"),
     )  # fmt: skip
     make(
         "service_cases",
