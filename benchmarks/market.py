@@ -278,6 +278,4 @@ def _one_by_one(rows: Sequence[Sequence[int]]) -> None:
 
     submit = OrderBook(0, 10_000).submit
     for act, order, owner, side, tick, lots, shown, life, until, now in rows:
-        submit(
-            act, owner=owner, order=order, side=side, tick=tick, lots=lots, shown=shown, life=life, until=until, now=now
-        )
+        submit(act, owner, order, side, tick, lots, shown, life, until, now)

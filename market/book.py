@@ -6,18 +6,20 @@ part goes behind all others at its price. A change that only asks for less keeps
 an own order stops there: what is left of the incoming order ends. Orders expire when an event at or behind their instant touches them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 
 from market import book_kernel as kernel
-from market.book_kernel import Ints, apply_events, apply_one
+from market.book_kernel import Ints, apply_one, apply_until
 from market.products import MarketError
 from models.findings import error
 
 ROOM = 1_024
+WORD, LINE = 8, 64
+"""Bytes of a number, and of a line of the processor's cache."""
 
 
 class Act(IntEnum):
@@ -81,24 +83,21 @@ class OrderBook:
             raise MarketError([error("book", f"prices from {lowest} to {highest} are none")])
         self.lowest, self.highest = lowest, highest
         span = highest - lowest + 1
-        self._past: list[Ints] = []
-        """The journal but for the single events in the log."""
-        self._log, self._orders = _table(kernel.EVENT_COLUMNS), _table(kernel.ORDER_COLUMNS)
-        self._trades = _table(kernel.TRADE_COLUMNS)
-        self._queue = np.full((2, span, 2), kernel.NONE, dtype=np.int64)
+        self._log, self._outcomes = table(ROOM, kernel.EVENT_COLUMNS), table(ROOM, 1)
+        self._orders, self._trades = table(ROOM, kernel.ORDER_COLUMNS), table(ROOM, kernel.TRADE_COLUMNS)
+        self._queue = np.full((2 * span, 2), kernel.NONE, dtype=np.int64)
         self._counts = np.zeros(kernel.COUNTS, dtype=np.int64)
         self._counts[kernel.BEST_BUY], self._counts[kernel.BEST_SELL] = kernel.NONE, span
-        self._counts[kernel.LOWEST] = lowest
+        self._counts[kernel.LOWEST], self._counts[kernel.SPAN] = lowest, span
         self._tell()
 
     def submit(
-        self, act: int, *, owner: int, order: int = 0, side: int = 0, tick: int = 0, lots: int = 0,
+        self, act: int, owner: int, order: int = 0, side: int = 0, tick: int = 0, lots: int = 0,
         shown: int = 0, life: int = 0, until: int = 0, now: int = 0,
     ) -> int:  # fmt: skip
         """Apply one event at once and return its ``Outcome``; see ``apply`` for the fields."""
         found = apply_one(self._state, act, order, owner, side, tick, lots, shown, life, until, now)
         if found < 0:
-            self._put_away()
             self._make_room(1)
             found = apply_one(self._state, act, order, owner, side, tick, lots, shown, life, until, now)
         return found
@@ -117,18 +116,18 @@ class OrderBook:
         if events.ndim != 2 or events.shape[1] != kernel.EVENT_COLUMNS or events.dtype != np.int64:
             told = f"have shape {events.shape} of {events.dtype}; expected (event, {kernel.EVENT_COLUMNS}) of int64"
             raise MarketError([error("events", told)])
-        self._put_away()
-        self._past.append(events.copy())
-        outcomes, done = np.empty(len(events), dtype=np.int64), 0
-        while done < len(events):
-            self._make_room(len(events) - done)
-            tables = self._orders, self._queue, self._counts, self._trades
-            done = apply_events(self._past[-1], done, *tables, outcomes)
-        return outcomes
+        first = int(self._counts[kernel.EVENTS])
+        last = first + len(events)
+        if last > len(self._log):
+            self._make_room(len(events))
+        self._log[first:last] = events
+        while apply_until(self._state, last) < last:
+            self._make_room(last - int(self._counts[kernel.EVENTS]))
+        return self._outcomes[first:last, 0].copy()
 
     def events(self) -> Ints:
         """Return the journal since the beginning, in the form that ``apply`` takes."""
-        return np.concatenate([*self._past, self._log[: self._counts[kernel.LOGGED]]])
+        return self._log[: self._counts[kernel.EVENTS]].copy()
 
     def trade_table(self, first: int = 0) -> Ints:
         """Return trades from a number on as (resting, incoming, tick, lots, event), shape (trade, 5)."""
@@ -142,8 +141,10 @@ class OrderBook:
     def depth(self, side: Side, now: int = 0) -> list[tuple[int, int]]:
         """Return what is shown on a side as (tick, lots), the best price first; what has expired by ``now`` is left out."""
         o = self._orders[: self._counts[kernel.ORDERS]]
-        here = o[(o[:, kernel.O_SHOWN] > 0) & (o[:, kernel.O_SIDE] == side) & (o[:, kernel.O_UNTIL] > now)]
-        ticks, place = np.unique(here[:, kernel.O_PRICE], return_inverse=True)
+        sides, prices = np.divmod(o[:, kernel.O_PLACE], self._counts[kernel.SPAN])
+        kept = (o[:, kernel.O_SHOWN] > 0) & (sides == side) & (o[:, kernel.O_UNTIL] > now)
+        here = o[kept]
+        ticks, place = np.unique(prices[kept], return_inverse=True)
         lots = np.zeros(len(ticks), dtype=np.int64)
         np.add.at(lots, place, here[:, kernel.O_SHOWN])
         rows = list(zip((ticks + self.lowest).tolist(), lots.tolist(), strict=True))
@@ -155,36 +156,32 @@ class OrderBook:
             return 0
         return int(self._orders[order, kernel.O_SHOWN] + self._orders[order, kernel.O_HIDDEN])
 
-    def _put_away(self) -> None:
-        """Move the log of single events to the journal."""
-        if logged := int(self._counts[kernel.LOGGED]):
-            self._past.append(self._log[:logged].copy())
-            self._counts[kernel.LOGGED] = 0
-
     def _make_room(self, more: int) -> None:
-        """Make the tables long enough for so many more orders, and for the trades that resting ones may still make."""
-        before = self._orders, self._trades
-        self._orders = _longer(self._orders, int(self._counts[kernel.ORDERS]) + more)
-        self._trades = _longer(self._trades, int(self._counts[kernel.POSSIBLE]) + more + 1)
-        if self._orders is not before[0] or self._trades is not before[1]:
-            self._tell()
+        """Make the tables long enough for so many more events, and for the trades that resting orders may still make."""
+        events = int(self._counts[kernel.EVENTS])
+        self._log, self._outcomes = (longer(t, events + more) for t in (self._log, self._outcomes))
+        self._orders = longer(self._orders, int(self._counts[kernel.ORDERS]) + more)
+        self._trades = longer(self._trades, int(self._counts[kernel.POSSIBLE]) + more + 1)
+        self._tell()
 
     def _tell(self) -> None:
-        """Write down where the tables are, for single events."""
-        tables: Sequence[Ints] = self._log, self._orders, self._queue, self._counts, self._trades
-        rows = [(t.ctypes.data, t.size // t.shape[-1]) for t in tables]
-        self._places = np.array(rows, dtype=np.int64)
+        """Write down where the tables are: events are applied by addresses alone."""
+        tables = self._log, self._outcomes, self._orders, self._queue, self._counts.reshape(1, -1), self._trades
+        self._places = np.array([(t.ctypes.data, len(t)) for t in tables], dtype=np.int64)
         self._state = int(self._places.ctypes.data)
 
 
-def _table(columns: int) -> Ints:
-    return np.zeros((ROOM, columns), dtype=np.int64)
+def table(rows: int, columns: int) -> Ints:
+    """Return an empty table whose first row begins with a line of the processor's cache."""
+    raw = np.empty(rows * columns + LINE // WORD, dtype=np.int64)
+    skipped = -raw.ctypes.data % LINE // WORD
+    return raw[skipped : skipped + rows * columns].reshape(rows, columns)
 
 
-def _longer(table: Ints, rows: int) -> Ints:
+def longer(old: Ints, rows: int) -> Ints:
     """Return a table with room for so many rows; it doubles at least."""
-    if rows <= len(table):
-        return table
-    grown = np.empty((max(rows, 2 * len(table)), table.shape[1]), dtype=np.int64)
-    grown[: len(table)] = table
+    if rows <= len(old):
+        return old
+    grown = table(max(rows, 2 * len(old)), old.shape[1])
+    grown[: len(old)] = old
     return grown
