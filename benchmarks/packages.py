@@ -183,7 +183,7 @@ def one_design(bench: Bench) -> Iterable[Row]:
 @case("packages", "the park", packages=("numba", "numpy"))
 def the_park(bench: Bench) -> Iterable[Row]:
     """Design the ten park customers: which modules are sold to whom, and all of them together on the network."""
-    from customers.packages.deliverability import check_delivery, fed_by
+    from customers.packages.delivered import deliverable
     from customers.packages.design import design_package
 
     site, catalogue, benches = _park()
@@ -194,7 +194,9 @@ def the_park(bench: Bench) -> Iterable[Row]:
             yield bench.figure(sum(module in s for s in sold), "customers", phase=f"park, {module} in the package of")
     every = sum(len(s) == len(catalogue.modules) for s in sold)
     yield bench.figure(every, "customers", target=value_at_most(0), phase="park, every module in the package of")
-    together = check_delivery(site, {d.bench.customer.bus: fed_by(d.bench, d.best.bundle, 8760) for d in made})
+    made, together = deliverable(site, made, catalogue, 8760)
+    kept = sum(d.best.bundle.simulated.variant.pv_kw for d in made)
+    yield bench.figure(kept, "kW", phase="park, photovoltaics that the network takes")
     more = together.after.beyond - together.before.beyond
     yield bench.figure(
         more, "hours", target=value_at_most(0), phase="park, hours beyond a limit that all packages bring"

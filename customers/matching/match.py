@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 UNSURE_SHARE = 0.1
 """Part of a promised effect that is lost with a provider who neither stands for it nor has kept it so far."""
+SEARCH_S = 10.0
+"""How long a better matching is searched for behind the rounded one."""
 EVENED_SHARE = 0.01
 """How much of the gain may be given up so that providers of like terms get like shares."""
 
@@ -84,7 +86,7 @@ def match(
     greedy = _greedy(arcs)
     if not len(arcs.need):
         return _result(arcs, greedy, greedy, 0.0, None)
-    choice = choose(arcs.columns)
+    choice = choose(arcs.columns, deadline_s=SEARCH_S)
     best = greedy.copy()
     if choice.value >= _gain(arcs, greedy):
         best[:] = NOBODY

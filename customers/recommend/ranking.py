@@ -22,6 +22,8 @@ USUAL_WEIGHTS: Mapping[str, float] = {
 """Until enough has been taken to learn from: money leads, as it is known exactly."""
 ENOUGH = 60
 """Takings from which weights are learnt."""
+TRUST = 400
+"""Takings at which what was learnt counts as much as the usual weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,19 @@ def recommend(evidence: Evidence, weights: Mapping[str, float] | None = None) ->
     computed from the rest, and the weights are those that tell the hidden ones best; no weight falls below 0.
     """
     learnt = weights is None and int(evidence.seen.sum()) >= ENOUGH
-    used = weights or (learn_weights(evidence) if learnt else USUAL_WEIGHTS)
+    used = weights or (_mixed(learn_weights(evidence), int(evidence.seen.sum())) if learnt else USUAL_WEIGHTS)
     criteria = criteria_of(evidence)
     vector = np.array([used[c] for c in CRITERIA])
     scores = np.array(
         [topsis(criteria[:, c].T, vector, np.ones(len(CRITERIA), bool)) for c in range(len(evidence.seen))]
     )
     return Recommendations(scores, used, learnt, criteria, evidence.seen)
+
+
+def _mixed(learnt: Mapping[str, float], takings: int) -> dict[str, float]:
+    """Return learnt weights drawn towards the usual ones, the less the more was taken."""
+    trust = takings / (takings + TRUST)
+    return {c: trust * learnt[c] + (1.0 - trust) * USUAL_WEIGHTS[c] for c in CRITERIA}
 
 
 def criteria_of(evidence: Evidence) -> Floats:

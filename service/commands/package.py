@@ -11,6 +11,7 @@ from customers.catalogue.modules import Catalogue, load_catalogue
 from customers.costs.library import CostLibrary, load_costs, unsourced
 from customers.packages.customer import PackageCustomer
 from customers.packages.deliverability import Delivery, check_delivery, fed_by
+from customers.packages.delivered import deliverable
 from customers.packages.design import PackageDesign, Proven, design_package, with_offer
 from customers.packages.economics import Item
 from customers.packages.park import park_customers, park_sun
@@ -93,11 +94,16 @@ def design_park(path: Path, folder: Path | None, language: str, costs: Path | No
             status.update(f"designing {customer.id} ({k + 1} of {len(people)})")
             made.append(design_package(Bench(customer, year, sun, library), catalogue))
     hours = people[0].intervals.count * people[0].intervals.minutes // 60
+    roofs = {d.bench.customer.id: d.bench.customer.facts.roof_m2 for d in made}
+    made, _ = deliverable(site, made, catalogue, hours)
+    less = [d.bench.customer.id for d in made if d.bench.customer.facts.roof_m2 < roofs[d.bench.customer.id]]
     plan = portfolio(made, np.inf if capital is None else capital)
     offered = [(d, p) for d in made if (p := plan.chosen[d.bench.customer.id]) is not None]
     together = check_delivery(site, {d.bench.customer.bus: fed_by(d.bench, p.bundle, hours) for d, p in offered})
     console.print(_park_table(made, plan, catalogue, language))
     console.print(_plan_words(plan, library.currency), _network_words(together), sep="\n", highlight=False)
+    if less:
+        console.print(f"the network takes less than the roofs could carry at {', '.join(less)}", highlight=False)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         for d, p in offered:
