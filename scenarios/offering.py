@@ -82,15 +82,17 @@ class TradingDays:
 
     def net_errors_kwh(self, day: date, days: int = MARGIN_DAYS) -> Floats:
         """Return how far the net load of the days before was above its forecast; shape (day, step)."""
-        weights, found = import_weights(self.site), []
-        steps = len(self.horizon(day))
-        for k in range(1, days + 1):
-            horizon = self.horizon(day - timedelta(days=k))
-            if len(horizon) == steps:
-                missed = self._perfect.forecast(horizon).values - self._naive.forecast(horizon).values
-                net = sum(w * missed.sel(series=s).to_numpy() for s, w in weights.items())
-                found.append(net * horizon.step_h)
+        before, steps = (day - timedelta(days=k) for k in range(1, days + 1)), len(self.horizon(day))
+        found = [self.missed_kwh(d) for d in before if len(self.horizon(d)) == steps]
         return np.array(found).reshape(len(found), steps)
+
+    def missed_kwh(self, day: date) -> Floats:
+        """Return how far the net load of a day was above its forecast, by what nobody controls; shape (step,)."""
+        horizon = self.horizon(day)
+        missed = self._perfect.forecast(horizon).values - self._naive.forecast(horizon).values
+        weights = import_weights(self.site)
+        net: Floats = np.sum([w * missed.sel(series=s).to_numpy() for s, w in weights.items()], axis=0)
+        return net * horizon.step_h
 
     def margin_kwh(self, day: date, deviations: Deviations) -> Floats:
         """Return what to buy on top in each step, by the errors of the days before."""

@@ -21,7 +21,7 @@ Prices = Annotated[
 Paths = Annotated[int, typer.Option(min=1, max=200, help="price paths, from the forecast's errors on the days before")]
 Steps = Annotated[int, typer.Option(min=1, max=200, help="steps of a curve at most")]
 Fee = Annotated[float, typer.Option(metavar="PRICE", help="grid fee on every kWh of metered import")]
-Picture = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="draw the curves, .png or .svg")]
+Picture = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="draw it, .png or .svg")]
 
 offers = typer.Typer(
     name="offers",
@@ -52,8 +52,8 @@ def build(
     from scenarios.offering import Deviations
     from service.commands.offers import Asked, build_offers
 
-    asked = Asked(site, day.date(), prices, paths, steps, fee, Deviations(short, long), not without_grid, seed)
-    raise typer.Exit(build_offers(asked, out=out, plot=plot))
+    asked = Asked(day.date(), prices, paths, steps, fee, Deviations(short, long), not without_grid, seed)
+    raise typer.Exit(build_offers(site, asked, out=out, plot=plot))
 
 
 @offers.command()
@@ -93,6 +93,7 @@ def trade_day(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="write trace and account: .json")
     ] = None,
     ledger: Annotated[Path | None, typer.Option(metavar="FILE", help="write the ledger's journal: .csv")] = None,
+    plot: Picture = None,
 ) -> None:
     """Trade one day of an emulated site: forecast, plan, offer, order, trade, position, schedule, commands, meters, settlement, ledger.
 
@@ -104,4 +105,4 @@ def trade_day(
     settings = TradeSettings(
         paths=paths, steps=steps, fee_per_kwh=fee, hedged_share=hedge, over_modbus=modbus, seed=seed
     )
-    raise typer.Exit(show_trade_day(site, day.date(), prices, settings, out=out, ledger=ledger))
+    raise typer.Exit(show_trade_day(site, day.date(), prices, settings, out=out, ledger=ledger, plot=plot))

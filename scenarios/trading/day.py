@@ -8,12 +8,14 @@ from datetime import date, datetime
 import numpy as np
 import numpy.typing as npt
 
+from market.certificates import Holding
 from market.ledger import Ledger, check_chain
 from market.offer_orders import curve_orders
 from market.outcomes import AuctionResult
 from market.portfolio import Portfolio
 from market.prices import PriceHistory
 from market.products import MarketError
+from market.receivables import Invoice
 from market.settlement import Band, Delivery, DifferenceContract, settle
 from market.settlement_runs import Run, SettlementBook
 from models.actuals import Actuals
@@ -36,6 +38,7 @@ from scenarios.offer_proof import made_offers
 from scenarios.offering import TradingDays
 from scenarios.operate import SnapshotSource
 from scenarios.problem import Planner
+from scenarios.trading.aftermath import certified, invoiced
 from scenarios.trading.planning import TradingPlanner
 from scenarios.trading.result import DayAccount, account, equipment_value, metered_wh
 from scenarios.trading.trace import Trace, check_trace
@@ -84,6 +87,8 @@ class TradedDay:
     delivery: Delivery
     run: Run
     ledger: Ledger
+    invoice: Invoice | None
+    certificates: tuple[Holding, ...]
     account: DayAccount
 
     @property
@@ -141,7 +146,8 @@ class _TradeDay:
         schedule, check = self._schedule(problem, portfolio)
         operated = self._operate(portfolio)
         delivery = self._delivery(operated, portfolio)
-        run, ledger = self._settle(delivery)
+        run, ledger, invoice = self._settle(delivery)
+        certificates = certified(self.site, operated.truth, self.horizon, self._booked_at)
         told = self._account(operated, delivery, run, portfolio, offers, paths)
         return TradedDay(
             self.site,
@@ -157,6 +163,8 @@ class _TradeDay:
             delivery,
             run,
             ledger,
+            invoice,
+            certificates,
             told,
         )
 
@@ -276,25 +284,33 @@ class _TradeDay:
             tuple(self.venue.prices_micro(p)) for p in (self.venue.came_per_kwh, self.venue.real_time_per_kwh)
         )
         away = np.abs(np.array(metered) - portfolio.position_wh()).sum() / 1000.0
-        words = f"{sum(metered) / 1e6:,.2f} MWh net metered (positive fed); {away:,.0f} kWh beside the position"
+        missed = float(np.abs(self.days.missed_kwh(self.day)).sum())
+        words = (
+            f"{sum(metered) / 1e6:,.2f} MWh net metered (positive fed); {away:,.0f} kWh beside the position, "
+            f"loads and weather came {missed:,.0f} kWh otherwise than forecast"
+        )
         self.trace.add("metered delivery", f"{sum(metered)} Wh", words, metered)
         everyone = {self.site.name: tuple(metered), REST: (0,) * count}
         return Delivery(everyone, real, came, portfolio.trades, portfolio.differences, self.settings.bands)
 
-    def _settle(self, delivery: Delivery) -> tuple[Run, Ledger]:
+    @property
+    def _booked_at(self) -> datetime:
+        """When the day is settled: noon of the day after."""
+        return self.horizon.end + 12 * HOUR
+
+    def _settle(self, delivery: Delivery) -> tuple[Run, Ledger, Invoice | None]:
         items, ledger = settle(delivery), Ledger(self.site.currency)
-        booked_at: datetime = self.horizon.end + 12 * HOUR
-        run = SettlementBook(ledger).settle(self.trace.id, items, booked_at)
+        run = SettlementBook(ledger).settle(self.trace.id, items, self._booked_at)
         if run is None:  # a first version is always booked
             raise MarketError([])
         due = run.due_micro().get(self.site.name, 0)
         words = f"{len(run.items)} items; the market {'owes' if due >= 0 else 'is owed'} {abs(due) / 1e6:,.2f} {self.site.currency}"
         self.trace.add("settlement", run.id, words, run.digest)
-        zero = sum(ledger.balances.values())
-        self.trace.add(
-            "ledger", ledger.head[:16], f"{len(ledger.transactions)} transactions, balances sum to {zero}", ledger.head
-        )
-        return run, ledger
+        invoice = invoiced(ledger, run, self.site.name, self._booked_at)
+        asked = "" if invoice is None else f"; invoice {invoice.id} is due on {invoice.due}"
+        words = f"{len(ledger.transactions)} transactions, balances sum to {sum(ledger.balances.values())}{asked}"
+        self.trace.add("ledger", ledger.head[:16], words, ledger.head)
+        return run, ledger, invoice
 
     def _account(
         self,

@@ -39,7 +39,6 @@ _STORED: TypeAdapter[OfferSet] = TypeAdapter(OfferSet)
 class Asked:
     """What a day's offers are made of; prices per kWh."""
 
-    site: Path
     day: date
     prices: Path | None
     paths: int
@@ -50,11 +49,11 @@ class Asked:
     seed: int
 
 
-def build_offers(asked: Asked, *, out: Path | None, plot: Path | None) -> int:
+def build_offers(site_file: Path, asked: Asked, *, out: Path | None, plot: Path | None) -> int:
     """Make, print and write offers; return 1 when the proof does not hold."""
     require_writable(out, WRITERS)
     require_writable(plot, ENDINGS, option="--plot")
-    site = load_site(asked.site)
+    site = load_site(site_file)
     made = offers_for(site, asked)
     if out is not None:
         write_as(WRITERS, made, out)

@@ -18,14 +18,24 @@ from service.commands.files import require_writable
 from service.commands.offers import prices_for
 from service.commands.screen import console, progress_console
 from service.console.figures import grouped, local_time
+from service.pictures.sheet import DPI, ENDINGS
+from service.pictures.trading import day_chart
 
 
 def show_trade_day(
-    site_file: Path, day: date, prices: Path | None, settings: TradeSettings, *, out: Path | None, ledger: Path | None
+    site_file: Path,
+    day: date,
+    prices: Path | None,
+    settings: TradeSettings,
+    *,
+    out: Path | None,
+    ledger: Path | None,
+    plot: Path | None,
 ) -> int:
     """Trade a day, print its trace and account; return 0 only if everything closes."""
     require_writable(out, (".json",))
     require_writable(ledger, (".csv",), option="--ledger")
+    require_writable(plot, ENDINGS, option="--plot")
     site = load_site(site_file)
     planner = planner_for(site)
     try:
@@ -36,12 +46,16 @@ def show_trade_day(
     finally:
         planner.close()
     if out is not None:
-        out.write_text(json.dumps(as_json(traded), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(as_json(traded), indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
     if ledger is not None:
         ledger.write_text(journal_csv(traded.ledger.transactions, traded.ledger.currency), encoding="utf-8")
+    if plot is not None:
+        title = f"{traded.trace.id}: {grouped(traded.account.result)} {site.currency}"
+        day_chart(traded.account, title, site.currency).savefig(plot, dpi=DPI)
     console.print(trace_table(traded))
     console.print(parts_table(traded))
     console.print(equipment_table(traded))
+    console.print(hours_table(traded))
     for line in verdict(traded):
         console.print(line)
     return 0 if traded.ok else 1
@@ -81,6 +95,18 @@ def equipment_table(traded: TradedDay) -> Table:
     return table
 
 
+def hours_table(traded: TradedDay) -> Table:
+    """Return every hour: its price, position and meter, what trading it then instead of evenly brought, and what deviations did."""
+    table = Table(title="Hours", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    for head in ("from", "per MWh", "position kWh", "metered kWh", "by its hour", "by deviation"):
+        table.add_column(head, justify="left" if head == "from" else "right")
+    for h in traded.account.hours:
+        at = local_time(traded.offers.curves[h.period].start, traded.site.location.time_zone, "%H:%M")
+        cells = (1e3 * h.price_per_kwh, h.position_kwh, h.metered_kwh, h.timing, h.beside)
+        table.add_row(at, *(grouped(c) for c in cells))
+    return table
+
+
 def verdict(traded: TradedDay) -> list[str]:
     """Return where the day earned and lost, what not knowing cost, and whether the books close."""
     told, currency = traded.account, traded.site.currency
@@ -95,8 +121,10 @@ def verdict(traded: TradedDay) -> list[str]:
         f"{grouped(known - told.alternatives['self-schedule, then known'])}",
     ]
     zero = sum(traded.ledger.balances.values())
+    green = ", ".join(f"{h.device} {h.count}" for h in traded.certificates) or "none, no plant filled a MWh"
     return [
         *lines,
+        f"green certificates of 1 MWh: {green}",
         f"ledger: {len(traded.ledger.transactions)} transactions, balances sum to {zero}; trace {'whole' if traded.trace.whole else 'broken'}",
     ]
 
@@ -122,5 +150,7 @@ def as_json(traded: TradedDay) -> dict[str, Any]:
         "hours": [asdict(h) for h in told.hours],
         "alternatives": dict(told.alternatives),
         "settlement": traded.run.id,
+        "invoice": None if traded.invoice is None else asdict(traded.invoice),
+        "certificates": [asdict(h) for h in traded.certificates],
         "balances_micro": dict(traded.ledger.balances),
     }

@@ -1,4 +1,4 @@
-"""``warm``: compile the network loops before anybody waits for them."""
+"""``warm``: compile the loops of networks, bills and markets before anybody waits for them."""
 
 import time
 
@@ -21,3 +21,23 @@ def warm_loops(*, again: bool) -> None:
 
     progress_console.print("compiling the loops of the networks for this machine, once, about half a minute:")
     warm(ready)
+    warm_markets()
+    progress_console.print(f"  bills, auctions and order books ({time.monotonic() - began:.0f} s)", highlight=False)
+
+
+def warm_markets() -> None:
+    """Compile the loops of bills, auctions and order books by one tiny call of each."""
+    import numpy as np
+
+    from market.auction import Curtail, clear
+    from market.book import Act, OrderBook
+    from models.tariffs.sums import Runs, sums, weighed
+
+    for readings in (np.ones((1, 2), dtype=np.int32), np.ones((1, 2), dtype=np.int64)):
+        sums(readings, Runs(np.array([0, 2]), np.array([0]), 1))
+        weighed(readings, np.ones(2, dtype=np.int64), 0)
+    for rule in Curtail:
+        clear(np.array([1, 2, 10**6], dtype=np.int64), np.array([-1, 1, 1], dtype=np.int64), curtail=rule)
+    book = OrderBook(0, 10)
+    book.submit(Act.NEW, 1, side=0, tick=5, lots=2)
+    book.apply(np.array([[0, 0, 2, 1, 5, 1, 0, 0, 0, 0], [1, 0, 1, 0, 0, 0, 0, 0, 0, 0]], dtype=np.int64))

@@ -1,23 +1,28 @@
 """A trading day's trace: stages in their order, each carrying the one before; the venue clears at the price that came."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
+import xarray as xr
 
+from market.ledger import Ledger
 from market.orders import StepOrder
 from market.products import MarketError
 from market.settlement import Item, Part
+from market.settlement_runs import SettlementBook
 from models.site.file import load_site
 from models.trading import MarketTerms
 from scenarios.day import local_day
 from scenarios.offering import TradingDays
 from scenarios.sites import park_path
+from scenarios.trading.aftermath import certified, invoiced
 from scenarios.trading.planning import TradingPlanner
 from scenarios.trading.result import account
 from scenarios.trading.trace import STAGES, Trace, check_trace
 from scenarios.trading.venue import REST, Venue
+from service.pictures.trading import day_chart
 
 DAY = date(2015, 7, 15)
 
@@ -115,3 +120,37 @@ def test_an_account_sums_to_what_was_settled_and_spent():
 
 def test_a_day_is_the_local_one(site, days):
     assert days.horizon(DAY).start == local_day(site, DAY).start
+
+
+def test_what_is_owed_becomes_an_invoice_and_what_is_earned_does_not():
+    items = [
+        Item("site", Part.TRADES, 0, -1_000_000, 300_000_000, -300_000_000, "t"),
+        Item(REST, Part.TRADES, 0, 1, 1, 1, ""),
+    ]
+    ledger, at = Ledger(), datetime(2015, 7, 16, 4, tzinfo=UTC)
+    run = SettlementBook(ledger).settle("day", items, at)
+    made = invoiced(ledger, run, "site", at)
+    assert (made.amount_micro, made.due) == (300_000_000, date(2015, 7, 30))
+    assert ledger.balances["participant:site"] == 0
+    assert ledger.balances["receivable:site"] == 300_000_000
+    assert sum(ledger.balances.values()) == 0
+    assert invoiced(ledger, run, REST, at) is None
+
+
+def test_whole_megawatt_hours_of_sun_and_wind_are_certified(site, days):
+    horizon = days.horizon(DAY)
+    names = [a.id for a in site.assets]
+    power = np.zeros((len(names), 24 * 60))
+    power[names.index("pv_metal1")] = 100.0  # kW all day are 2.4 MWh
+    truth = xr.Dataset(
+        {"power_kw": (("asset", "carrier", "time"), power[:, None])}, {"asset": names, "carrier": ["electricity"]}
+    )
+    (held,) = certified(site, truth, horizon, horizon.end)
+    assert (held.device, held.count, held.holder) == ("pv_metal1", 2, site.name)
+
+
+def test_a_traded_day_is_drawn_with_a_bar_for_every_kind():
+    told = account([], "site", np.full(24, 0.5), [0] * 24, [0] * 24, {"gas": 50.0, "grid fee": 20.0}, {}, {})
+    bottom = day_chart(told, "a day", "CNY").axes[2]
+    assert [t.get_text() for t in bottom.get_xticklabels()] == ["gas", "grid\nfee", "result"]
+    assert sum(p.get_height() for p in bottom.patches[:-1]) == pytest.approx(told.result)

@@ -17,7 +17,6 @@ DAY = date(2015, 7, 15)
 
 def asked(**changes):
     made = {
-        "site": park_path(),
         "day": DAY,
         "prices": None,
         "paths": 3,
@@ -33,7 +32,7 @@ def asked(**changes):
 def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("offers")
     for ending in ("json", "csv"):
-        assert build_offers(asked(), out=folder / f"o.{ending}", plot=None) == 0
+        assert build_offers(park_path(), asked(), out=folder / f"o.{ending}", plot=None) == 0
     return folder
 
 
@@ -71,11 +70,11 @@ def test_what_is_wrong_is_said_in_words(written, tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_offers(tmp_path / "absent.json")
     with pytest.raises(SetupError, match="no format for this ending"):
-        build_offers(asked(), out=tmp_path / "o.txt", plot=None)
+        build_offers(park_path(), asked(), out=tmp_path / "o.txt", plot=None)
     short = tmp_path / "short.csv"
     short.write_text(
         "time,price_per_mwh\n"
         + "\n".join(f"2015-07-{d:02d}T{h:02d}:00:00+08:00,300" for d in range(1, 11) for h in range(24))
     )
     with pytest.raises(DataError, match="needs 37 days before it"):
-        build_offers(asked(prices=short), out=None, plot=None)
+        build_offers(park_path(), asked(prices=short), out=None, plot=None)
