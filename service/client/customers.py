@@ -154,6 +154,10 @@ class Customers:
         asked = {"tariff": tariff, "roof_m2": roof_m2, "facts": dict(facts or {}), "column": column}
         return self._send(JobOut, f"parties/{party_id}/packages:design", asked)
 
+    def draw_portraits(self, party_id: str) -> JobOut:
+        """Ask for portraits drawn from a party's meter data; the result of the job is JSON and PDF."""
+        return self._send(JobOut, f"parties/{party_id}/portraits:draw", None)
+
     def key_figures(self, start: date | None = None, end: date | None = None) -> Figures:
         """Return the funnel, churn risk, margins, receivables and availability."""
         return self._get(Figures, "kpis", start=start, end=end)

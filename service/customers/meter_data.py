@@ -13,7 +13,7 @@ from models.findings import Finding, error, errors_in
 from service.auth.roles import Principal
 from service.documents import shelf
 from service.documents.checks import DocumentKind
-from service.jobs.requests import PackageInputs
+from service.jobs.requests import MeterInputs
 from service.store.audit import record
 from service.store.customers import MeterDataRow
 
@@ -66,7 +66,12 @@ async def put(
     return kept
 
 
-async def inputs(session: AsyncSession, row: MeterDataRow | None, column: str, tariff: str) -> PackageInputs:
+def none_kept() -> Finding:
+    """Return what is said where a party has no meter data."""
+    return error("party_id", "no meter data are kept; bring them to /api/v1/parties/ID/intervals first")
+
+
+async def inputs(session: AsyncSession, row: MeterDataRow | None, column: str, tariff: str) -> MeterInputs:
     """Return what a package is designed from.
 
     Raises
@@ -74,16 +79,17 @@ async def inputs(session: AsyncSession, row: MeterDataRow | None, column: str, t
     DataError
         With everything that is missing: meter data, which of several columns, the tariff.
     """
-    wrong: list[Finding] = []
-    if row is None:
-        wrong.append(error("party_id", "no meter data are kept; bring them to /api/v1/parties/ID/intervals first"))
-    elif column and column not in row.columns:
-        wrong.append(error("column", f"the meter data have no column {column}; they have {', '.join(row.columns[:8])}"))
-    elif not column and len(row.columns) > 1:
-        wrong.append(error("column", f"name one of {', '.join(row.columns[:8])}"))
+    wrong = [none_kept()] if row is None else _column(row, column)
     document = await shelf.one(session, DocumentKind.TARIFF, tariff)
     if document is None:
         wrong.append(error("tariff", f"there is no tariff {tariff}; /api/v1/tariffs lists them"))
     if row is None or document is None or wrong:
         raise DataError(wrong)
-    return PackageInputs(row.body, document.body)
+    return MeterInputs(row.body, document.body)
+
+
+def _column(row: MeterDataRow, column: str) -> list[Finding]:
+    """Return a finding where meter data have several columns and none of them is named."""
+    if (not column and len(row.columns) < 2) or column in row.columns:
+        return []
+    return [error("column", f"name one that the meter data have: {', '.join(row.columns[:8])}")]

@@ -20,7 +20,7 @@ from models.findings import Finding
 from models.site import Site
 from service.auth.roles import Principal
 from service.jobs.job import Job, JobState
-from service.jobs.requests import PackageInputs, PackageJob, Request
+from service.jobs.requests import CustomerJob, MeterInputs, Request
 from service.store.audit import record
 from service.store.columns import Instant
 from service.store.engine import Store
@@ -47,8 +47,8 @@ async def enqueue(
     store: Store,
     results: Path,
     who: Principal,
-    request: Request | PackageJob,
-    site: Site | PackageInputs,
+    request: Request | CustomerJob,
+    site: Site | MeterInputs,
 ) -> Job:
     """Queue a study of a site in a transaction of its tenant; what it needs is written before the row that tells of it.
 

@@ -214,6 +214,15 @@ class SweepJob(_CaseAsked):
         return found
 
 
+class PortraitJob(_Ordered):
+    """Portraits of the meters of one customer: sentences on energy, assets and business, each resting on a figure."""
+
+    kind: Literal["portrait"] = "portrait"
+    party_id: str
+    zone: str
+    unit: str
+
+
 class PackageJob(_Ordered):
     """The package of one customer, designed on its own meter data and proven, with its proposal."""
 
@@ -231,11 +240,15 @@ class PackageJob(_Ordered):
 
 
 @dataclass(frozen=True, slots=True)
-class PackageInputs:
-    """What a package is designed from: files of meter data and of the tariff."""
+class MeterInputs:
+    """What portraits and packages are made from: files of meter data, and of the tariff where one is asked for."""
 
     meters: bytes
-    tariff: bytes
+    tariff: bytes = b""
+
+
+CustomerJob = PortraitJob | PackageJob
+"""What is asked for on a customer's own address, where its meter data are."""
 
 
 Request = (

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,18 @@ from service.emulation import heed
 from service.jobs.child import OUTCOME, SAID
 from service.jobs.queue import ORDER
 from service.jobs.requests import (
+    CustomerJob,
     DispatchJob,
     EstimateJob,
     ExplainJob,
     FlowJob,
     ForecastJob,
+    MeterInputs,
     OffersJob,
     OutageJob,
-    PackageInputs,
     PackageJob,
     ParetoJob,
+    PortraitJob,
     Request,
     ScenarioJob,
     SizeJob,
@@ -229,9 +232,30 @@ def case_file(asked: SweepJob, folder: Path) -> Path:
     return path
 
 
-def package(asked: PackageJob, inputs: PackageInputs, folder: Path, tell: Tell) -> str:
+def portrait(asked: PortraitJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
+    """Draw portraits from a customer's meter data; the first one is the PDF too."""
+    from customers.intervals.reading import Asked, read_meters
+    from customers.intervals.vee import validate
+    from customers.portraits.gather import drawn_from, portraits_with_hints, with_own_holidays
+    from service.reports.document import write_document
+    from service.reports.portrait_document import portrait_document
+
+    tell(None, "reads the meter data and draws")
+    raw, _ = read_meters(inputs.meters, Asked(unit=asked.unit, zone=asked.zone, feeds_in=True))
+    store = validate(with_own_holidays(raw))
+    drawn = drawn_from(store, None)
+    made = portraits_with_hints(drawn, {}, range(len(store.best.customers)))
+    write_document(portrait_document(made[0], store.best, drawn.features, 0, ""), folder / "result.pdf")
+    known = [{name: value for name, value in p.figures.items() if isfinite(value)} for p in made]
+    told = [asdict(p) | {"figures": f, "grade": p.sureness.grade} for p, f in zip(made, known, strict=True)]
+    kept_json(told, folder)
+    return made[0].sureness.words
+
+
+def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
     """Design a customer's package, prove it and write the proposal."""
-    from service.commands.package import Asked, proposed
+    from service.commands.package import proposed
+    from service.commands.package_inputs import Asked
     from service.reports.document import write_document
     from service.reports.proposal_document import proposal_document
 
@@ -252,7 +276,7 @@ def package(asked: PackageJob, inputs: PackageInputs, folder: Path, tell: Tell) 
 
 KINDS: Mapping[str, Callable[[Any, Any, Path, Tell], str]] = {
     f.__name__: f
-    for f in (dispatch, explain, flow, n1, estimate, forecast, offers, size, pareto, scenario, sweep, package)
+    for f in (dispatch, explain, flow, n1, estimate, forecast, offers, size, pareto, scenario, sweep, portrait, package)
 }
 
 
@@ -261,7 +285,7 @@ def searching(tell: Tell) -> Callable[["Progress"], None]:
     return lambda progress: tell(None, gap_words(progress).removesuffix("; Ctrl-C takes the best so far"))
 
 
-def outcome(request: Request | PackageJob, site: Site | PackageInputs, folder: Path, tell: Tell) -> dict[str, Any]:
+def outcome(request: Request | CustomerJob, site: Site | MeterInputs, folder: Path, tell: Tell) -> dict[str, Any]:
     """Do the work and return how it ended, findings included."""
     try:
         return {"done": True, "words": KINDS[request.kind](request, site, folder, tell), "findings": []}

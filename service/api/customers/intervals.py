@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from fastapi import Header, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from customers.packages.customer import FACTS
 from models.errors import DataError
@@ -16,14 +17,15 @@ from service.api.customers.records import known
 from service.api.jobs.schemas import JobOut
 from service.api.people.endpoints import Id
 from service.api.problems import described
-from service.api.repeats import Once
+from service.api.repeats import Once, Repeat
 from service.api.versions import read_version, require, tagged
 from service.auth.roles import Deed
+from service.backing import Backing
 from service.customers import meter_data
 from service.customers.shelves import PARTIES
 from service.documents.checks import NAME
 from service.jobs import queue
-from service.jobs.requests import PackageJob
+from service.jobs.requests import CustomerJob, MeterInputs, PackageJob, PortraitJob
 from service.store.customers import MeterDataRow
 
 router = guarded(Deed.SEE, "/api/v1/parties/{party_id}", "meter data", 404)
@@ -132,27 +134,48 @@ async def design(
         return before
     if odd := sorted(asked.facts.keys() - set(FACTS)):
         raise DataError([error(f"facts.{n}", f"is no known fact; known are {', '.join(FACTS)}") for n in odd])
+    async with backing.store.changing(once.who.tenant_id) as session:
+        party = PARTIES.of(await known(session, PARTIES, party_id))
+        row = await meter_data.of_party(session, party_id)
+        inputs = await meter_data.inputs(session, row, asked.column, asked.tariff)
+        wanted = PackageJob(
+            urgent=False,
+            party_id=party_id,
+            name=party.name,
+            sector=party.sector,
+            column=asked.column,
+            tariff=asked.tariff,
+            zone="" if row is None else row.zone,
+            unit="" if row is None else row.unit,
+            language=asked.language or party.language,
+            roof_m2=asked.roof_m2,
+            facts=tuple(f"{n}={v}" for n, v in asked.facts.items()),
+        )
+        return await _queued(session, backing, once, wanted, inputs, response)
+
+
+@router.post("/portraits:draw", status_code=202, response_model=JobOut, responses=described(409), **only(Deed.STUDY))
+async def draw(backing: Backed, once: Once, party_id: Id, response: Response) -> JobOut | Response:
+    """Draw portraits from a party's meter data: a job; its result is JSON and PDF."""
+    if (before := await once.answer()) is not None:
+        return before
+    async with backing.store.changing(once.who.tenant_id) as session:
+        await known(session, PARTIES, party_id)
+        row = await meter_data.of_party(session, party_id)
+        if row is None:
+            raise DataError([meter_data.none_kept()])
+        wanted = PortraitJob(urgent=False, party_id=party_id, zone=row.zone, unit=row.unit)
+        return await _queued(session, backing, once, wanted, MeterInputs(row.body), response)
+
+
+async def _queued(
+    session: AsyncSession, backing: Backing, once: Repeat, wanted: CustomerJob, inputs: MeterInputs, response: Response
+) -> JobOut:
+    """Queue work for a customer, and keep the answer for a request that is sent again."""
     try:
-        async with backing.store.changing(once.who.tenant_id) as session:
-            party = PARTIES.of(await known(session, PARTIES, party_id))
-            row = await meter_data.of_party(session, party_id)
-            inputs = await meter_data.inputs(session, row, asked.column, asked.tariff)
-            wanted = PackageJob(
-                urgent=False,
-                party_id=party_id,
-                name=party.name,
-                sector=party.sector,
-                column=asked.column,
-                tariff=asked.tariff,
-                zone="" if row is None else row.zone,
-                unit="" if row is None else row.unit,
-                language=asked.language or party.language,
-                roof_m2=asked.roof_m2,
-                facts=tuple(f"{n}={v}" for n, v in asked.facts.items()),
-            )
-            job = await queue.enqueue(session, backing.store, backing.results, once.who, wanted, inputs)
-            response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-            await once.keep(session, 202, JobOut.of(job), response)
+        job = await queue.enqueue(session, backing.store, backing.results, once.who, wanted, inputs)
     except queue.QueueFullError as fault:
         raise HTTPException(429, f"{fault}.", {"Retry-After": "10"}) from None
+    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
+    await once.keep(session, 202, JobOut.of(job), response)
     return JobOut.of(job)
