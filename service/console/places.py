@@ -1,5 +1,6 @@
 """Devices with a trial of register maps, the field view for a phone, the wall, and notes on stretches of time."""
 
+import re
 from datetime import datetime
 from math import isfinite
 from typing import Annotated
@@ -29,6 +30,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 NOTED = "note.written"
 NOTES_SHOWN = 30
 TRIED_S = 2.0
+NAMED = re.compile(r"^name:\s*([a-z0-9_]+)\s*$", re.MULTILINE)
 
 
 @router.get("/devices", **seen_by(Deed.SEE))
@@ -74,7 +76,8 @@ class Trial(BaseModel):
 async def try_device(runtime: Running, trial: Annotated[Trial, Body()]) -> JSONResponse:
     """Judge a register map, then read every point of it once from a device; nothing is written to it."""
     del runtime
-    found, findings = parse_map(trial.text, "tried")
+    named = NAMED.search(trial.text)
+    found, findings = parse_map(trial.text, named[1] if named else "tried")
     if found is None or errors_in(findings):
         raise DataError(findings)
     try:

@@ -64,7 +64,11 @@ function formOf(act, after, row) {
   const path = row ? act.path.replace(/\{\w+\}/, encodeURIComponent(row.id ?? row.name)) : act.path;
   const last = act.path.split("/").at(-1);
   const verb = last.startsWith("{") || !row ? { POST: words.new_one, PUT: words.save, PATCH: words.save, DELETE: words.remove }[act.method] : words[`deed_${last}`] ?? last;
-  const fields = act.fields.map((f) => element("label", { class: f.type === "json" || f.type === "long" || f.type === "choices" ? "full" : "" }, f.required ? `${label(f.name)} *` : label(f.name), input(f)));
+  const fields = act.fields.map((f) => {
+    const title = f.required ? `${label(f.name)} *` : label(f.name);
+    if (f.type === "choices") return element("fieldset", { class: "full" }, element("legend", {}, title), input(f));
+    return element("label", { class: f.type === "json" || f.type === "long" ? "full" : "" }, title, input(f));
+  });
   const button = element("button", { class: act.method === "DELETE" ? "" : "main" }, verb);
   const form = element("form", { class: "fields" }, ...(act.about ? [element("p", { class: "note full" }, act.about)] : []), ...fields, button);
   form.addEventListener("submit", async (event) => {
