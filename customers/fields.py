@@ -1,6 +1,6 @@
 """Kinds of text and numbers that people write about customers: their form, their bounds and an example of each."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -24,7 +24,12 @@ Said = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[^\x00]+$"
 Label = Annotated[str, Field(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """A name that may be left out."""
 Day = Annotated[date, Ge(date(1970, 1, 1)), Lt(date(2300, 1, 1)), Field(examples=["2026-07-01"])]
-At = Annotated[datetime, AwareDatetime, Field(examples=["2026-07-01T08:00:00Z"])]
+At = Annotated[
+    AwareDatetime,
+    Ge(datetime(1970, 1, 2, tzinfo=UTC)),
+    Lt(datetime(2300, 1, 1, tzinfo=UTC)),
+    Field(examples=["2026-07-01T08:00:00Z"]),
+]
 Micro = Annotated[int, Gt(-MICRO_LIMIT), Lt(MICRO_LIMIT), Field(description="micro-units", examples=[120_000_000_000])]
 """An amount of money, millionths of the currency."""
 PositiveMicro = Annotated[int, Ge(0), Lt(MICRO_LIMIT), Field(description="micro-units", examples=[120_000_000_000])]

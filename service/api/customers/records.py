@@ -20,9 +20,10 @@ from service.customers.records import Records
 from service.customers.shelf import Shelf
 from service.store.customers import KeptRow
 
-Before = Annotated[str | None, Query(max_length=40, description="id of the last item of the page before")]
-Of = Annotated[str, Query(max_length=40, description="only those that belong to what has this id")]
-State = Annotated[str, Query(max_length=24, description="only those that stand here")]
+REF = r"^[A-Za-z0-9_-]{0,40}$"
+Before = Annotated[str | None, Query(pattern=REF, description="id of the last item of the page before")]
+Of = Annotated[str, Query(pattern=REF, description="only those that belong to what has this id")]
+State = Annotated[str, Query(pattern=r"^[a-z_]{0,24}$", description="only those that stand here")]
 Step = Callable[[AsyncSession, datetime, Principal, KeptRow], Awaitable[None]]
 
 
