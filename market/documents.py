@@ -1,6 +1,7 @@
 """Files of markets: auctions and deliveries as people write them (MWh and currency), read whole into exact integers."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -10,11 +11,12 @@ from annotated_types import MinLen
 from pydantic import AwareDatetime, Field, ValidationError
 
 from market.capacity_documents import CapacityDocument, capacity_items
+from market.network_auction import Transfer
 from market.orders import PPM, BlockOrder, CurveOrder, FlexibleOrder, Order, StepOrder
 from market.products import Gate, Kind, MarketError, Participant, Product
 from market.settlement import Band, Delivery, DifferenceContract, Exemption, Item, Trade, settle
 from market.written import MICRO, Number, Part, Whole
-from models.findings import error
+from models.findings import Finding, error
 from models.site.documents import finding_of, read_yaml, repeated_keys
 
 
@@ -68,6 +70,18 @@ class OrderDocument(Part):
     fixed: Number = Decimal(0)
     earliest: int | None = None
     latest: int | None = None
+    place: str | None = None
+    """Zone or bus, in an auction over places; steps and curves alone can be of a place."""
+
+
+class TransferDocument(Part):
+    """What may be carried between two zones in every period, in MWh."""
+
+    id: str
+    start: str
+    end: str
+    forward_mwh: Number
+    back_mwh: Number
 
 
 class AuctionDocument(Part):
@@ -78,6 +92,8 @@ class AuctionDocument(Part):
     participants: Annotated[tuple[ParticipantDocument, ...], MinLen(1)]
     orders: tuple[OrderDocument, ...]
     arrived: AwareDatetime
+    transfers: tuple[TransferDocument, ...] = ()
+    """Between the places of the orders, where they are zones."""
 
 
 class TradeDocument(Part):
@@ -170,6 +186,45 @@ def auction_of(d: AuctionDocument) -> Auction:
     orders = tuple(o for given in d.orders for o in _order(given, whole))
     whole.require()
     return product, people, orders, d.arrived
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedAuction:
+    """An auction over zones or buses: who sends what where, and what may be carried between zones."""
+
+    product: Product
+    people: tuple[Participant, ...]
+    orders: Mapping[str, tuple[StepOrder | CurveOrder, ...]]
+    transfers: tuple[Transfer, ...]
+    arrived: datetime
+
+
+def read_places(path: Path) -> PlacedAuction:
+    """Return an auction over places out of a file.
+
+    Raises
+    ------
+    MarketError
+        With everything that is wrong with the file, and every order without a place or of a kind that has none.
+    """
+    d = _read(path, AuctionDocument)
+    product, people, orders, arrived = auction_of(d)
+    place = {o.id: o.place for o in d.orders}
+    found: dict[str, list[StepOrder | CurveOrder]] = {p: [] for t in d.transfers for p in (t.start, t.end)}
+    wrong: list[Finding] = []
+    for o in orders:
+        at = place.get(o.id)
+        if at is None or not isinstance(o, StepOrder | CurveOrder):
+            wrong.append(error(o.id, "needs a place and is a step or a curve; blocks are cleared in one place alone"))
+        else:
+            found.setdefault(at, []).append(o)
+    whole = Whole()
+    transfers = tuple(
+        Transfer(t.id, t.start, t.end, whole(t.forward_mwh, t.id), whole(t.back_mwh, t.id)) for t in d.transfers
+    )
+    if wrong or whole.findings:
+        raise MarketError([*wrong, *whole.findings])
+    return PlacedAuction(product, people, {p: tuple(o) for p, o in found.items()}, transfers, arrived)
 
 
 def read_delivery(path: Path) -> SettlementDocument:

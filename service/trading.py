@@ -33,6 +33,19 @@ def clear(
 
 
 @market.command()
+def places(
+    file: Annotated[Path, typer.Argument(metavar="AUCTION", help="as for clear, each order with its place (YAML)")],
+    site: Annotated[
+        Path | None, typer.Option("--grid", metavar="SITE", help="places are buses of this site's grid, not zones")
+    ] = None,
+) -> None:
+    """Clear an auction over zones with transfer capacities, or over the buses of a site's own grid: a price at every place."""
+    from service.commands.market import clear_places
+
+    raise typer.Exit(clear_places(file, site))
+
+
+@market.command()
 def book(
     file: Annotated[Path, typer.Argument(metavar="EVENTS", help="orders, cancels and changes in their order (CSV)")],
     lowest: Annotated[int, typer.Option(metavar="TICK", help="lowest price")] = 0,

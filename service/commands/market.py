@@ -11,13 +11,15 @@ from market.auction import Curtail
 from market.book import OrderBook, Outcome, Side
 from market.book_journal import events_of, replay_journal, write_journal
 from market.clearing import clear_auction
-from market.documents import items_of, read_auction, read_delivery
+from market.documents import items_of, read_auction, read_delivery, read_places
 from market.journal_export import journal_csv
 from market.ledger import Ledger, check_chain
+from market.network_auction import clear_grid, clear_zones
 from market.order_check import require_orders
 from market.outcomes import AuctionResult, recheck
 from market.products import MarketError, Product
 from market.settlement_runs import SettlementBook
+from models.site.file import load_site
 from models.tariffs.money import text
 from service.commands.files import require_writable
 from service.commands.screen import console, count
@@ -65,6 +67,31 @@ def _outcomes(result: AuctionResult) -> Table:
         why = o.reason.value + (f" (misses {text(o.missed_micro)})" if o.missed_micro else "")
         table.add_row(escape(o.order), escape(o.participant), text(sum(o.accepted_wh), 3), text(o.surplus_micro), why)
     return table
+
+
+def clear_places(path: Path, site_file: Path | None) -> int:
+    """Clear an auction over its zones, or over the buses of a site's first grid, and print prices, net sales and flows."""
+    d = read_places(path)
+    require_orders(d.product, d.people, [o for own in d.orders.values() for o in own], d.arrived)
+    if site_file is None:
+        results = [clear_zones(d.product, k, d.orders, d.transfers) for k in range(d.product.periods)]
+    else:
+        network = load_site(site_file).networks.electricity[0]
+        results = [clear_grid(d.product, k, d.orders, network) for k in range(d.product.periods)]
+    for k, result in enumerate(results):
+        table = Table(
+            title=f"{d.product.begins(k).isoformat(timespec='minutes')}", title_justify="left", header_style="bold"
+        )
+        for name in ("place", f"price {d.product.currency}/MWh", "net sale MWh"):
+            table.add_column(name, justify="left" if name == "place" else "right")
+        for place, price in result.price_micro.items():
+            if site_file is None or place in d.orders:
+                table.add_row(escape(place), text(price), text(result.net_wh[place], 3))
+        console.print(table)
+        flows = ", ".join(f"{name} {text(wh, 3)} MWh" for name, wh in result.flow_wh.items() if wh)
+        rent = f"rent of the links {text(result.rent_micro)} {d.product.currency}"
+        console.print(f"carried: {flows or 'nothing'}; {rent}", highlight=False)
+    return 0
 
 
 def run_book(path: Path, lowest: int, highest: int, journal: Path | None) -> int:

@@ -110,6 +110,19 @@ def test_an_auction_with_mistakes_is_refused_in_words(tmp_path, change, words):
     assert words in found.output
 
 
+def test_zones_have_prices_of_their_own_where_a_link_is_full(tmp_path):
+    found = said("places", DOCS / "zones.yaml")
+    assert found.exit_code == 0
+    assert "480.00" in found.output
+    assert "120.00" in found.output
+    assert "line 5.000 MWh; rent of the links 1800.00 CNY" in found.output
+    path = tmp_path / "zones.yaml"
+    path.write_text((DOCS / "zones.yaml").read_text().replace("place: west, ", ""))
+    found = said("places", path)
+    assert found.exit_code == 1
+    assert "needs a place" in found.output
+
+
 def test_files_that_cannot_be_read_are_told(tmp_path):
     for read in (read_auction, read_delivery):
         with pytest.raises(MarketError, match="cannot be read"):
