@@ -75,8 +75,8 @@ def benchmark(features: FeatureTable, label: npt.NDArray[np.int64]) -> Benchmark
             values = features.column(feature)[rows]
             rank[rows, k] = _ranked(-values if feature == "load_factor" else values)
     weights = weigh(system).weights
-    corners = [np.asarray(i.corners) for i in system.indicators]
-    grade = np.stack([_graded(row, corners, weights) for row in rank])
+    membership = [grade_membership(rank[:, k], np.asarray(i.corners)) for k, i in enumerate(system.indicators)]
+    grade = fuzzy_comprehensive(weights, np.stack(membership, axis=1))
     return Benchmark(features.customers, rank, grade, system.grades, peers.astype(np.int64))
 
 
@@ -88,11 +88,6 @@ def _ranked(values: Array) -> Array:
         order = np.argsort(np.argsort(values[known], kind="stable"), kind="stable")
         found[known] = order / (known.sum() - 1)
     return found
-
-
-def _graded(ranks: Array, corners: list[Array], weights: Array) -> Array:
-    membership = np.stack([grade_membership(r, c) for r, c in zip(ranks, corners, strict=True)])
-    return fuzzy_comprehensive(weights, membership)
 
 
 def hints(features: FeatureTable, label: npt.NDArray[np.int64], row: int) -> list[Hint]:

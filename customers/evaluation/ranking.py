@@ -85,29 +85,27 @@ Operator = Literal["weighted", "max_min", "max_product", "bounded_sum_min"]
 def fuzzy_comprehensive(weights: Array, membership: Array, operator: Operator = "weighted") -> Array:
     """Return how much something belongs to each grade, summing to 1: ``B = W o R``.
 
-    ``membership`` is (criterion, grade), each row how much the criterion belongs to each grade. The operators are the four usual ones:
+    ``membership`` is (.., criterion, grade), each row how much the criterion belongs to each grade. The operators are the four usual ones:
     M(*, +), M(min, max), M(*, max) and M(min, bounded sum); the first keeps every criterion's say.
 
     Source: Zadeh (1965); the operators of fuzzy comprehensive evaluation as in Wang Peizhuang (1983).
     """
     w = weights[:, None]
     made = {
-        "weighted": lambda: (w * membership).sum(axis=0),
-        "max_min": lambda: np.minimum(w, membership).max(axis=0),
-        "max_product": lambda: (w * membership).max(axis=0),
-        "bounded_sum_min": lambda: np.minimum(np.minimum(w, membership).sum(axis=0), 1.0),
+        "weighted": lambda: (w * membership).sum(axis=-2),
+        "max_min": lambda: np.minimum(w, membership).max(axis=-2),
+        "max_product": lambda: (w * membership).max(axis=-2),
+        "bounded_sum_min": lambda: np.minimum(np.minimum(w, membership).sum(axis=-2), 1.0),
     }
     found = np.asarray(made[operator]())
-    total = found.sum()
-    return np.asarray(found / total if total > 0 else np.full(len(found), 1.0 / len(found)))
+    total = found.sum(axis=-1, keepdims=True)
+    return np.asarray(np.where(total > 0, found / np.where(total > 0, total, 1.0), 1.0 / found.shape[-1]))
 
 
-def grade_membership(value: float, corners: Array) -> Array:
-    """Return how much a figure belongs to each grade: triangles that meet at the grades' ``corners`` (rising), shoulders at both ends."""
-    found = np.zeros(len(corners))
-    place = float(np.interp(value, corners, np.arange(len(corners))))
-    low = min(int(place), len(corners) - 1)
-    found[low] = 1.0 - (place - low)
-    if low + 1 < len(corners):
-        found[low + 1] = place - low
-    return found
+def grade_membership(value: Array | float, corners: Array) -> Array:
+    """Return how much figures belong to each grade: triangles that meet at the grades' ``corners`` (rising), shoulders at both ends.
+
+    Shape (.., grade) for figures of shape (..).
+    """
+    place = np.interp(value, corners, np.arange(len(corners)))
+    return np.maximum(1.0 - np.abs(np.asarray(place)[..., None] - np.arange(len(corners))), 0.0)
