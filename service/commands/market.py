@@ -10,6 +10,7 @@ from rich.table import Table
 from market.auction import Curtail
 from market.book import OrderBook, Outcome, Side
 from market.book_journal import events_of, replay_journal, write_journal
+from market.capacity_documents import called_w
 from market.clearing import clear_auction
 from market.documents import items_of, read_auction, read_delivery, read_places
 from market.journal_export import journal_csv
@@ -19,6 +20,7 @@ from market.order_check import require_orders
 from market.outcomes import AuctionResult, recheck
 from market.products import MarketError, Product
 from market.settlement_runs import SettlementBook
+from market.written import Whole
 from models.site.file import load_site
 from models.tariffs.money import text
 from service.commands.files import require_writable
@@ -143,6 +145,10 @@ def settle_file(path: Path, out: Path | None) -> int:
         own = [sum(i.amount_micro for i in items if i.participant == name and i.part is p) for p in parts]
         table.add_row(escape(name), *map(text, own), text(due))
     console.print(table)
+    for c in document.capacity:
+        for offer, held, called in called_w(c, Whole()):
+            words = f"period {c.period}: {offer} holds {text(held, 3)} MW and is called for {text(called, 3)} MW"
+            console.print(words, highlight=False)
     left = sum(a for name, a in ledger.balances.items() if name.startswith("market:"))
     booked = (
         f"{count(len(ledger.transactions), 'transaction')}; all accounts together {text(sum(ledger.balances.values()))}"
