@@ -180,6 +180,11 @@ class Maker:
         question = self._examples.questions(door.told)
         return self.http.request(door.method, path, headers=sent, params=question, follow_redirects=False, **more)
 
+    def names_rows(self, door):
+        """Whether a route's body names rows that are there for whoever made them alone."""
+        body = self._examples.body(door.told)
+        return self._filled(body, door) != body
+
     def _filled(self, body, door):
         """Return a body that names rows which are there: ``x_id`` in it is what ``/xs/{x_id}`` is about."""
         if not isinstance(body, dict):
