@@ -53,10 +53,16 @@ class TableFormat(StrEnum):
 
 MEDIA = {ReportFormat.HTML: "text/html; charset=utf-8", ReportFormat.PDF: "application/pdf"}
 REPORT: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The report", "content": {"text/html": {}, "application/pdf": {}}}
+    200: {
+        "description": "The report",
+        "content": {
+            "text/html": {"schema": {"type": "string"}},
+            "application/pdf": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
 }
 TABLE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Figures, and what changed in words", "content": {"text/csv": {}}}
+    200: {"description": "Figures, and what changed in words", "content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 
 

@@ -99,7 +99,9 @@ class EventIn(Asked):
 class Events(Asked):
     """Events in the order of their arrival."""
 
-    events: Annotated[list[EventIn], Len(1, 10_000)]
+    events: Annotated[list[EventIn], Len(1, 10_000)] = Field(
+        examples=[[{"act": 0, "owner": 7, "side": 0, "tick": 3500, "lots": 10}]]
+    )
 
 
 class EventsOut(BaseModel):
