@@ -233,7 +233,7 @@ class Link:
             return
         waiting = self._client.ctx.response_future
         if not waiting.done():
-            waiting.set_exception(ConnectionResetError(f"{self} closed the connection"))
+            waiting.set_exception(ConnectionResetError("it closed the connection; is the device on?"))
 
     async def _ask(self, request: Awaitable[ModbusPDU], function: int) -> ModbusPDU:
         self.stats.requests += 1
