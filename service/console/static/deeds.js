@@ -131,3 +131,6 @@ document.addEventListener("input", (event) => {
   if (!box) return;
   for (const row of document.querySelectorAll(box.dataset.finds)) row.hidden = !row.textContent.toLowerCase().includes(box.value.toLowerCase());
 });
+/** What was pressed before this was there is done now (theme.js kept it). */
+for (const kind of ["click", "submit"]) document.removeEventListener(kind, window.keepEarly);
+for (const source of window.early) source.tagName === "FORM" ? source.requestSubmit() : source.click();

@@ -104,7 +104,7 @@ class Sheet {
     this.place = element("div", { class: "scroll tall", tabindex: "0", role: "group", "aria-label": box.dataset.title });
     this.detail = element("div");
     box.append(element("p", { class: "lineup" }, this.search, element("span", { class: "saves" }, words.save_as, save)), this.place, this.detail);
-    for (const act of about.acts.filter((a) => !a.of_row)) box.append(formOf(act, () => this.refresh()));
+    for (const act of about.acts.filter((a) => !a.of_row)) box.append(formOf(act, refreshAll));
     this.refresh();
   }
 
@@ -143,7 +143,7 @@ class Sheet {
     const told = Object.entries(row).map(([name, value]) => element("div", {}, element("dt", {}, label(name)), element("dd", {}, typeof value === "object" && value !== null ? JSON.stringify(value, null, 1) : shown(name, value))));
     const close = element("button", { type: "button" }, words.close);
     close.addEventListener("click", () => this.detail.replaceChildren());
-    const forms = this.about.acts.filter((a) => a.of_row).map((act) => formOf(act, () => { this.refresh(); this.detail.replaceChildren(); }, row));
+    const forms = this.about.acts.filter((a) => a.of_row).map((act) => formOf(act, () => { refreshAll(); this.detail.replaceChildren(); }, row));
     this.detail.replaceChildren(element("section", { class: "opened" }, element("header", {}, element("b", {}, String(row.title ?? row.name ?? row.id ?? "")), close), element("dl", { class: "told" }, ...told), ...forms));
     this.detail.scrollIntoView({ block: "nearest" });
   }
@@ -159,11 +159,14 @@ class Sheet {
 }
 
 const boxes = [...document.querySelectorAll("[data-sheet]")];
-const made = new Set();
+const made = new Map();
+/** What is done in one sheet shows in others too: who did it in the audit, what it led to beside it. */
+function refreshAll() {
+  for (const sheet of made.values()) sheet.refresh();
+}
 function meet(box) {
   if (made.has(box)) return;
-  made.add(box);
-  new Sheet(box, config.find((s) => s.path === box.dataset.sheet));
+  made.set(box, new Sheet(box, config.find((s) => s.path === box.dataset.sheet)));
 }
 /** Sheets are filled when they come into view, so that a room with many of them opens at once. */
 const seen = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => meet(e.target)), { rootMargin: "200px" });

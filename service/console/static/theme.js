@@ -4,6 +4,15 @@
   const chosen = localStorage.getItem("theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;
 }
+// What is pressed before the scripts behind it have come is not lost: it waits here, and deeds.js does it.
+window.early = new Set();
+window.keepEarly = (event) => {
+  const source = event.target.closest(event.type === "submit" ? "form[data-deed]" : "button[data-deed]");
+  if (!source) return;
+  event.preventDefault();
+  window.early.add(source);
+};
+for (const kind of ["click", "submit"]) document.addEventListener(kind, window.keepEarly);
 document.addEventListener("DOMContentLoaded", () => {
   document.getElementById("theme")?.addEventListener("click", () => {
     const dark = document.documentElement.dataset.theme
