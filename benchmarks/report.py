@@ -22,10 +22,11 @@ def number(value: float | None) -> str:
 def table_of(rows: Iterable[Row]) -> Table:
     """Return the rows as a table for the terminal."""
     table = Table(title="benchmarks")
-    for heading in ("case", "phase"):
-        table.add_column(heading, overflow="fold")
+    table.add_column("case", no_wrap=True)
+    table.add_column("phase", overflow="fold", min_width=24)
     for heading in ("value", "unit", "reference", "ratio", "target", ""):
-        table.add_column(heading, justify="right", no_wrap=True)
+        words = heading in ("unit", "target")
+        table.add_column(heading, justify="right", no_wrap=not words, overflow="fold" if words else "ellipsis")
     for r in rows:
         figures = (number(r.value), r.unit, number(r.reference), number(r.ratio), r.target, VERDICT[r.met])
         table.add_row(r.case, r.phase, *figures)

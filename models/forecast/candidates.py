@@ -102,7 +102,8 @@ def boosted(found: Features, learned: Learned) -> Array:
     added = np.zeros_like(found.day)
     for name, model in learned.boosted.items():
         rows = [k for k, c in enumerate(learned.classes) if c == name]
-        added[rows] = model.predict(matrix(found, learned, rows)).reshape(len(rows), -1)
+        if rows:
+            added[rows] = model.predict(matrix(found, learned, rows)).reshape(len(rows), -1)
     return added
 
 
