@@ -140,7 +140,7 @@ def test_a_lost_connection_shows_and_heals(demo, look):
 
 def test_the_interface_is_described_on_a_page_of_its_own(demo, look, picture):
     page, witness = look(demo.address + "api/v1/docs")
-    expect(page.get_by_text("/api/v1/snapshot")).to_be_visible()
+    expect(page.get_by_text("/api/v1/snapshot", exact=True)).to_be_visible()
     picture(page, "interface")
     assert witness.complaints == []
     assert all(url.startswith(demo.address) for url in witness.requests)
