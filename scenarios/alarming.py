@@ -1,6 +1,7 @@
 """What becomes an alarm: lost and frozen devices, meters that lie, units that do not follow, plans that break limits, turns that fail."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from hil.bridge import BridgeEvent, DeviceBack, DeviceLost
 from hil.bridge.events import DeviceFrozen, GroupTorn, PointDisabled, WrongDevice
@@ -22,7 +23,9 @@ PLANNING = ("planner", "twin", "floor", "check")
 class AlarmFeed:
     """Says to an alarm book what the loop, the bridge and the estimator notice; the book keeps each cause once.
 
-    A device's alarm follows the quality of its readings, so it returns by itself, whatever was heard of the link.
+    A device's alarm follows the quality of its readings, so it returns by itself, whatever was heard of the link. What was read
+    before the bridge last spoke of a device says nothing about it any more: such readings may still be under way through a turn
+    of the loop when the bridge finds the device lost or back, and would end an alarm that has just begun.
     """
 
     def __init__(self, site: Site, book: AlarmBook) -> None:
@@ -30,6 +33,8 @@ class AlarmFeed:
         self._asset_of = {d.id: d.asset for d in site.devices}
         self._commanded = {d.id for d in site.devices if setpoint_range_kw(site.asset(d.asset)) is not None}
         self._words: dict[str, str] = {}
+        self._heard_at: dict[str, datetime] = {}
+        """Device → when the bridge last said that it is lost or back."""
 
     def loop(self, event: Event) -> None:
         """Take one event of the operating loop."""
@@ -56,9 +61,11 @@ class AlarmFeed:
         match event:
             case DeviceLost() | WrongDevice() | DeviceFrozen():
                 self._words[event.device] = event.words
+                self._heard_at[event.device] = event.at
                 self.book.raise_("device", event.device, self._priority(event.device), event.words, event.at)
             case DeviceBack():
                 self._words.pop(event.device, None)
+                self._heard_at[event.device] = event.at
                 self.book.clear("device", event.device, event.at)
             case GroupTorn():
                 self.book.raise_("command", event.device, self._priority(event.device), event.words, event.at)
@@ -75,11 +82,13 @@ class AlarmFeed:
         self.book.clear_others("meter", places, verdict.at)
 
     def _devices(self, event: SnapshotTaken) -> None:
-        for device, quality in best_by_device(event.readings).items():
-            if quality in (Quality.BAD, Quality.STALE):
-                words = self._words.get(device) or f"shows values that are {quality.value}"
-                self.book.raise_("device", device, self._priority(device), words, event.at)
-            elif quality is Quality.GOOD:
+        for device, reading in best_by_device(event.readings).items():
+            heard_at = self._heard_at.get(device)
+            if reading.quality in (Quality.BAD, Quality.STALE):
+                if heard_at is None or reading.received_at >= heard_at:
+                    words = self._words.get(device) or f"shows values that are {reading.quality.value}"
+                    self.book.raise_("device", device, self._priority(device), words, event.at)
+            elif reading.quality is Quality.GOOD and (heard_at is None or reading.received_at > heard_at):
                 self.book.clear("device", device, event.at)
 
     def _plan(self, event: PlanMade) -> None:
@@ -105,11 +114,12 @@ class AlarmFeed:
         return Priority.HIGH if device in self._commanded else Priority.MEDIUM
 
 
-def best_by_device(readings: Iterable[Reading]) -> Mapping[str, Quality]:
-    """Return the best quality among each device's values: a device with one good value is there, whatever its other sensors do."""
+def best_by_device(readings: Iterable[Reading]) -> Mapping[str, Reading]:
+    """Return the best of each device's values, the newest of equals: a device with one good value is there, whatever its other sensors do."""
     order = (Quality.GOOD, Quality.UNCERTAIN, Quality.SUBSTITUTED, Quality.STALE, Quality.BAD)
-    found: dict[str, Quality] = {}
+    found: dict[str, Reading] = {}
     for reading in readings:
-        before = found.get(reading.device, Quality.BAD)
-        found[reading.device] = min(before, reading.quality, key=order.index)
+        before = found.setdefault(reading.device, reading)
+        if (-order.index(reading.quality), reading.received_at) > (-order.index(before.quality), before.received_at):
+            found[reading.device] = reading
     return found

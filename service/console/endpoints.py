@@ -59,7 +59,7 @@ TOUR = (
 @router.get("/", **seen_by(Deed.SEE))
 async def live_page(request: Request, look: Glanced) -> HTMLResponse:
     """Return the live page, with figures already in it."""
-    parts: dict[str, Any] = {"operate": look.who.may(Deed.OPERATE), **pages.assets(look.runtime.site)}
+    parts: dict[str, Any] = dict(pages.assets(look.runtime.site))
     for part in (pages.tiles, pages.commands, pages.values, pages.events, pages.alarms):
         parts |= part(look.runtime)
     data = pages.page_data(look.runtime, look.language) | {"tour": TOUR}

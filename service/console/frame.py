@@ -95,6 +95,7 @@ def page(
         "room": room,
         "data": pages.page_data(runtime, language) if mine else {},
         "may": lambda deed: who.may(Deed(deed)),
+        "operate": who.may(Deed.OPERATE),
         "here": request.url.path,
     }
     made = rendered(template, runtime, language, {**told, **parts})

@@ -19,12 +19,10 @@ from service.memory import Event, Memory
 from service.runtime import Runtime
 from service.views.groups import by_kind
 from service.views.tiles import key_figures
-from twin.alarms import AlarmState
 
 TEMPLATES = Path(__file__).parent / "templates"
 COMMANDS_SHOWN = 12
 EVENTS_SHOWN = 7
-ALARMS_SHOWN = 8
 GOOD_STATUS = ("optimal", "gap")
 
 
@@ -96,13 +94,11 @@ def events(runtime: Runtime) -> dict[str, object]:
 
 
 def alarms(runtime: Runtime) -> dict[str, object]:
-    """Return the alarms that an operator should see now: those that wait for somebody first, shelved ones last, quiet ones only counted."""
+    """Return every alarm that stands: those that wait for somebody first, shelved ones last; apart, those held back in a flood."""
     standing = runtime.memory.alarms.standing()
-    loud = [a for a in standing if not a.quiet]
     return {
-        "alarms": loud[:ALARMS_SHOWN],
-        "more_alarms": len(standing) - len(loud[:ALARMS_SHOWN]),
-        "waiting": sum(a.state in (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED) for a in standing),
+        "alarms": [a for a in standing if not a.quiet],
+        "quiet_alarms": [a for a in standing if a.quiet],
         "flooded": runtime.memory.alarms.flooded,
     }
 

@@ -98,13 +98,11 @@ def _point(p: Tried) -> dict[str, object]:
 @router.get("/field", **seen_by(Deed.SEE))
 async def field(request: Request, look: Glanced) -> HTMLResponse:
     """Return the view for a phone: what stands, how devices do, notes; work orders come from the interface."""
-    operate = look.who.may(Deed.OPERATE)
     orders = sheets(request.app, look.who, ("/api/v1/work-orders",))
     parts = {
         **pages.alarms(look.runtime),
         **device_rows(look),
         **await notes(look),
-        "operate": operate,
         "sheets": orders,
     }
     return page(request, look.runtime, look.language, "field.html", parts, room="field")

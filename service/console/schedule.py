@@ -73,12 +73,12 @@ def plan_parts(look: Glance) -> dict[str, object]:
 def why(look: Glance) -> dict[str, object]:
     """Return what holds an asset where it is at a step of the newest plan; the first of both where none is chosen."""
     made, site = look.memory.plan, look.runtime.site
+    asset = look.asset or next((a.id for a in commanded_assets(site) if isinstance(a, Store)), site.assets[0].id)
     if made is None:
-        return {"reasons": [], "why_asset": "", "why_step": None, "prices": []}
+        return {"reasons": [], "why_asset": asset, "why_step": None, "prices": []}
     edges = made.plan.horizon.edges
     names = [e.isoformat() for e in edges[:-1]]
     step = names.index(look.thing) if look.thing in names else 0
-    asset = look.asset or next((a.id for a in commanded_assets(site) if isinstance(a, Store)), site.assets[0].id)
     prices = made.plan.price_per_kwh.isel(time=step)
     told = [
         (str(c), float(p))

@@ -143,10 +143,10 @@ LIVE: Mapping[str, tuple[str, str]] = {
     "alarm_shelve": ("Aside for 1 h", "搁置1小时"),
     "alarm_unshelve": ("Bring back", "取消搁置"),
     "alarm_flood": (
-        "More alarms than one person can take in: those of low priority wait.",
-        "报警过多:低优先级报警暂缓显示。",
+        "More alarms than one person can take in: those of low priority wait below.",
+        "报警过多:低优先级报警收在下方。",
     ),
-    "alarm_more": ("more", "条未显示"),
+    "alarm_quiet": ("of low priority are held back", "条低优先级报警暂缓显示"),
     "priority_1": ("high", "高"),
     "priority_2": ("medium", "中"),
     "priority_3": ("low", "低"),

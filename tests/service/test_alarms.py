@@ -85,6 +85,26 @@ def test_the_quality_of_a_device_raises_and_returns_its_alarm_without_the_bridge
     assert shown(Quality.GOOD, 3) == [("wind", "returned")]
 
 
+def test_what_was_read_before_a_device_was_lost_or_back_says_nothing_about_it_any_more(service, running):
+    _, hear, book = service
+    snapshot = running.memory.snapshot
+
+    def turn(quality, second):
+        """A turn of the loop whose readings were taken a while before the bridge spoke."""
+        at = NOON + timedelta(seconds=second)
+        hear.loop(SnapshotTaken(at, snapshot, [Reading("battery", "electricity_kw", 1.0, at, at, quality)]))
+        return [(a.state.value, a.times) for a in book.standing()]
+
+    lose(hear)
+    assert turn(Quality.GOOD, -1) == [("unacknowledged", 1)]
+    book.acknowledge(book.standing()[0].id, "li", NOON)
+    assert turn(Quality.GOOD, 0) == [("acknowledged", 1)]
+    assert turn(Quality.BAD, 5) == [("acknowledged", 1)]
+    hear.bridge(DeviceBack(NOON + timedelta(seconds=9), "battery", "answers again"))
+    assert turn(Quality.BAD, 8) == []
+    assert turn(Quality.GOOD, 10) == []
+
+
 def test_meters_that_lie_units_that_do_not_follow_and_broken_turns_have_alarms_of_their_own(service, running):
     _, hear, book = service
     verdict = Verdict(NOON, True, {"boiler1.heat_kw": 120.0}, (("boiler1", "heat_kw"),), ())

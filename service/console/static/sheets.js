@@ -96,7 +96,7 @@ function formOf(act, after, row) {
 
 class Sheet {
   constructor(box, about) {
-    [this.box, this.about, this.rows] = [box, about, []];
+    [this.box, this.about, this.rows, this.asked] = [box, about, [], 0];
     this.search = element("input", { type: "search", placeholder: words.search, "aria-label": words.search });
     this.search.addEventListener("input", () => this.paint());
     const save = element("button", { type: "button" }, "CSV");
@@ -109,7 +109,9 @@ class Sheet {
   }
 
   async refresh() {
+    const asked = ++this.asked;
     const found = await ask(`${this.about.path}?limit=${MOST}`) ?? (await ask(this.about.path));
+    if (asked !== this.asked) return; // a newer question is under way; this answer may be older than what was done since
     if (!found) return this.place.replaceChildren(element("p", { class: "none" }, words.no_data));
     const rows = Array.isArray(found) ? found : found.items ?? Object.values(found).find(Array.isArray) ?? [found];
     this.rows = rows.map(flat);

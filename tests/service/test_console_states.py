@@ -1,0 +1,77 @@
+"""Pages of the console in every state of the site: before the first value, with plans, with schedules of every kind, with many alarms."""
+
+from datetime import timedelta
+
+import pytest
+
+from service.console.endpoints import FRAGMENTS
+from service.memory import Memory
+from service.runtime import PlantKind, Runtime
+from tests.service.apps import here, local_app
+from tests.service.conftest import NOON, StandingClock, play
+from twin.alarms import Priority
+
+ROOMS = (
+    "/",
+    "/networks",
+    "/schedule",
+    "/scenarios",
+    "/trading",
+    "/devices",
+    "/field",
+    "/wall",
+    "/admin",
+    "/api/v1/docs",
+)
+
+
+@pytest.fixture
+def site(park):
+    memory = Memory(park)
+    play(memory, NOON - timedelta(minutes=15), 0.25)
+    return Runtime(memory, StandingClock(NOON), PlantKind.EMULATED, 144.0)
+
+
+def opened(http, pages=ROOMS):
+    """Ask for pages; return those that could not be shown."""
+    return [(p, a.status_code) for p in pages if (a := http.get(p, headers={"Accept": "text/html"})).status_code != 200]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_room_and_part_is_there_before_anything_was_measured(quiet, language):
+    http = here(local_app(quiet))
+    assert opened(http, [f"{room}?lang={language}" for room in ROOMS]) == []
+    assert opened(http, [f"/console/{name}?lang={language}" for name in FRAGMENTS]) == []
+    asset = http.get("/schedule").text.split('id="figure-asset" data-chart="')[1].split('"')[0]
+    assert http.get(asset.replace("&amp;", "&")).status_code == 200  # what the page draws first is there to be drawn
+
+
+def test_the_schedule_opens_whatever_state_its_schedules_are_in(site):
+    with here(local_app(site)) as http:
+        start, end = NOON + timedelta(hours=1), NOON + timedelta(hours=3)
+        for state in ("draft", "approved", "applied", "cancelled"):
+            body = {"title": state, "start": start.isoformat(), "end": end.isoformat()}
+            body["setpoints_kw"] = {"battery": [{"at": start.isoformat(), "kw": 300}]}
+            made = http.post("/api/v1/schedules", json=body).json()
+            deeds = {"draft": (), "approved": ("approve",), "applied": ("approve", "apply"), "cancelled": ("cancel",)}
+            for deed in deeds[state]:
+                place = f"/api/v1/schedules/{made['id']}"
+                headers = {"If-Match": http.get(place).headers["etag"]}
+                more = {"json": {"lease_s": 3600}} if deed == "apply" else {}
+                assert http.post(f"{place}/{deed}", headers=headers, **more).status_code == 200, (state, deed)
+            assert opened(http, ["/schedule"]) == [], state
+        page = http.get("/schedule?lang=en").text
+    assert [f'class="deeds {s}"' in page for s in ("draft", "approved", "applied", "cancelled")] == [True] * 4
+    assert "Approve</button>" in page
+
+
+def test_every_alarm_that_waits_is_on_the_page_however_many_there_are(site):
+    book = site.memory.alarms
+    for number in range(30):
+        book.raise_("meter", f"meter_{number}", Priority.MEDIUM, "does not fit", NOON)
+    for number in range(5):
+        book.raise_("plan", f"bus_{number}", Priority.LOW, "comes near its limit", NOON)
+    strip = here(local_app(site)).get("/console/alarms?lang=en").text
+    assert [n for n in range(30) if f"<b>meter_{n}</b>" not in strip] == []
+    assert [n for n in range(5) if f"<b>bus_{n}</b>" not in strip] == []
+    assert strip.index("5 of low priority are held back") < strip.index("<b>bus_4</b>")
