@@ -18,13 +18,6 @@ class ChartForm(StrEnum):
     EXCEL = "xlsx"
 
 
-class ReportForm(StrEnum):
-    """How a report can be fetched."""
-
-    PDF = "pdf"
-    HTML = "html"
-
-
 def sent(made: Chart, form: ChartForm, time_zone: str) -> Response:
     """Return a chart in a form."""
     if form is ChartForm.JSON:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from service.console.charts import Axis, Chart, Line, Look, Panel
 from service.console.glance import Glance
 from service.history import EPOCH
 from service.jobs.job import Job, JobState
+from service.jobs.work import BASE_RUN, CASE_RUN
 
 ROWS_SHOWN = 100
 BARS_SHOWN = 12
@@ -36,16 +36,24 @@ def outcome_of(look: Glance, job: Job) -> dict[str, object]:
     comparison = _comparison(folder)
     if comparison is None:
         charts = ["front"] if job.kind == "pareto" else []
-        return empty | {"files": files, "table": _first_rows(folder), "told": _told(folder), "charts": charts}
+        found = {"files": files, "table": _first_rows(folder), "told": _told(folder), "charts": charts}
+        return empty | found | {"reported": job.kind == "sweep"}
     run = comparison.runs[0]
     rows = [_row(look, d) for d in comparison.differences(run)]
     sentences = list(comparison.why(run, look.language))
     charts = ["change", "costs", "import", "duration"]
-    return empty | {"files": files, "rows": rows, "sentences": sentences, "charts": charts, "run": run}
+    return empty | {
+        "files": files,
+        "rows": rows,
+        "sentences": sentences,
+        "charts": charts,
+        "run": run,
+        "reported": True,
+    }
 
 
 def _comparison(folder: Path) -> Comparison | None:
-    base, run = folder / "runs" / "base", folder / "runs" / "case"
+    base, run = folder / BASE_RUN, folder / CASE_RUN
     return compare(base, [run]) if base.exists() and run.exists() else None
 
 
@@ -88,9 +96,9 @@ def _told(folder: Path) -> list[tuple[str, object]]:
 
 def _runs(look: Glance, job: Job) -> tuple[Result, Result]:
     """Return a study's base and run with their arrays; 404 where it has none."""
-    folder = job.folder(look.backing.results) / "runs"
+    folder = job.folder(look.backing.results)
     try:
-        return load_result(folder / "base"), load_result(folder / "case")
+        return load_result(folder / BASE_RUN), load_result(folder / CASE_RUN)
     except DataError as fault:
         raise HTTPException(404, f"Job {job.id} has no runs to compare: {fault}") from None
 
@@ -165,24 +173,11 @@ CHARTS: Mapping[str, Callable[[Glance, Job], Chart]] = {
 }
 
 
-def written_report(look: Glance, job: Job, ending: str) -> bytes:
-    """Return the report of a run beside its base as PDF or HTML."""
-    from service.reports.case_report import write_case_report  # matplotlib and typst take a second to open
-
-    folder = job.folder(look.backing.results) / "runs"
-    if not (folder / "base").exists():
-        raise HTTPException(404, f"Job {job.id} ran without a base; there is nothing to report against.")
-    with TemporaryDirectory() as passing:
-        out = Path(passing) / f"report.{ending}"
-        write_case_report(folder / "base", folder / "case", out, look.language)
-        return out.read_bytes()
-
-
 def side_by_side(look: Glance, jobs: Sequence[Job]) -> dict[str, object]:
     """Return the figures of several runs, each beside the first; a study that left no run is left out."""
     records = []
     for job in jobs:
-        folder = job.folder(look.backing.results) / "runs" / "case"
+        folder = job.folder(look.backing.results) / CASE_RUN
         if folder.exists():
             records.append((job, load_record(folder)))
     names = [n for n in KPIS if any(n in r["kpis"] for _, r in records)]
@@ -194,7 +189,7 @@ def side_by_side(look: Glance, jobs: Sequence[Job]) -> dict[str, object]:
         }
         for n in names
     ]
-    return {"table": table, "runs": records, "spread": _spread(look, records)}
+    return {"table": table, "runs": records, "spread": _spread(records)}
 
 
 def _cell(name: str, record: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, object]:
@@ -208,7 +203,7 @@ def _cell(name: str, record: Mapping[str, Any], first: Mapping[str, Any]) -> dic
     }
 
 
-def _spread(look: Glance, records: Sequence[tuple[Job, Mapping[str, Any]]]) -> list[dict[str, object]]:
+def _spread(records: Sequence[tuple[Job, Mapping[str, Any]]]) -> list[dict[str, object]]:
     """Return, by parameter that differs between the runs, how far it moves the total cost: the rows of a tornado, widest first."""
     by_name: dict[str, list[tuple[float, float]]] = {}
     values = [
@@ -222,5 +217,4 @@ def _spread(look: Glance, records: Sequence[tuple[Job, Mapping[str, Any]]]) -> l
         {"name": n, "low": f[0], "high": f[-1], "width": max(c for _, c in f) - min(c for _, c in f)}
         for n, f in by_name.items()
     ]
-    del look
     return sorted(rows, key=lambda r: -float(str(r["width"])))

@@ -15,7 +15,7 @@ from service.api.fields import Running
 from service.api.jobs.endpoints import known
 from service.api.studies.endpoints import scenario_of
 from service.auth.roles import Deed
-from service.console.chart_forms import ChartForm, ReportForm, sent
+from service.console.chart_forms import ChartForm, sent
 from service.console.frame import PageRoute, page, seen_by
 from service.console.glance import Glance, Glanced
 from service.jobs import queue
@@ -162,14 +162,3 @@ async def study_chart(
         raise HTTPException(404, f"A study has no chart named {chart}; there are {', '.join(CHARTS)}.")
     made = await asyncio.to_thread(CHARTS[chart], look, job)
     return sent(made, form, look.runtime.site.location.time_zone)
-
-
-@router.get("/console/studies/{job_id}/report", **only(Deed.STUDY))
-async def report(look: Glanced, job_id: CaseName, form: Annotated[ReportForm, Query(alias="format")]) -> Response:
-    """Return the report of a run beside its base, in the language of the page."""
-    from service.console.results import written_report
-
-    job = await known(look.backing, look.who, job_id)
-    body = await asyncio.to_thread(written_report, look, job, form.value)
-    told = {"Content-Disposition": f'attachment; filename="{job.id}.{form.value}"'}
-    return Response(body, media_type="application/pdf" if form is ReportForm.PDF else "text/html", headers=told)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +19,18 @@ from models.site import Site
 from service.commands.screen import gap_words
 from service.emulation import heed
 from service.jobs.child import OUTCOME, SAID
+from service.jobs.customer_requests import CustomerInputs, CustomerJob
+from service.jobs.customer_work import OF_CUSTOMERS
 from service.jobs.queue import ORDER
 from service.jobs.requests import (
-    CustomerJob,
     DispatchJob,
     EstimateJob,
     ExplainJob,
     FlowJob,
     ForecastJob,
-    MeterInputs,
     OffersJob,
     OutageJob,
-    PackageJob,
     ParetoJob,
-    PortraitJob,
     Request,
     ScenarioJob,
     SizeJob,
@@ -43,29 +40,18 @@ from service.jobs.requests import (
     shipped,
     standing_alone,
 )
+from service.jobs.results import Tell, kept, kept_json
 
 if TYPE_CHECKING:
     from optimizers.session import Progress
 
 POINTS = "points"
 """Where the points of a sweep lie in its job's folder, whichever attempt made them."""
-Tell = Callable[[float | None, str], None]
+RUNS = "runs"
+CASE_RUN, BASE_RUN = f"{RUNS}/case", f"{RUNS}/base"
+"""Where a scenario's run and its base lie in its result; a run without a base lies in RUNS itself."""
 NICENESS = 10
 """Jobs leave the processor to the loop and its plans."""
-ENDINGS = (".json", ".csv", ".parquet", ".nc", ".xlsx")
-
-
-def kept(writers: Mapping[str, Callable[[Any, Path], None]], content: object, folder: Path) -> None:
-    """Write a result in every format that it has."""
-    for ending in ENDINGS:
-        if ending in writers:
-            writers[ending](content, folder / f"result{ending}")
-
-
-def kept_json(content: object, folder: Path) -> None:
-    """Write plain values as the result."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False)
-    (folder / "result.json").write_text(text, encoding="utf-8")
 
 
 def dispatch(asked: DispatchJob, site: Site, folder: Path, tell: Tell) -> str:
@@ -199,7 +185,7 @@ def scenario(asked: ScenarioJob, _site: Site, folder: Path, tell: Tell) -> str:
     if asked.begins is not None:
         case = asked.begins.begin(case)
     record, comparison = run_beside_base(
-        case, folder / "runs", lambda each: run_case(each, progress=tell), alone=asked.alone
+        case, folder / RUNS, lambda each: run_case(each, progress=tell), alone=asked.alone
     )
     if comparison is not None:
         kept(TABLES, comparison, folder)
@@ -232,51 +218,9 @@ def case_file(asked: SweepJob, folder: Path) -> Path:
     return path
 
 
-def portrait(asked: PortraitJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
-    """Draw portraits from a customer's meter data; the first one is the PDF too."""
-    from customers.intervals.reading import Asked, read_meters
-    from customers.intervals.vee import validate
-    from customers.portraits.gather import drawn_from, portraits_with_hints, with_own_holidays
-    from service.reports.document import write_document
-    from service.reports.portrait_document import portrait_document
-
-    tell(None, "reads the meter data and draws")
-    raw, _ = read_meters(inputs.meters, Asked(unit=asked.unit, zone=asked.zone, feeds_in=True))
-    store = validate(with_own_holidays(raw))
-    drawn = drawn_from(store, None)
-    made = portraits_with_hints(drawn, {}, range(len(store.best.customers)))
-    write_document(portrait_document(made[0], store.best, drawn.features, 0, ""), folder / "result.pdf")
-    known = [{name: value for name, value in p.figures.items() if isfinite(value)} for p in made]
-    told = [asdict(p) | {"figures": f, "grade": p.sureness.grade} for p, f in zip(made, known, strict=True)]
-    kept_json(told, folder)
-    return made[0].sureness.words
-
-
-def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
-    """Design a customer's package, prove it and write the proposal."""
-    from service.commands.package import proposed
-    from service.commands.package_inputs import Asked
-    from service.reports.document import write_document
-    from service.reports.proposal_document import proposal_document
-
-    tell(None, "reads the meter data, designs and proves")
-    meters, tariff = folder / "meters", folder / f"{asked.tariff}.yaml"
-    meters.write_bytes(inputs.meters)
-    tariff.write_bytes(inputs.tariff)
-    known = (meters, tariff, asked.column, asked.name, asked.sector, asked.zone, asked.unit, asked.roof_m2, asked.facts)
-    made = proposed(Asked(*known, None, None, ""), asked.language, None, None)
-    tell(None, "writes the proposal")
-    write_document(proposal_document(made), folder / "result.pdf")
-    tables = {"items": [made.item_heads(), *made.items()], "bill": [made.heads("head_bill"), *made.bills()]}
-    prices = {"prices": [made.price_heads(), *made.prices()]}
-    words = {"summary": list(made.summary()), "reasons": list(made.reasons()), "delivery": list(made.delivered())}
-    kept_json({"title": made.title, "notice": made.notice, **words, **tables, **prices}, folder)
-    return made.title
-
-
 KINDS: Mapping[str, Callable[[Any, Any, Path, Tell], str]] = {
     f.__name__: f
-    for f in (dispatch, explain, flow, n1, estimate, forecast, offers, size, pareto, scenario, sweep, portrait, package)
+    for f in (dispatch, explain, flow, n1, estimate, forecast, offers, size, pareto, scenario, sweep, *OF_CUSTOMERS)
 }
 
 
@@ -285,7 +229,7 @@ def searching(tell: Tell) -> Callable[["Progress"], None]:
     return lambda progress: tell(None, gap_words(progress).removesuffix("; Ctrl-C takes the best so far"))
 
 
-def outcome(request: Request | CustomerJob, site: Site | MeterInputs, folder: Path, tell: Tell) -> dict[str, Any]:
+def outcome(request: Request | CustomerJob, site: Site | CustomerInputs, folder: Path, tell: Tell) -> dict[str, Any]:
     """Do the work and return how it ended, findings included."""
     try:
         return {"done": True, "words": KINDS[request.kind](request, site, folder, tell), "findings": []}

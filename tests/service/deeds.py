@@ -92,6 +92,8 @@ _BY_DEEDS = {
         GET /api/v1/metrics
         GET /api/v1/orders
         GET /api/v1/orders/{order_id}
+        GET /api/v1/module-offers
+        GET /api/v1/module-offers/{module_offer_id}
         GET /api/v1/parties
         GET /api/v1/parties/{party_id}
         GET /api/v1/parties/{party_id}/intervals
@@ -149,6 +151,9 @@ _BY_DEEDS = {
         PUT /api/v1/leads/{lead_id}
         POST /api/v1/leads/{lead_id}/conversations
         POST /api/v1/leads/{lead_id}/moves
+        POST /api/v1/matchings/{matching_id}/leads
+        POST /api/v1/module-offers
+        PUT /api/v1/module-offers/{module_offer_id}
         POST /api/v1/parties
         PUT /api/v1/parties/{party_id}
         PUT /api/v1/parties/{party_id}/intervals
@@ -169,8 +174,11 @@ _BY_DEEDS = {
     """,
     (Deed.SEE, Deed.STUDY): """
         POST /api/v1/bills:simulate
+        POST /api/v1/matchings
         POST /api/v1/parties/{party_id}/packages:design
         POST /api/v1/parties/{party_id}/portraits:draw
+        POST /api/v1/recommendations
+        POST /api/v1/segmentations
     """,
     (Deed.SEE, Deed.TRADE): """
         POST /api/v1/auctions
@@ -211,7 +219,6 @@ _BY_DEEDS = {
         GET /api/v1/studies
         POST /console/check/case
         GET /console/studies/{job_id}/charts/{chart}
-        GET /console/studies/{job_id}/report
         GET /scenarios
         GET /scenarios/{case}
         GET /studies

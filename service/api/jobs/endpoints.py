@@ -131,9 +131,7 @@ async def result(
     accept: Annotated[str, Header(description="media types, the first that the result has wins")] = "*/*",
 ) -> FileResponse:
     """Return what came of a job, as JSON or as a file in the format asked for."""
-    found = await known(backing, who, job_id)
-    if found.state is not JobState.DONE:
-        raise HTTPException(409, f"Job {job_id} has no result; it is {found.state.value}: {found.words}")
+    found = await done(backing, who, job_id)
     folder = found.folder(backing.results)
     there = [f for f in Format if (folder / f"result.{f.value}").exists()]
     chosen = form or accepted(accept, there)
@@ -194,3 +192,11 @@ async def known(backing: Backing, who: Principal, job_id: str) -> Job:
     if found is None:
         raise HTTPException(404, f"No job {job_id} is kept; /api/v1/jobs lists those that are.")
     return found
+
+
+async def done(backing: Backing, who: Principal, job_id: str) -> Job:
+    """Return a job that has a result; 409 for one that has none."""
+    job = await known(backing, who, job_id)
+    if job.state is not JobState.DONE:
+        raise HTTPException(409, f"Job {job_id} has no result; it is {job.state.value}: {job.words}")
+    return job

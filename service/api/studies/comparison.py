@@ -16,16 +16,15 @@ from models.errors import DataError
 from scenarios.cases.compare import Comparison, compare
 from scenarios.cases.results import KPIS, RECORD, unit_of
 from service.api.access import Backed, Known, guarded
-from service.api.jobs.endpoints import JobId, known
+from service.api.jobs.endpoints import JobId, done
 from service.api.problems import described
 from service.auth.roles import Deed, Principal
 from service.backing import Backing
-from service.jobs.job import Job, JobState
-from service.jobs.work import POINTS
+from service.jobs.job import Job
+from service.jobs.work import BASE_RUN, CASE_RUN, POINTS, RUNS
 
 router = guarded(Deed.STUDY, "/api/v1", "studies", 404)
 MOST_RUNS = 50
-CASE_RUN, BASE_RUN = "runs/case", "runs/base"
 writing = asyncio.Lock()
 """Fonts and colours of pictures are set for the whole process while one report is drawn."""
 
@@ -209,17 +208,9 @@ async def run_of(backing: Backing, who: Principal, job_id: str, run: str) -> Fil
     job = await done(backing, who, job_id)
     folder = job.folder(backing.results) / run
     if run == CASE_RUN and not (folder / RECORD).exists():
-        folder = job.folder(backing.results) / "runs"  # it ran without its base
+        folder = job.folder(backing.results) / RUNS  # it ran without its base
     if not (folder / RECORD).exists():
         raise HTTPException(
             409, f"Job {job_id} ({job.kind}) holds no run to compare; name scenario jobs with their base."
         )
     return folder
-
-
-async def done(backing: Backing, who: Principal, job_id: str) -> Job:
-    """Return a job that has a result."""
-    job = await known(backing, who, job_id)
-    if job.state is not JobState.DONE:
-        raise HTTPException(409, f"Job {job_id} has no result; it is {job.state.value}: {job.words}")
-    return job
