@@ -2,10 +2,9 @@
 
 import gc
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from models.dispatch import DispatchProblem, Plan
 from models.findings import Severity
 from models.forecast.naive import Forecaster, NaiveForecaster, PerfectForecaster
 from models.horizon import Horizon
+from models.processes import worker_pool
 from models.site import Site
 from models.site.file import load_site
 from models.tariffs.time_of_use import BillingPeriod
@@ -142,7 +142,7 @@ def day_report(
     site = load_site(site_file)
     jobs = [names for names in ((PERFECT,), (NAIVE,), (COMMON, TUNED), (FORESIGHT,)) if set(names) & set(operators)]
     rows: dict[str, Row] = {}
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with worker_pool(min(workers, len(jobs))) as pool:
         running = [pool.submit(rows_of, site_file, day, seed, tuple(set(names) & set(operators))) for names in jobs]
         for ended in as_completed(running):
             for row in ended.result():

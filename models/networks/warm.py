@@ -4,9 +4,8 @@ Compiled code stays on disk (see ``models.networks.jit``). Each function here ma
 product makes: a loop is compiled for the types of its arguments, not for the size of a network.
 """
 
-import multiprocessing
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 
 import numpy as np
 import xarray as xr
@@ -22,6 +21,7 @@ from models.networks.data import (
     PipeNetwork,
 )
 from models.networks.kept import forget, keep
+from models.processes import worker_pool
 
 STEP_S = 60.0
 
@@ -32,8 +32,7 @@ def warm(report: Callable[[str], None] = lambda _: None, *, processes: int = 2) 
     ``report`` is told in words when a part is ready. Takes some twenty seconds of two cores.
     """
     forget()
-    context = multiprocessing.get_context("spawn")  # a forked child would inherit the threads of a server that warms up
-    with ProcessPoolExecutor(min(processes, len(PARTS)), mp_context=context) as pool:
+    with worker_pool(min(processes, len(PARTS))) as pool:
         running = {pool.submit(work): words for work, words in PARTS}
         for done in as_completed(running):
             done.result()

@@ -6,12 +6,11 @@ that failed stands beside the others with its reason.
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ import xarray as xr
 
 from models.errors import DataError, JouletwinError
 from models.findings import error
+from models.processes import worker_pool
 from scenarios.cases.case import Case, Parameter
 from scenarios.cases.file import load_case, with_values
 from scenarios.cases.results import KPIS, RECORD, load_record, unit_of
@@ -188,7 +188,7 @@ def run_sweep(
     deaths: dict[int, int] = {}
     while left := open_points(sweep, folder, again=again):
         again = False
-        with ProcessPoolExecutor(min(workers, len(left)), mp_context=get_context("spawn")) as pool:
+        with worker_pool(min(workers, len(left))) as pool:
             running = {pool.submit(run_point, sweep.case, sweep.step, p, str(folder)): p for p in left}
             try:
                 for ended in as_completed(running):

@@ -4,12 +4,11 @@ import gc
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, replace
 from datetime import timedelta
 from functools import cached_property
 from hashlib import blake2b
-from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,6 +23,7 @@ from models.forecast.naive import Forecaster, NaiveForecaster, PerfectForecaster
 from models.forecast.netload import cautiously
 from models.forecast.own import OwnForecaster
 from models.horizon import Horizon
+from models.processes import worker_pool
 from models.site import Site
 from models.site.file import load_site
 from scenarios.learning import own_forecaster
@@ -229,7 +229,7 @@ def run_study(
     # threads of several processes would wait for one another, busily; read by what the children import
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     found: list[Outcome] = []
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with worker_pool(min(workers, len(jobs))) as pool:
         running = [pool.submit(outcomes_of, site_file, s, v, folder, seed, step_s) for s, v in jobs]
         for ended in as_completed(running):
             for outcome in ended.result():

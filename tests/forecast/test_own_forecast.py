@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from models.forecast.candidates import BASELINES, WEEK
+from models.forecast.backtest import pairs
+from models.forecast.candidates import BASELINES, BOOSTED, WEEK, answers
 from models.forecast.drift import drifted
+from models.forecast.features import features
 from models.forecast.grid import PER_DAY, Quarters, instant_of, number_of
 from models.forecast.margins import NetBand, net_errors_kw
 from models.forecast.own import OwnForecaster
-from models.forecast.training import Trained, Trainer, load_trained, save_trained
+from models.forecast.training import Trained, Trainer, load_trained, save_trained, world_of
 from models.forecast.weather import NoWeather
 from models.horizon import QUARTER, Horizon
 from models.site import Site
@@ -89,6 +91,16 @@ def test_a_constant_series_is_forecast_as_that_and_said_so(trained: Trained, for
     assert any(f.place == "load_flat_kw" and "always 7" in f.message for f in trained.findings)
     found = forecaster.bands(day_after(DAYS + 2))
     assert np.allclose(found.values.sel(series="load_flat_kw"), 7.0)
+
+
+def test_a_class_that_a_table_has_no_series_of_is_passed_over(site: Site, trained: Trained) -> None:
+    table, learned = made_up(), trained.learned
+    assert learned is not None
+    more = replace(learned, boosted={**learned.boosted, "steam": next(iter(learned.boosted.values()))})
+    found = features(table, world_of(site, table, NoWeather(), trained.country), *pairs(np.array([table.end]), 1))
+    plain, passed = (answers(found, NAMES, known)[BOOSTED] for known in (learned, more))
+    assert np.isfinite(plain[0]).all()
+    assert np.array_equal(plain, passed, equal_nan=True)
 
 
 def test_a_shuffled_future_changes_nothing(site: Site, trained: Trained) -> None:
