@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from math import isfinite
+from math import isfinite, nan
 
 from models.errors import DataError
 from models.findings import Finding, error
@@ -13,6 +13,8 @@ from models.site.profiles import TIME_COLUMN, UNITS
 
 ROWS_MOST, COLUMNS_MOST = 40_000, 200
 TOLD_MOST = 200
+DIGITS_MOST = 60
+"""A number is no longer; reading a text of megabytes as one, in every cell of a column, would take hours."""
 MAY_BE_NEGATIVE = ("_degc", "_per_kwh")
 
 
@@ -106,8 +108,9 @@ def _instant(cell: object) -> datetime | None:
 
 
 def _number(cell: object) -> float | None:
+    text = str(cell)
     try:
-        value = float(str(cell))
+        value = float(text) if len(text) <= DIGITS_MOST else nan
     except ValueError:
         return None
     return value if isfinite(value) else None

@@ -6,17 +6,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from math import isfinite
 from re import fullmatch
+from typing import TYPE_CHECKING
 
 from models.errors import DataError
 from models.findings import Finding, error
 from models.ports import Quality
 from service.telemetry.points import GOOD, QUALITIES, Points, at_us
 
+if TYPE_CHECKING:
+    from pyarrow import Table
+    from pyarrow.parquet import ParquetFile
+
 TAG = r"[A-Za-z0-9_.:-]{1,120}"
 COLUMNS = ("tag", "at", "value")
 ROWS_MOST = 100_000
 UNPACKED_MOST = 64 * 2**20
 """A Parquet file that would take more memory than this is not opened."""
+TEXT_MOST = 200
+"""No text in a file is longer, in bytes."""
 TOLD_MOST = 200
 """So many findings are told; the last one counts the rest."""
 
@@ -74,6 +81,8 @@ def _columns(heading: Iterable[str], count: int) -> list[Finding]:
 def from_parquet(content: bytes) -> Mapping[str, Points]:
     """Return the series of a Parquet file with the same columns; instants carry a zone.
 
+    Texts are unpacked once each, however many rows have them: a small file can repeat a long one without end.
+
     Raises
     ------
     DataError
@@ -83,22 +92,43 @@ def from_parquet(content: bytes) -> Mapping[str, Points]:
     from pyarrow import parquet
 
     try:
-        file = parquet.ParquetFile(io.BytesIO(content))
-        about = file.metadata
-        size = sum(about.row_group(k).total_byte_size for k in range(about.num_row_groups))
-        findings = _columns(file.schema_arrow.names, about.num_rows)
-        if size > UNPACKED_MOST:
-            findings.append(
-                error("file", f"would unpack to {size / 2**20:.0f} MiB; {UNPACKED_MOST // 2**20} are possible")
-            )
-        if findings:
+        once = [f.name for f in parquet.read_schema(io.BytesIO(content)) if not f.type.num_fields]
+        file = parquet.ParquetFile(io.BytesIO(content), read_dictionary=once)
+        if findings := [*_columns(file.schema_arrow.names, file.metadata.num_rows), *_sizes(file)]:
             raise DataError(findings)
-        table = file.read().to_pydict()
+        table = file.read()
+        if findings := list(_texts(table)):
+            raise DataError(findings)
+        columns = table.to_pydict()
     except (pa.ArrowException, OSError, ValueError) as fault:
         raise DataError([error("file", f"is not Parquet that can be read: {str(fault)[:200]}")]) from None
-    nothing: list[object] = [""] * about.num_rows
-    columns = [table.get(c, nothing) for c in (*COLUMNS, "quality")]
-    return _series(zip(*columns, strict=True), first=1)
+    nothing: list[object] = [""] * file.metadata.num_rows
+    return _series(zip(*(columns.get(c, nothing) for c in (*COLUMNS, "quality")), strict=True), first=1)
+
+
+def _sizes(file: "ParquetFile") -> Iterator[Finding]:
+    """Yield what keeps a file from being unpacked: how large it would be, and columns that are no plain values."""
+    about = file.metadata
+    groups = [about.row_group(k) for k in range(about.num_row_groups)]
+    size = sum(g.total_byte_size for g in groups)
+    if size > UNPACKED_MOST:
+        yield error("file", f"would unpack to {size / 2**20:.0f} MiB; {UNPACKED_MOST // 2**20} are possible")
+    for field in file.schema_arrow:
+        if field.type.num_fields:
+            yield error(f"column {field.name[:40]}", f"holds {str(field.type)[:40]}; plain values are taken")
+    if any(g.column(c).num_values != g.num_rows for g in groups for c in range(g.num_columns)):
+        yield error("file", "says another number of rows than its columns have")
+
+
+def _texts(table: "Table") -> Iterator[Finding]:
+    """Yield the columns with texts that are longer than anything that is taken."""
+    from pyarrow import compute, types
+
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if types.is_dictionary(column.type):
+            lengths = [compute.max(compute.binary_length(c.dictionary)).as_py() or 0 for c in column.chunks]
+            if max(lengths, default=0) > TEXT_MOST:
+                yield error(f"column {name}", f"has a text of {max(lengths)} bytes; {TEXT_MOST} are possible")
 
 
 def _series(rows: Iterable[Row], first: int) -> Mapping[str, Points]:

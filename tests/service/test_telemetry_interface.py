@@ -146,6 +146,20 @@ def test_a_file_that_would_fill_the_memory_is_not_opened(http):
     assert "would unpack to" in answer.json()["findings"][0]["message"]
 
 
+def test_a_long_text_that_every_row_repeats_is_never_spread_out(http):
+    """A hundred thousand times a mebibyte, in a file of some kilobytes."""
+    rows = 100_000
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["a" * 2**20]))
+    content = packed(tag=long, at=pa.array([DAY] * rows), value=pa.array([0.0] * rows))
+    assert len(content) < 2**17
+    assert told_of(http.post("/api/v1/telemetry", content=content, headers=PARQUET)) == ["column tag"]
+
+
+def test_columns_of_lists_are_not_taken(http):
+    content = packed(tag=["a.kw"], at=[DAY], value=[[1.0, 2.0]])
+    assert told_of(http.post("/api/v1/telemetry", content=content, headers=PARQUET)) == ["column value", "file"]
+
+
 def test_other_media_and_impossible_questions_are_refused(http, monkeypatch):
     assert http.post("/api/v1/telemetry", content=b"x", headers={"Content-Type": "image/png"}).status_code == 415
     monkeypatch.setattr(endpoints, "POINTS_MOST", 10)
