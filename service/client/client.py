@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from models.errors import JouletwinError
 from models.ports import Quality
 from service.api.alarms.schemas import AlarmsOut
 from service.api.jobs.schemas import JobOut, JobPage
-from service.api.monitoring.schemas import HealthOut, SiteSummary, SnapshotOut
+from service.api.monitoring.schemas import HealthOut, SitePage, SiteSummary, SnapshotOut
 from service.api.operations.schemas import PlanOut, ReceiptPage
 from service.api.people.schemas import AuditPage, KeyMade, UserOut, WhoOut
 from service.api.problems import Problem, ProblemFinding
@@ -95,7 +95,7 @@ class Client:
 
     def sites(self) -> list[SiteSummary]:
         """Return the sites that run here."""
-        return TypeAdapter(list[SiteSummary]).validate_json(self._asked("GET", "sites").content)
+        return self._get(SitePage, "sites").items
 
     def snapshot(self) -> SnapshotOut:
         """Return what every asset does now."""

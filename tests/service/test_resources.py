@@ -55,7 +55,8 @@ def test_the_forecast_behind_the_plan_comes_in_every_form(http, running):
 
 
 def test_what_can_be_studied_says_what_it_wants(http):
-    found = {s["kind"]: s for s in http.get("/api/v1/studies").json()}
+    found = {s["kind"]: s for s in pages(http, "/api/v1/studies", 3)}
+    assert list(found) == sorted(found)
     assert {"dispatch", "flow", "n1", "scenario", "size"} <= found.keys()
     assert "day" in found["dispatch"]["form"]["properties"]
     names = [s["name"] for s in pages(http, "/api/v1/scenarios", 5)]

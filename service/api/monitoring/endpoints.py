@@ -18,10 +18,12 @@ from service.api.monitoring.schemas import (
     HealthOut,
     KeyFiguresOut,
     SiteOut,
+    SitePage,
     SiteSummary,
     SnapshotOut,
     TimelineOut,
 )
+from service.api.people.endpoints import After, Limit
 from service.api.problems import NotYet, described
 from service.auth.roles import Deed
 from service.memory import Event
@@ -49,9 +51,10 @@ async def health(runtime: Running) -> HealthOut:
 
 
 @router.get("/sites")
-async def sites(runtime: Running) -> list[SiteSummary]:
-    """List the sites that run here."""
-    return [SiteSummary.of(runtime.site)]
+async def sites(runtime: Running, limit: Limit = 50, after: After = "") -> SitePage:
+    """List the sites that run here by name."""
+    behind = [s for s in (runtime.site,) if s.name > after]
+    return SitePage(items=[SiteSummary.of(s) for s in behind[:limit]], next=None)
 
 
 @router.get("/sites/{name}", responses=described(404))

@@ -76,6 +76,13 @@ class SiteSummary(BaseModel):
         )
 
 
+class SitePage(BaseModel):
+    """Sites by name."""
+
+    items: list[SiteSummary]
+    next: str | None = Field(description="value for `after` that gives the next page; null on the last")
+
+
 class SiteOut(SiteSummary):
     """A site with its assets and customers."""
 

@@ -4,12 +4,12 @@ import asyncio
 from functools import cache
 from typing import Annotated, Any, get_args
 
-from fastapi import HTTPException, Path, Query
+from fastapi import HTTPException, Path
 from pydantic import BaseModel, Field
 
 from scenarios.cases.file import library, load_case
 from service.api.access import guarded
-from service.api.people.endpoints import Limit
+from service.api.people.endpoints import After, Limit
 from service.api.problems import described
 from service.auth.roles import Deed
 from service.jobs.requests import Request
@@ -23,6 +23,13 @@ class StudyOut(BaseModel):
     kind: str = Field(examples=["dispatch"])
     about: str
     form: dict[str, Any] = Field(description="JSON Schema of what is to be sent")
+
+
+class StudyPage(BaseModel):
+    """Kinds of studies by name."""
+
+    items: list[StudyOut]
+    next: str | None = Field(description="value for `after` that gives the next page; null on the last")
 
 
 class ParameterOut(BaseModel):
@@ -50,22 +57,25 @@ class ScenarioPage(BaseModel):
 
 
 @router.get("/studies")
-async def studies() -> list[StudyOut]:
-    """List the kinds of studies with the form of each; their progress and results are jobs."""
-    return [
-        StudyOut(
-            kind=get_args(kind.model_fields["kind"].annotation)[0],
-            about=(kind.__doc__ or "").strip(),
-            form=kind.model_json_schema(),
-        )
-        for kind in get_args(Request)
+async def studies(limit: Limit = 50, after: After = "") -> StudyPage:
+    """List the kinds of studies by name, with the form of each; their progress and results are jobs."""
+    behind = sorted((name, kind) for name, kind in kinds().items() if name > after)
+    page = [
+        StudyOut(kind=name, about=(kind.__doc__ or "").strip(), form=kind.model_json_schema())
+        for name, kind in behind[:limit]
     ]
+    return StudyPage(items=page, next=page[-1].kind if len(behind) > limit else None)
+
+
+def kinds() -> dict[str, type[BaseModel]]:
+    """Return what is to be sent for every kind of study."""
+    return {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(Request)}
 
 
 @router.get("/scenarios")
 async def scenarios(
     limit: Limit = 50,
-    after: Annotated[str, Query(max_length=120, description="where the page before ended")] = "",
+    after: After = "",
 ) -> ScenarioPage:
     """List the shipped scenarios by name."""
     names = [name for name in library() if name > after]
