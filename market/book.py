@@ -6,20 +6,23 @@ part goes behind all others at its price. A change that only asks for less keeps
 an own order stops there: what is left of the incoming order ends. Orders expire when an event at or behind their instant touches them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 
 import numpy as np
 
 from market import book_kernel as kernel
-from market.book_kernel import Ints, apply_one, apply_until
+from market.book_kernel import Ints
 from market.products import MarketError
 from models.findings import error
+from models.networks.jit import direct
 
 ROOM = 1_024
-WORD, LINE = 8, 64
-"""Bytes of a number, and of a line of the processor's cache."""
+INT64 = np.dtype(np.int64)
+WORD, LINE, PAGE = 8, 64, 4_096
+"""Bytes of a number, of a line of the processor's cache, and of a page of memory."""
 
 
 class Act(IntEnum):
@@ -76,31 +79,41 @@ class BookTrade:
 
 
 class OrderBook:
-    """A book with prices of whole ticks ``lowest`` to ``highest``; orders are numbered in the order of the events that bring them."""
+    """A book with prices of whole ticks ``lowest`` to ``highest``; orders are numbered in the order of the events that bring them.
 
-    def __init__(self, lowest: int, highest: int) -> None:
+    ``room`` is for how many events memory is laid out when the book opens; beyond them it grows, which takes time while events wait.
+    """
+
+    def __init__(self, lowest: int, highest: int, *, room: int = ROOM) -> None:
         if highest < lowest:
             raise MarketError([error("book", f"prices from {lowest} to {highest} are none")])
         self.lowest, self.highest = lowest, highest
         span = highest - lowest + 1
-        self._log, self._outcomes = table(ROOM, kernel.EVENT_COLUMNS), table(ROOM, 1)
-        self._orders, self._trades = table(ROOM, kernel.ORDER_COLUMNS), table(ROOM, kernel.TRADE_COLUMNS)
+        self._enter, self._cancel, self._change, self._until = calls()
+        self._log, self._outcomes = table(room, kernel.EVENT_COLUMNS), table(room, 1)
+        self._orders, self._trades = table(room, kernel.ORDER_COLUMNS), table(2 * room, kernel.TRADE_COLUMNS)
         self._queue = np.full((2 * span, 2), kernel.NONE, dtype=np.int64)
         self._counts = np.zeros(kernel.COUNTS, dtype=np.int64)
         self._counts[kernel.BEST_BUY], self._counts[kernel.BEST_SELL] = kernel.NONE, span
         self._counts[kernel.LOWEST], self._counts[kernel.SPAN] = lowest, span
         self._tell()
 
-    def submit(
-        self, act: int, owner: int, order: int = 0, side: int = 0, tick: int = 0, lots: int = 0,
-        shown: int = 0, life: int = 0, until: int = 0, now: int = 0,
-    ) -> int:  # fmt: skip
-        """Apply one event at once and return its ``Outcome``; see ``apply`` for the fields."""
-        found = apply_one(self._state, act, order, owner, side, tick, lots, shown, life, until, now)
-        if found < 0:
-            self._make_room(1)
-            found = apply_one(self._state, act, order, owner, side, tick, lots, shown, life, until, now)
-        return found
+    def enter(
+        self, owner: int, side: int, tick: int, lots: int, shown: int = 0, life: int = 0, until: int = 0, now: int = 0
+    ) -> int:
+        """Enter an order and return its ``Outcome``; see ``apply`` for the fields."""
+        found = self._enter(self._state, owner, side, tick, lots, shown, life, until, now)
+        return found if found >= 0 else self._once_more(self._enter, owner, side, tick, lots, shown, life, until, now)
+
+    def cancel(self, order: int, owner: int, now: int = 0) -> int:
+        """Cancel an order and return the ``Outcome``."""
+        found = self._cancel(self._state, order, owner, now)
+        return found if found >= 0 else self._once_more(self._cancel, order, owner, now)
+
+    def change(self, order: int, owner: int, tick: int, lots: int, now: int = 0) -> int:
+        """Give an order another price or other lots and return the ``Outcome``."""
+        found = self._change(self._state, order, owner, tick, lots, now)
+        return found if found >= 0 else self._once_more(self._change, order, owner, tick, lots, now)
 
     def apply(self, events: Ints) -> Ints:
         """Apply a batch of events and return their outcomes, shape (event,).
@@ -113,7 +126,7 @@ class OrderBook:
         MarketError
             If the array has another shape or anything but 64-bit integers; what is wrong with single events is in their outcomes.
         """
-        if events.ndim != 2 or events.shape[1] != kernel.EVENT_COLUMNS or events.dtype != np.int64:
+        if events.ndim != 2 or events.shape[1] != kernel.EVENT_COLUMNS or events.dtype != INT64:
             told = f"have shape {events.shape} of {events.dtype}; expected (event, {kernel.EVENT_COLUMNS}) of int64"
             raise MarketError([error("events", told)])
         first = int(self._counts[kernel.EVENTS])
@@ -121,9 +134,13 @@ class OrderBook:
         if last > len(self._log):
             self._make_room(len(events))
         self._log[first:last] = events
-        while apply_until(self._state, last) < last:
+        while self._until(self._state, last) < last:
             self._make_room(last - int(self._counts[kernel.EVENTS]))
         return self._outcomes[first:last, 0].copy()
+
+    def _once_more(self, call: Callable[..., int], *event: int) -> int:
+        self._make_room(1)
+        return call(self._state, *event)
 
     def events(self) -> Ints:
         """Return the journal since the beginning, in the form that ``apply`` takes."""
@@ -171,9 +188,21 @@ class OrderBook:
         self._state = int(self._places.ctypes.data)
 
 
+@cache
+def calls() -> tuple[Callable[..., int], ...]:
+    """Return what enters, cancels and changes a single order, and what goes on to an event of the log."""
+    return (
+        direct(kernel.enter_one, 9),
+        direct(kernel.cancel_one, 4),
+        direct(kernel.change_one, 6),
+        direct(kernel.apply_until, 2),
+    )
+
+
 def table(rows: int, columns: int) -> Ints:
-    """Return an empty table whose first row begins with a line of the processor's cache."""
+    """Return an empty table whose first row begins with a line of the processor's cache; the system has handed out all of its memory."""
     raw = np.empty(rows * columns + LINE // WORD, dtype=np.int64)
+    raw[:: PAGE // WORD] = 0
     skipped = -raw.ctypes.data % LINE // WORD
     return raw[skipped : skipped + rows * columns].reshape(rows, columns)
 

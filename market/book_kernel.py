@@ -9,7 +9,7 @@ trades on every machine.
 import numpy as np
 import numpy.typing as npt
 
-from models.networks.jit import compiled, table_at
+from models.networks.jit import compiled, fetch_line, table_at
 
 Ints = npt.NDArray[np.int64]
 
@@ -48,6 +48,9 @@ LOG, OUTCOMES, BOOKED, QUEUE, COUNTERS, TRADED = range(6)
     EXPIRED,
     BAD_EVENT,
 ) = range(13)
+AHEAD, BESIDE = 12, 6
+"""How many events ahead of its turn an order is fetched from memory, and then what lies beside the order."""
+ORDER_BYTES, QUEUE_BYTES = 8 * ORDER_COLUMNS, 16
 NONE = -1
 NEVER = 2**62
 SMALLEST_SHOWN = 1_000
@@ -55,7 +58,27 @@ SMALLEST_SHOWN = 1_000
 
 
 @compiled
-def apply_one(
+def enter_one(
+    state: int, owner: int, side: int, tick: int, lots: int, shown: int, life: int, until: int, now: int
+) -> int:
+    """Apply a new order and return its outcome; -1 where there is no room and nothing has happened."""
+    return _one(state, NEW, 0, owner, side, tick, lots, shown, life, until, now)
+
+
+@compiled
+def cancel_one(state: int, order: int, owner: int, now: int) -> int:
+    """Apply a cancel as :func:`enter_one` a new order."""
+    return _one(state, CANCEL, order, owner, 0, 0, 0, 0, 0, 0, now)
+
+
+@compiled
+def change_one(state: int, order: int, owner: int, tick: int, lots: int, now: int) -> int:
+    """Apply a change as :func:`enter_one` a new order."""
+    return _one(state, REPLACE, order, owner, 0, tick, lots, 0, 0, 0, now)
+
+
+@compiled
+def _one(
     state: int,
     act: int,
     order: int,
@@ -68,7 +91,7 @@ def apply_one(
     until: int,
     now: int,
 ) -> int:
-    """Write one event into the log and apply it; return its outcome, -1 where there is no room and nothing has happened."""
+    """Write one event into the log and apply it."""
     at = table_at(state, 6, 2)
     counts = table_at(at[COUNTERS, 0], 1, COUNTS)[0]
     k = counts[EVENTS]
@@ -98,12 +121,43 @@ def _applied(at: Ints, counts: Ints, first: int, last: int) -> int:
     orders = table_at(at[BOOKED, 0], at[BOOKED, 1], ORDER_COLUMNS)
     queue = table_at(at[QUEUE, 0], at[QUEUE, 1], 2)
     trades = table_at(at[TRADED, 0], at[TRADED, 1], TRADE_COLUMNS)
+    for k in range(first, min(first + AHEAD, last)):
+        _fetch(events, k, at, counts)
     for k in range(first, last):
+        if k + AHEAD < last:
+            _fetch(events, k + AHEAD, at, counts)
+        if k + BESIDE < last:
+            _fetch_beside(events, k + BESIDE, at, counts, orders, queue)
         if counts[POSSIBLE] >= at[TRADED, 1] or counts[ORDERS] >= at[BOOKED, 1]:
             return k
         outcomes[k, 0] = _apply(events, k, orders, queue, counts, trades)
         counts[EVENTS] = k + 1
     return last
+
+
+@compiled
+def _fetch(events: Ints, k: int, at: Ints, counts: Ints) -> None:
+    """Bring near what an event begins with: the queue of a new order's price, or the order that is meant."""
+    if events[k, ACT] == NEW:
+        place = events[k, SIDE] * counts[SPAN] + events[k, TICK] - counts[LOWEST]
+        fetch_line(at[QUEUE, 0] + place * QUEUE_BYTES)
+    else:
+        fetch_line(at[BOOKED, 0] + events[k, ORDER] * ORDER_BYTES)
+
+
+@compiled
+def _fetch_beside(events: Ints, k: int, at: Ints, counts: Ints, orders: Ints, queue: Ints) -> None:
+    """Bring near the orders that an event will touch beside its own: the last at its price, or its neighbours."""
+    if events[k, ACT] == NEW:
+        place = events[k, SIDE] * counts[SPAN] + events[k, TICK] - counts[LOWEST]
+        if 0 <= place < len(queue):
+            fetch_line(at[BOOKED, 0] + queue[place, 1] * ORDER_BYTES)
+        return
+    number = events[k, ORDER]
+    if 0 <= number < counts[ORDERS] and orders[number, O_SHOWN] > 0:
+        fetch_line(at[QUEUE, 0] + orders[number, O_PLACE] * QUEUE_BYTES)
+        fetch_line(at[BOOKED, 0] + orders[number, NEXT] * ORDER_BYTES)
+        fetch_line(at[BOOKED, 0] + orders[number, BEFORE] * ORDER_BYTES)
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""``warm``: compile the loops of networks, bills and markets before anybody waits for them."""
+"""``warm``: compile the loops of networks, bills, markets and customers before anybody waits for them."""
 
 import time
 
@@ -23,6 +23,10 @@ def warm_loops(*, again: bool) -> None:
     warm(ready)
     warm_markets()
     progress_console.print(f"  bills, auctions and order books ({time.monotonic() - began:.0f} s)", highlight=False)
+    from customers.warm import warm_customers
+
+    warm_customers()
+    progress_console.print(f"  meter data and packages ({time.monotonic() - began:.0f} s)", highlight=False)
 
 
 def warm_markets() -> None:
@@ -30,7 +34,7 @@ def warm_markets() -> None:
     import numpy as np
 
     from market.auction import Curtail, clear
-    from market.book import Act, OrderBook
+    from market.book import OrderBook
     from models.tariffs.sums import Runs, sums, weighed
 
     for readings in (np.ones((1, 2), dtype=np.int32), np.ones((1, 2), dtype=np.int64)):
@@ -39,5 +43,5 @@ def warm_markets() -> None:
     for rule in Curtail:
         clear(np.array([1, 2, 10**6], dtype=np.int64), np.array([-1, 1, 1], dtype=np.int64), curtail=rule)
     book = OrderBook(0, 10)
-    book.submit(Act.NEW, 1, side=0, tick=5, lots=2)
+    book.enter(1, 0, 5, 2)
     book.apply(np.array([[0, 0, 2, 1, 5, 1, 0, 0, 0, 0], [1, 0, 1, 0, 0, 0, 0, 0, 0, 0]], dtype=np.int64))
