@@ -401,7 +401,7 @@ def _park() -> "tuple[Site, Catalogue, list[Customer]]":
     from service.places import PARK
 
     site, library = load_site(PARK), load_costs()
-    people = park_customers(site)
+    people = park_customers(site, 15)
     sun = park_sun(site, people[0].intervals, library["weather_year_sd"])
     year = priced(site.tariff("power"), people[0].intervals)
     return site, load_catalogue(known_costs=library.items), [Design(p, year, sun, library) for p in people]

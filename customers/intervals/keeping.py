@@ -83,6 +83,7 @@ def read_store(path: Path) -> IntervalStore:
 
 def _edit(plain: dict[str, object]) -> Edit:
     energies = plain["energy_kwh"]
-    assert isinstance(energies, list)  # noqa: S101 - as it was written
+    if not isinstance(energies, list):
+        raise TypeError(f"an edit's energies are {type(energies).__name__}, no list")
     start, at = (datetime.fromisoformat(str(plain[name])) for name in ("start", "at"))
     return Edit(str(plain["customer"]), start, tuple(energies), str(plain["by"]), str(plain["reason"]), at)

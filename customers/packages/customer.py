@@ -1,10 +1,14 @@
 """A customer as package design sees it: metered load, and what is known of its site."""
 
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
 
+from models.errors import DataError
+from models.findings import Finding, error
 from models.tariffs.calendar import Intervals
 
 Singles = npt.NDArray[np.float32]
@@ -46,6 +50,33 @@ class SiteFacts:
 
 
 FACTS = tuple(f.name for f in fields(SiteFacts))
+MOST: Mapping[str, float] = {"arrive_h": 24.0, "depart_h": 24.0, "outage_hours": 8760.0, "green_share": 1.0}
+"""What a fact is at most, where it has an end."""
+
+
+def facts_of(known: Mapping[str, float], place: str = "facts.") -> SiteFacts:
+    """Return facts by their names; vehicles are whole, ``every_day`` is yes unless it is 0.
+
+    Raises
+    ------
+    DataError
+        With every fact that is unknown, below 0 or beyond what it can be; ``place`` stands before its name.
+    """
+    if wrong := list(_odd(known, place)):
+        raise DataError(wrong)
+    whole = {"vehicles": round(known.get("vehicles", 0)), "every_day": bool(known.get("every_day", 0))}
+    return SiteFacts(**{**known, **whole})  # type: ignore[arg-type] # a mapping of its own fields
+
+
+def _odd(known: Mapping[str, float], place: str) -> Iterator[Finding]:
+    for name, value in known.items():
+        most = MOST.get(name, math.inf)
+        if name not in FACTS:
+            yield error(f"{place}{name}", f"is no known fact; known are {', '.join(FACTS)}")
+        elif not (math.isfinite(value) and 0 <= value <= most):
+            span = "0 or more" if math.isinf(most) else f"0 to {most:g}"
+            told = "no number" if math.isnan(value) else f"{value:g}"
+            yield error(f"{place}{name}", f"is {told}; write a number of {span}, as in roof_m2=1200")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from customers.packages.customer import PackageCustomer, SiteFacts
+from customers.packages.customer import PackageCustomer, SiteFacts, facts_of
 from customers.packages.sun import SunArchive, resampled_archive
 from models.carriers import Carrier
 from models.components import Consumer, Demand, EvFleet, FlexibleLoad, GasBoiler, GasSupply, Pv
@@ -21,6 +21,7 @@ from models.tariffs.calendar import Intervals
 
 Singles = npt.NDArray[np.float32]
 ARCHIVE_YEARS = 24
+HOUR = 60
 BOILER_EFFICIENCY = 0.9
 HEAT_NETWORK_LOSS = 0.1
 ROOF_M2_PER_YEARLY_KWH = 0.004
@@ -29,8 +30,10 @@ FREE_ROOF = 0.5
 """Share of such a roof that is free; and of the area of a roof field that stands already, what could still be added."""
 
 
-def park_customers(site: Site, minutes: int = 15) -> list[PackageCustomer]:
-    """Return the customers of a site that take electricity, on intervals of ``minutes``, with what its file says of them.
+def park_customers(site: Site, minutes: int | None = None) -> list[PackageCustomer]:
+    """Return the customers of a site that take electricity, with what its file says of them.
+
+    Intervals are of ``minutes``; where left out those of the site's profiles, an hour at most: finer ones would only repeat them.
 
     Raises
     ------
@@ -45,6 +48,7 @@ def park_customers(site: Site, minutes: int = 15) -> list[PackageCustomer]:
             [error("customers", "nobody can be designed for: profiles and customers with electricity are needed")]
         )
     assert site.profiles is not None  # noqa: S101 - its table is not empty
+    minutes = minutes or min(site.profiles.step_s // 60, HOUR)
     repeat = site.profiles.step_s // 60 // minutes
     start = table.index[0].to_pydatetime().replace(tzinfo=UTC)
     intervals = Intervals(start, len(table) * repeat, minutes)
@@ -83,7 +87,7 @@ def _electric(site: Site, consumer: Consumer, table: pd.DataFrame) -> tuple[str,
 def _facts(
     site: Site, consumer: Consumer, bus: str, load_kw: "npt.NDArray[np.float64]", table: pd.DataFrame
 ) -> SiteFacts:
-    known: dict[str, float | int | bool] = {"roof_m2": _roof_m2(site, bus, float(load_kw.sum()))}
+    known: dict[str, float] = {"roof_m2": _roof_m2(site, bus, float(load_kw.sum()))}
     gas = next((c for c in site.contracts if isinstance(c, GasContract)), None)
     price = gas.price_per_kwh if gas is not None and site.of_kind(GasSupply) else 0.0
     heat, cold = (_profile(consumer, c, table) for c in (Carrier.HEAT, Carrier.COLD))
@@ -96,10 +100,10 @@ def _facts(
     known |= _vehicles(site, bus)
     flexible = [f for f in site.of_kind(FlexibleLoad) if f.electricity_node == bus]
     known |= {"flexible_kw": sum(f.shift_down_kw for f in flexible)}
-    return SiteFacts(**known)  # type: ignore[arg-type] # a mapping of its own fields
+    return facts_of(known)
 
 
-def _vehicles(site: Site, bus: str) -> Mapping[str, float | int | bool]:
+def _vehicles(site: Site, bus: str) -> Mapping[str, float]:
     """Return what the file says of vehicles that charge at a bus."""
     fleets = [f for f in site.of_kind(EvFleet) if f.electricity_node == bus]
     groups = [g for f in fleets for g in f.groups]

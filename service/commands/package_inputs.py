@@ -1,6 +1,7 @@
 """What ``package`` reads: one customer's meter data, facts, tariff, and how much the years of others differ."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from customers.intervals.reading import read_meters
 from customers.intervals.series import MeterTable
 from customers.intervals.vee import findings_of, validate
 from customers.packages.between import ASSUMED, BetweenYears, learnt
-from customers.packages.customer import FACTS, SiteFacts
+from customers.packages.customer import SiteFacts, facts_of
 from models.errors import DataError
 from models.findings import Finding, Severity, error
 from models.tariffs.file import read_tariff
@@ -91,26 +92,13 @@ def read_facts(texts: Sequence[str], roof_m2: float) -> SiteFacts:
         With every fact that is unknown or no number that it can be.
     """
     known: dict[str, float] = {"roof_m2": roof_m2} if roof_m2 else {}
-    wrong = []
     for text in texts:
         name, _, value = text.partition("=")
         try:
-            number = float(value)
+            known[name] = float(value)
         except ValueError:
-            number = float("nan")
-        if name not in FACTS:
-            wrong.append(error(f"--fact {text}", f"is no known fact; known are {', '.join(FACTS)}"))
-        elif not (np.isfinite(number) and number >= 0):
-            wrong.append(error(f"--fact {text}", "needs a number of 0 or more, as in roof_m2=1200"))
-        else:
-            known[name] = number
-    if wrong:
-        raise DataError(wrong)
-    whole: Mapping[str, object] = known | {
-        "vehicles": round(known.get("vehicles", 0)),
-        "every_day": bool(known.get("every_day", 0)),
-    }
-    return SiteFacts(**whole)  # type: ignore[arg-type] # a mapping of its own fields
+            known[name] = math.nan
+    return facts_of(known, "--fact ")
 
 
 def read_tariff_file(path: Path, zone: str) -> Tariff:

@@ -1,6 +1,7 @@
 """Meter data from files: everything wrong is told with row and words, and nothing is taken by halves."""
 
 import io
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -185,3 +186,17 @@ def test_base_data_that_are_none_are_refused(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(DataError, match="no file of base data"):
         read_store(tmp_path / "x.npz")
+
+
+def test_an_edit_that_was_tampered_with_is_told_as_no_base_data(tmp_path):
+    path = tmp_path / "base.npz"
+    store = validate(read("start,a\n" + "".join(f"2026-01-05T{h:02}:00,5\n" for h in range(24)))[0])
+    at = datetime(2026, 1, 5, 3, tzinfo=UTC)
+    write_store(store.edited(Edit("a", at, (4.0,), "ann", "read again", at)), path)
+    with np.load(path) as kept:
+        arrays = dict(kept)
+    head = json.loads(str(arrays["head"]))
+    head["edits"][0]["energy_kwh"] = 4.0
+    np.savez(path, **(arrays | {"head": np.array(json.dumps(head))}))
+    with pytest.raises(DataError, match="no file of base data: an edit's energies"):
+        read_store(path)

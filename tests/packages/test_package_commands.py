@@ -53,11 +53,12 @@ def test_from_a_file_of_readings_to_a_proposal(files):
 
 def test_what_cannot_be_designed_is_told_with_its_place(files):
     asked = ["package", "design", str(files / "meters.csv"), "--tariff", str(files / "tariff.yaml")]
-    done = RUN.invoke(app, [*asked, "--fact", "roof=4", "--fact", "vehicles=many"])
+    done = RUN.invoke(app, [*asked, "--fact", "roof=4", "--fact", "vehicles=many", "--fact", "green_share=60"])
     assert done.exit_code != 0
     told = re.sub(r"\s+", " ", done.output + str(done.exception))
-    assert "roof=4" in told
-    assert "vehicles=many" in told
+    assert "--fact roof: is no known fact" in told
+    assert "--fact vehicles: is no number" in told
+    assert "--fact green_share: is 60; write a number of 0 to 1" in told
     short = files / "short.csv"
     short.write_text("\n".join((files / "meters.csv").read_text().splitlines()[:400]))
     asked[2] = str(short)
