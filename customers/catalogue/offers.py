@@ -5,11 +5,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge, Le
+from pydantic import Field
 
 from customers.catalogue.modules import Catalogue
+from customers.fields import STRICT, Day, Ref, Words
+from customers.parties.party import Party, PartyRole
 from models.errors import DataError
 from models.findings import Finding, error
 
+PROVIDERS = frozenset(PartyRole) - {PartyRole.CUSTOMER, PartyRole.USER, PartyRole.TENANT, PartyRole.MARKET_MEMBER}
+"""Who may offer something: everybody who does more than use energy, log in or trade."""
 COLUMNS = ("provider", "module", "price_factor", "capacity", "valid_until", "guarantee_share", "rating")
 
 
@@ -28,6 +36,35 @@ class ProviderOffer:
     valid_until: date
     guarantee_share: float
     rating: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModuleOffer:
+    """What a party offers for one module of the catalogue; the terms are those of :class:`ProviderOffer`."""
+
+    __pydantic_config__ = STRICT
+
+    party_id: Ref
+    module: Annotated[str, Field(min_length=1, max_length=40, description="of the catalogue", examples=["pv"])]
+    price_factor: Annotated[float, Ge(0.05), Le(20), Field(description="of what the library counts", examples=[0.95])]
+    capacity: Annotated[float, Ge(0), Le(1e12), Field(description="kW, kWh or sites, as the module", examples=[500.0])]
+    valid_until: Day
+    guarantee_share: Annotated[float, Ge(0), Le(1)] = 0.0
+    rating: Annotated[float, Ge(0), Le(1)] = 0.5
+    note: Words = ""
+
+    def by(self, provider: str) -> ProviderOffer:
+        """Return the terms under a provider's name."""
+        terms = (self.module, self.price_factor, self.capacity, self.valid_until, self.guarantee_share, self.rating)
+        return ProviderOffer(provider, *terms)
+
+
+def check_offer(offer: ModuleOffer, provider: Party | None, catalogue: Catalogue) -> Iterator[Finding]:
+    """Give what is wrong with an offer: a module that nobody sells, a party that offers nothing."""
+    if offer.module not in catalogue.modules:
+        yield error("module", f"{offer.module!r} is not in the catalogue; there are {', '.join(catalogue.modules)}")
+    if provider is not None and not PROVIDERS & set(provider.roles):
+        yield error("party_id", f"{provider.name} has no role that offers anything, like service_provider or vendor")
 
 
 def load_offers(path: Path, catalogue: Catalogue) -> tuple[ProviderOffer, ...]:

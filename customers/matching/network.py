@@ -9,7 +9,9 @@ import numpy.typing as npt
 from customers.catalogue.offers import ProviderOffer
 from customers.matching.match import Matching, Need, match
 from customers.packages.deliverability import Delivery, check_delivery
+from models.components import Pv
 from models.site import Site
+from models.site.profiles import load_profiles
 
 Floats = npt.NDArray[np.float64]
 ROUNDS = 6
@@ -40,6 +42,29 @@ def match_on_network(
         worst = max(built.values())
         rooms |= {bus: CUT * kw for bus, kw in built.items() if kw >= 0.5 * worst}
     return found, delivery
+
+
+def match_at_site(
+    needs: Sequence[Need],
+    offers: Sequence[ProviderOffer],
+    on: date,
+    site: Site | None,
+    feeder_kw: Mapping[str, float] | None = None,
+) -> tuple[Matching, Delivery | None]:
+    """Return a matching, replayed on a site's network where needs name its buses; the delivery is None where nothing can be replayed.
+
+    A feeder without a room in ``feeder_kw`` takes what is asked for there, until the replay says otherwise.
+    """
+    rooms = dict(feeder_kw or {})
+    field = None if site is None else next(iter(site.of_kind(Pv)), None)
+    placed = [n for n in needs if n.bus and n.module == "pv"]
+    if site is None or field is None or not placed or not site.networks.electricity:
+        return match(needs, offers, on, rooms), None
+    for need in placed:
+        asked = sum(n.size for n in placed if n.bus == need.bus)
+        rooms.setdefault(need.bus, asked)
+    sun_pu = load_profiles(site)[field.profile].to_numpy(dtype=np.float64)
+    return match_on_network(needs, offers, on, site, sun_pu, rooms)
 
 
 def built_kw(matching: Matching) -> dict[str, float]:

@@ -62,6 +62,12 @@ class SizedVariant:
     saved_share: float = 0.0
     """Share of the load that an efficiency programme takes away."""
 
+    @property
+    def modules(self) -> frozenset[str]:
+        """The modules of the catalogue that it is made of."""
+        sizes = {"pv": self.pv_share, "storage": self.battery_share, "efficiency": self.saved_share}
+        return frozenset(m for m, size in sizes.items() if size)
+
 
 @dataclass(frozen=True, slots=True)
 class Population:

@@ -68,7 +68,9 @@ class Party:
     __pydantic_config__ = STRICT
 
     name: Name
-    roles: Annotated[tuple[PartyRole, ...], MinLen(1), Field(max_length=13, examples=[["customer"]])]
+    roles: Annotated[
+        tuple[PartyRole, ...], MinLen(1), Field(max_length=13, examples=[["customer", "service_provider"]])
+    ]
     registration: Label = ""
     """Number under which it is registered, as on its invoices."""
     sector: Label = ""

@@ -31,13 +31,15 @@ class Evidence:
     """What recommendations are made from.
 
     ``money`` (customer, package) is each package's worth in a year, exact by simulation; ``seen`` what was taken; ``features``
-    (customer, feature) and ``attributes`` (words per customer) say how customers are alike.
+    (customer, feature) and ``attributes`` (words per customer) say how customers are alike. ``closed`` (customer, package) is what
+    cannot be had, as photovoltaics without a roof, and is never recommended.
     """
 
     money: Floats
     seen: Flags
     features: Floats
     attributes: Sequence[Sequence[str]]
+    closed: Flags | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +53,23 @@ class Recommended:
 
 @dataclass(frozen=True, slots=True)
 class Recommendations:
-    """Scores (customer, package), the weights that made them, and whether these were learnt; ``criteria`` (criterion, customer, package) 0..1."""
+    """Scores (customer, package), the weights that made them, and whether these were learnt; ``criteria`` (criterion, customer, package) 0..1.
+
+    ``left`` (customer, package) is what is not recommended: taken already, or not to be had.
+    """
 
     scores: Floats
     weights: Mapping[str, float]
     learnt: bool
     criteria: Floats
-    seen: Flags
+    left: Flags
 
     def best(self, customer: int, count: int = 5) -> list[Recommended]:
-        """Return a customer's best packages that it has not taken, best first, each explained."""
-        order = np.argsort(-np.where(self.seen[customer], -np.inf, self.scores[customer]), kind="stable")
+        """Return a customer's best packages that it has not taken and can have, best first, each explained."""
+        order = np.argsort(-np.where(self.left[customer], -np.inf, self.scores[customer]), kind="stable")
         weights = np.array([self.weights[c] for c in CRITERIA])
         found = []
-        for k in order[: min(count, int((~self.seen[customer]).sum()))].tolist():
+        for k in order[: min(count, int((~self.left[customer]).sum()))].tolist():
             parts = weights * self.criteria[:, customer, k]
             shares = parts / max(float(parts.sum()), 1e-12)
             found.append(
@@ -86,7 +91,8 @@ def recommend(evidence: Evidence, weights: Mapping[str, float] | None = None) ->
     scores = np.array(
         [topsis(criteria[:, c].T, vector, np.ones(len(CRITERIA), bool)) for c in range(len(evidence.seen))]
     )
-    return Recommendations(scores, used, learnt, criteria, evidence.seen)
+    left = evidence.seen if evidence.closed is None else evidence.seen | evidence.closed
+    return Recommendations(scores, used, learnt, criteria, left)
 
 
 def _mixed(learnt: Mapping[str, float], takings: int) -> dict[str, float]:

@@ -27,10 +27,12 @@ def popularity(seen: Flags) -> Floats:
 def content(seen: Flags, features: Floats) -> Floats:
     """Return how often the customers with the likest features took each package; a customer is no neighbour of itself.
 
-    ``features`` is (customer, feature); each is scaled to its spread, what is not known counts as usual.
+    ``features`` is (customer, feature); each is scaled to its spread, what is not known counts as usual, and what is known of nobody is
+    left out.
     """
     from sklearn.neighbors import NearestNeighbors
 
+    features = features[:, ~np.isnan(features).all(axis=0)]
     usual = np.nanmedian(features, axis=0)
     filled = np.where(np.isnan(features), usual, features)
     spread = filled.std(axis=0)

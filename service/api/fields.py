@@ -7,6 +7,7 @@ import xarray as xr
 from fastapi import Depends, HTTPException, Request
 from pydantic import BeforeValidator
 
+from models.site import Site
 from service.api.access import backing_of, caller
 from service.runtime import Runtime
 
@@ -51,3 +52,12 @@ def _running(request: Request) -> Runtime:
 
 Running = Annotated[Runtime, Depends(_running)]
 """The running system, for those whose site it is."""
+
+
+def _own_site(request: Request) -> Site | None:
+    mine = caller(request).tenant_id == backing_of(request).tenant_id
+    return _running(request).site if mine else None
+
+
+OwnSite = Annotated[Site | None, Depends(_own_site)]
+"""The site that runs here for those whose it is; None for others."""

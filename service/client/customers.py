@@ -5,12 +5,13 @@ lead = park.customers.leads.make(NewLead(party_id=hotel.id, title="Roof and batt
 lead = park.customers.move(lead, Move.QUALIFY)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
+from customers.catalogue.offers import ModuleOffer
 from customers.lifecycle.contract import Answer, Contract, Ending, NewContract, NewProposal, Proposal, Signature
 from customers.lifecycle.lead import Conversation, Lead, NewLead
 from customers.lifecycle.moves import Move
@@ -97,6 +98,7 @@ class Customers:
         self.projects = Records(get, send, "projects", Project, Kept[Project])
         self.assets = Records(get, send, "assets", Asset, Kept[Asset])
         self.work_orders = Records(get, send, "work-orders", WorkOrder, Kept[WorkOrder])
+        self.module_offers = Records(get, send, "module-offers", ModuleOffer, Kept[ModuleOffer])
         self.service_cases = Records(get, send, "service-cases", ServiceCase, Kept[ServiceCase])
 
     def move(self, lead: Kept[Lead], move: Move, reason: str = "") -> Kept[Lead]:
@@ -149,14 +151,36 @@ class Customers:
         roof_m2: float = 0.0,
         facts: Mapping[str, float] | None = None,
         column: str = "",
+        bus: str = "",
     ) -> JobOut:
         """Ask for a package designed and proven on a party's meter data; the result of the job is JSON and PDF."""
-        asked = {"tariff": tariff, "roof_m2": roof_m2, "facts": dict(facts or {}), "column": column}
+        asked = {"tariff": tariff, "roof_m2": roof_m2, "facts": dict(facts or {}), "column": column, "bus": bus}
         return self._send(JobOut, f"parties/{party_id}/packages:design", asked)
 
     def draw_portraits(self, party_id: str) -> JobOut:
         """Ask for portraits drawn from a party's meter data; the result of the job is JSON and PDF."""
         return self._send(JobOut, f"parties/{party_id}/portraits:draw", None)
+
+    def draw_segments(self, party_ids: Sequence[str] = (), *, previous: str = "") -> JobOut:
+        """Ask for segments of customers, their portraits and whom to call first; ``previous`` is the id of a job whose names are kept."""
+        return self._send(JobOut, "segmentations", {"party_ids": list(party_ids), "previous": previous})
+
+    def recommend(self, tariff: str, party_ids: Sequence[str] = ()) -> JobOut:
+        """Ask what to offer whom first; all parties with meter data where none are named."""
+        return self._send(JobOut, "recommendations", {"party_ids": list(party_ids), "tariff": tariff})
+
+    def match(
+        self, party_ids: Sequence[str] = (), *, on: date | None = None, feeder_kw: Mapping[str, float] | None = None
+    ) -> JobOut:
+        """Ask who builds what was designed, by the offers of providers."""
+        day = None if on is None else on.isoformat()
+        return self._send(
+            JobOut, "matchings", {"party_ids": list(party_ids), "on": day, "feeder_kw": dict(feeder_kw or {})}
+        )
+
+    def open_leads(self, matching: JobOut) -> list[Kept[Lead]]:
+        """Open a lead for every customer whose needs a matching has found providers for; return those that are new."""
+        return self._send(Page[Lead], f"matchings/{matching.id}/leads", None).items
 
     def key_figures(self, start: date | None = None, end: date | None = None) -> Figures:
         """Return the funnel, churn risk, margins, receivables and availability."""

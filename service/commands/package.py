@@ -46,8 +46,11 @@ def design_one(asked: Asked, out: Path | None, language: str, costs: Path | None
     return 0 if proposal.delivery is None or proposal.delivery.deliverable else 1
 
 
-def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None) -> Proposal:
-    """Return the proposal of one customer, designed and proven on a file of its meter data."""
+def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None, site: Site | None = None) -> Proposal:
+    """Return the proposal of one customer, designed and proven on a file of its meter data.
+
+    Where a bus is named it is replayed on the network of the site's file, or of ``site``.
+    """
     library, facts = load_costs(costs), read_facts(asked.facts, asked.roof_m2)
     catalogue, between = load_catalogue(known_costs=library.items), read_others(asked.others)
     tariff = read_tariff_file(asked.tariff, asked.zone)
@@ -55,7 +58,7 @@ def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None) 
         table, told = read_customer(asked)
     if told:
         console.print(findings_table(told))
-    row, network = table.customers[0], None if asked.site is None else load_site(asked.site)
+    row, network = table.customers[0], site if asked.site is None else load_site(asked.site)
     customer = PackageCustomer(
         row,
         asked.name or row,
@@ -70,7 +73,8 @@ def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None) 
     bench = Bench(customer, priced(tariff, table.intervals), archive, library)
     with progress_console.status("designing"):
         made = design_package(bench, catalogue, between=between)
-        delivery = None if network is None else check_delivery(network, {asked.bus: _hourly(made, network)})
+        replayed = network is not None and bool(asked.bus or asked.site)
+        delivery = check_delivery(network, {asked.bus: _hourly(made, network)}) if replayed and network else None
     warnings = [f.message for f in told if f.severity is not Severity.INFO]
     return Proposal(made, catalogue, language, delivery, swings(made, catalogue), warnings, internal=asked.internal)
 

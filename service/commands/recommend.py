@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -13,48 +13,30 @@ from rich.table import Table
 
 from customers.catalogue.modules import load_catalogue
 from customers.catalogue.offers import load_offers
-from customers.costs.library import CostLibrary, load_costs
+from customers.costs.library import load_costs
 from customers.features.table import features_of
 from customers.intervals.reading import Asked as Read
 from customers.intervals.reading import read_meters
 from customers.intervals.series import MeterTable
 from customers.intervals.vee import validate
-from customers.matching.match import Matching, Need, match
-from customers.matching.network import match_on_network
-from customers.packages.bands import battery_mode
-from customers.packages.design import PackageDesign, design_package
-from customers.packages.economics import annuity
+from customers.matching.match import Matching
+from customers.matching.needs import needs_of
+from customers.matching.network import match_at_site
+from customers.packages.design import design_package
 from customers.packages.park import park_customers, park_sun
 from customers.packages.priced import priced
-from customers.packages.sketch import CellPrices, Cells, Population, SizedVariant, costs
-from customers.packages.sun import generated_archive
 from customers.packages.variants import Bench
 from customers.recommend.ranking import Evidence, Recommendations, recommend
-from models.components import Pv
+from customers.recommend.standard import PACKAGES, closed, worth_of
 from models.errors import DataError
 from models.findings import Finding, error
 from models.site.file import load_site
-from models.site.profiles import load_profiles
-from models.tariffs.tariff import Tariff
+from service.commands.files import require_writable
 from service.commands.package import site_tariff
 from service.commands.package_inputs import read_tariff_file
 from service.commands.screen import console, progress_console
 
 Floats = npt.NDArray[np.float64]
-PACKAGES: Mapping[str, SizedVariant] = {
-    "supply": SizedVariant(),
-    "pv half": SizedVariant(0.5),
-    "pv": SizedVariant(1.0),
-    "storage small": SizedVariant(0.0, 0.1),
-    "storage": SizedVariant(0.0, 0.2),
-    "pv half, storage": SizedVariant(0.5, 0.2),
-    "pv, storage small": SizedVariant(1.0, 0.1),
-    "pv, storage": SizedVariant(1.0, 0.2),
-    "efficiency": SizedVariant(saved_share=0.06),
-    "pv, efficiency": SizedVariant(1.0, saved_share=0.06),
-    "pv, storage, efficiency": SizedVariant(1.0, 0.2, saved_share=0.06),
-}
-"""The packages that are recommended, relative to roof and peak."""
 SHOWN = 3
 
 
@@ -62,14 +44,15 @@ def show_recommendations(
     meters: Path, tariff: Path, facts: Path, history: Path | None, zone: str, out: Path | None
 ) -> int:
     """Recommend packages to every customer of a file, money exact, taste by what others took, weights and shares shown."""
+    require_writable(out, (".csv",))
     library = load_costs()
     table = _read(meters, zone)
     roofs, attributes = _facts(facts, table.customers)
     with progress_console.status("simulating"):
-        money = _money(table, read_tariff_file(tariff, zone), roofs, library)
+        money = worth_of(table, read_tariff_file(tariff, zone), roofs, library)
         described = features_of(table).values
     seen = _history(history, table.customers)
-    made = recommend(Evidence(money, seen, described, attributes))
+    made = recommend(Evidence(money, seen, described, attributes, closed(roofs)))
     source = "learnt from what was taken" if made.learnt else "usual ones, as too little was taken to learn from"
     weights = ", ".join(f"{k} {v:.0%}" for k, v in made.weights.items())
     console.print(_table(made, table.customers, money))
@@ -133,45 +116,6 @@ def _history(path: Path | None, customers: Sequence[str]) -> npt.NDArray[np.bool
     return seen
 
 
-def _money(table: MeterTable, tariff: Tariff, roofs: Floats, library: CostLibrary) -> Floats:
-    """Return every package's worth for every customer in a year: the bill it takes away less what it costs."""
-    year, cells = priced(tariff, table.intervals), Cells.over(tariff.calendar, table.intervals)
-    load = (table.energy_kwh / table.step_h).astype(np.float32)
-    sun = generated_archive(table.intervals, [2000]).typical
-    wear = library["battery_capex"] / library["battery_cycles"]
-    mode = battery_mode(year, library["battery_round_trip"], wear)
-    roof_kw, peak = roofs / library["roof_per_kw"], load.max(axis=1).astype(np.float64)
-    one_way = math.sqrt(library["battery_round_trip"])
-    found = costs(
-        Population(load, roof_kw), list(PACKAGES.values()), [CellPrices.of(year, cells)], cells, sun, mode, one_way
-    )[:, :, 0]
-    runs = 8760.0 / (table.intervals.count * table.step_h)
-    saved = (found[:, :1] - found) * runs
-    yearly = np.array(
-        [
-            [_cost(v, r, p, b, library) for v in PACKAGES.values()]
-            for r, p, b in zip(roof_kw, peak, found[:, 0] * runs, strict=True)
-        ]
-    )
-    return np.asarray(saved - yearly)
-
-
-def _cost(v: SizedVariant, roof_kw: float, peak_kw: float, bill: float, library: CostLibrary) -> float:
-    """Return what a package costs us in a year, capital included."""
-    kw, kwh, total = v.pv_share * roof_kw, v.battery_share * v.battery_hours * peak_kw, 0.0
-    if kw:
-        total += annuity(library, kw * library["pv_capex"] + library["pv_site"], "pv_life") + kw * library["pv_om"]
-    if kwh:
-        total += (
-            annuity(library, kwh * library["battery_capex"] + library["battery_site"], "battery_life")
-            + kwh * library["battery_om"]
-        )
-    if v.saved_share:
-        capital = v.saved_share * bill * library["efficiency_payback"] + library["efficiency_audit"]
-        total += annuity(library, capital, "efficiency_life") + library["efficiency_follow_up"]
-    return total
-
-
 def _table(made: Recommendations, customers: Sequence[str], money: Floats) -> Table:
     table = Table(title="recommended packages", title_justify="left", header_style="bold")
     for name in ("customer", "package", "worth a year", "score", "because of"):
@@ -206,6 +150,7 @@ def _write(out: Path, made: Recommendations, customers: Sequence[str], money: Fl
 
 def show_matching(path: Path, offers: Path, on: date, out: Path | None) -> int:
     """Match what the packages of a site's customers need with providers' offers, and replay it on the network."""
+    require_writable(out, (".csv",))
     site, library = load_site(path), load_costs()
     catalogue = load_catalogue(known_costs=library.items)
     held = load_offers(offers, catalogue)
@@ -217,15 +162,10 @@ def show_matching(path: Path, offers: Path, on: date, out: Path | None) -> int:
         for k, person in enumerate(people):
             status.update(f"designing {person.id} ({k + 1} of {len(people)})")
             made.append(design_package(Bench(person, year, sun, library), catalogue))
-    needs = [n for d in made for n in needs_of(d)]
-    if not site.networks.electricity:
-        _print(match(needs, held, on), out)
-        return 0
-    field = next(iter(site.of_kind(Pv)))
-    per_kw = load_profiles(site)[field.profile].to_numpy(dtype=np.float64)
-    rooms = {n.bus: sum(m.size for m in needs if m.bus == n.bus and m.module == "pv") for n in needs if n.bus}
-    found, delivery = match_on_network(needs, held, on, site, per_kw, rooms)
+    found, delivery = match_at_site([n for d in made for n in needs_of(d)], held, on, site)
     _print(found, out)
+    if delivery is None:
+        return 0
     words = "deliverable" if delivery.deliverable else "NOT deliverable"
     after = delivery.after
     console.print(
@@ -233,26 +173,6 @@ def show_matching(path: Path, offers: Path, on: date, out: Path | None) -> int:
         highlight=False,
     )
     return 0 if delivery.deliverable else 1
-
-
-def needs_of(design: PackageDesign) -> list[Need]:
-    """Return what a design's package needs built, each module with its part of the package's worth."""
-    bundle, customer = design.best.bundle, design.bench.customer
-    built = [i for i in bundle.items if i.capital > 0]
-    spent = sum(i.yearly_cost for i in built)
-    worth = max(bundle.worth, 0.0)
-    return [
-        Need(
-            customer.id,
-            i.module,
-            1.0 if i.module == "efficiency" else i.size,
-            worth * i.yearly_cost / spent,
-            i.yearly_cost,
-            (worth + spent) * i.yearly_cost / spent,
-            customer.bus,
-        )
-        for i in built
-    ]
 
 
 def _print(found: Matching, out: Path | None) -> None:

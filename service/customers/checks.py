@@ -5,6 +5,8 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from customers.catalogue.modules import load_catalogue
+from customers.catalogue.offers import ModuleOffer, check_offer
 from customers.lifecycle.contract import Contract, Proposal, ProposalState, check_contract, check_proposal
 from customers.lifecycle.lead import Lead
 from customers.lifecycle.operation import (
@@ -46,6 +48,15 @@ async def there(session: AsyncSession, shelf: Shelf[Any], place: str, thing_id: 
 async def of_party(_session: AsyncSession, party: Party, _before: Party | None) -> Findings:
     """Give what is wrong with a party."""
     for finding in check_party(party):
+        yield finding
+
+
+async def of_offer(session: AsyncSession, offer: ModuleOffer, _before: ModuleOffer | None) -> Findings:
+    """Give what is wrong with a provider's offer."""
+    provider = await PARTIES.content_of(session, offer.party_id)
+    for finding in check_offer(offer, provider, load_catalogue()):
+        yield finding
+    async for finding in there(session, PARTIES, "party_id", offer.party_id):
         yield finding
 
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 from enum import StrEnum
 
 from customers.lifecycle.settlement import settled_until
+from service.customers.cells import safe_cell
 from service.customers.figures import Books
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Row = tuple[str, ...]
 
 
@@ -77,9 +77,5 @@ TABLES: Mapping[Table, tuple[str, Callable[[Books], Iterator[Row]]]] = {
 def columns(b: Books, wanted: Table) -> dict[str, list[str]]:
     """Return a table by columns; what a spreadsheet would run as a formula is quoted."""
     names, rows = TABLES[wanted]
-    found = [tuple(_safe(cell) for cell in row) for row in rows(b)]
+    found = [tuple(safe_cell(cell) for cell in row) for row in rows(b)]
     return {name: [row[at] for row in found] for at, name in enumerate(names.split())}
-
-
-def _safe(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -1,6 +1,7 @@
 """Meter data of parties: judged whole as they are brought, kept as they came, and what a package is designed from."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import isnan
 from secrets import token_hex
 
 from sqlalchemy import select
@@ -8,14 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from customers.intervals.reading import Asked, read_meters
 from customers.intervals.vee import findings_of, validate
+from market.meters import Quality
 from models.errors import DataError
 from models.findings import Finding, error, errors_in
 from service.auth.roles import Principal
 from service.documents import shelf
 from service.documents.checks import DocumentKind
-from service.jobs.requests import MeterInputs
+from service.jobs.customer_requests import MeterInputs
 from service.store.audit import record
 from service.store.customers import MeterDataRow
+
+SHOWN = timedelta(days=31)
 
 
 def judged(content: bytes, zone: str, unit: str) -> MeterDataRow:
@@ -93,3 +97,24 @@ def _column(row: MeterDataRow, column: str) -> list[Finding]:
     if (not column and len(row.columns) < 2) or column in row.columns:
         return []
     return [error("column", f"name one that the meter data have: {', '.join(row.columns[:8])}")]
+
+
+def readings(row: MeterDataRow, start: datetime | None, end: datetime | None) -> dict[str, list[str | float | None]]:
+    """Return checked and estimated readings by column: when each interval begins, every meter's kWh and how good it is.
+
+    The last 31 days where no instants are given.
+
+    Raises
+    ------
+    DataError
+        If nothing lies between the instants.
+    """
+    raw, _ = read_meters(row.body, Asked(unit=row.unit, zone=row.zone, feeds_in=True))
+    table = validate(raw).best
+    last = end or table.intervals.end
+    part = table.between(start or last - SHOWN, last)
+    found: dict[str, list[str | float | None]] = {"start_utc": [f"{t:%Y-%m-%dT%H:%MZ}" for t in part.intervals.times]}
+    for name, energy, quality in zip(part.customers, part.energy_kwh.tolist(), part.quality.tolist(), strict=True):
+        found[f"{name} [kWh]"] = [None if isnan(v) else round(v, 3) for v in energy]
+        found[f"{name} quality"] = [Quality(q).name.lower() for q in quality]
+    return found

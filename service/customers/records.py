@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from customers.catalogue.offers import ModuleOffer
 from customers.lifecycle.contract import Contract, NewContract, NewProposal, Proposal
 from customers.lifecycle.lead import Lead, NewLead
 from customers.lifecycle.operation import Asset, ServiceCase, WorkOrder
@@ -24,6 +25,7 @@ from service.customers.shelves import (
     ASSETS,
     CONTRACTS,
     LEADS,
+    MODULE_OFFERS,
     PARTIES,
     PREMISES,
     PROJECTS,
@@ -108,5 +110,6 @@ ALL = (
     Records(PROJECTS, Project, checks.of_project),
     Records(ASSETS, Asset, checks.of_asset),
     Records(WORK_ORDERS, WorkOrder, checks.of_work, deed=Deed.SERVE),
+    Records(MODULE_OFFERS, ModuleOffer, checks.of_offer),
     Records(SERVICE_CASES, ServiceCase, checks.of_case, deed=Deed.SERVE),
 )

@@ -1,5 +1,6 @@
 """One shelf for each kind of record of customers."""
 
+from customers.catalogue.offers import ModuleOffer
 from customers.lifecycle.contract import Contract, Proposal
 from customers.lifecycle.lead import Conversation, Lead
 from customers.lifecycle.operation import Asset, ServiceCase, WorkOrder
@@ -15,6 +16,7 @@ from service.store.customers import (
     ConversationRow,
     CustomerAssetRow,
     LeadRow,
+    ModuleOfferRow,
     PartyRow,
     PremisesRow,
     ProjectRow,
@@ -35,4 +37,5 @@ AGREEMENTS = Shelf(AgreementRow, Agreement, "agreement", "partner-agreements", p
 PROJECTS = Shelf(ProjectRow, Project, "project", "projects", parent="contract_id")
 ASSETS = Shelf(CustomerAssetRow, Asset, "asset", "assets", parent="premises_id")
 WORK_ORDERS = Shelf(WorkOrderRow, WorkOrder, "work_order", "work-orders", parent="asset_id", state="state")
+MODULE_OFFERS = Shelf(ModuleOfferRow, ModuleOffer, "module_offer", "module-offers", parent="party_id", state="module")
 SERVICE_CASES = Shelf(ServiceCaseRow, ServiceCase, "service_case", "service-cases", parent="party_id", state="state")

@@ -19,8 +19,9 @@ from models.errors import SetupError
 from models.findings import Finding
 from models.site import Site
 from service.auth.roles import Principal
+from service.jobs.customer_requests import CustomerInputs, CustomerJob
 from service.jobs.job import Job, JobState
-from service.jobs.requests import CustomerJob, MeterInputs, Request
+from service.jobs.requests import Request
 from service.store.audit import record
 from service.store.columns import Instant
 from service.store.engine import Store
@@ -48,7 +49,7 @@ async def enqueue(
     results: Path,
     who: Principal,
     request: Request | CustomerJob,
-    site: Site | MeterInputs,
+    site: Site | CustomerInputs,
 ) -> Job:
     """Queue a study of a site in a transaction of its tenant; what it needs is written before the row that tells of it.
 

@@ -1,7 +1,7 @@
 """What can be asked for as a job: one document per kind, checked whole before anything is kept."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,14 +32,16 @@ SWEEP_MOST = 1000
 """So many points one job may have."""
 
 
-class _Ordered(BaseModel):
+class Ordered(BaseModel):
+    """What every job may be told of its turn and its time."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     urgent: bool = Field(False, description="before every study that is not; for those who operate")
     limit_s: Annotated[float, Ge(1), Le(86400), Field(description="s of work after which it is ended")] = 7200.0
 
 
-class _Asked(_Ordered):
+class _Asked(Ordered):
     site: str = Field(
         "running",
         pattern=NAME,
@@ -176,7 +178,7 @@ class Standing(BaseModel):
         ]
 
 
-class _CaseAsked(_Ordered):
+class _CaseAsked(Ordered):
     case: str | dict[str, Any] = Field(description="a shipped case's name, or a case document (jouletwin-case/1)")
     values: dict[Id, float] = Field({}, description="values of the case's parameters, its defaults where left out")
     step: Literal["quarter_hour", "hour"] | None = Field(
@@ -212,43 +214,6 @@ class SweepJob(_CaseAsked):
             )
             raise DataError([error("cover", words)])
         return found
-
-
-class PortraitJob(_Ordered):
-    """Portraits of the meters of one customer: sentences on energy, assets and business, each resting on a figure."""
-
-    kind: Literal["portrait"] = "portrait"
-    party_id: str
-    zone: str
-    unit: str
-
-
-class PackageJob(_Ordered):
-    """The package of one customer, designed on its own meter data and proven, with its proposal."""
-
-    kind: Literal["package"] = "package"
-    party_id: str
-    name: str
-    sector: str
-    column: str
-    tariff: str
-    zone: str
-    unit: str
-    language: Literal["zh", "en"]
-    roof_m2: float
-    facts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MeterInputs:
-    """What portraits and packages are made from: files of meter data, and of the tariff where one is asked for."""
-
-    meters: bytes
-    tariff: bytes = b""
-
-
-CustomerJob = PortraitJob | PackageJob
-"""What is asked for on a customer's own address, where its meter data are."""
 
 
 Request = (

@@ -284,6 +284,21 @@ class AgreementRow(KeptRow, Base):
     ends_on: Mapped[date | None] = mapped_column(Day)
 
 
+class ModuleOfferRow(KeptRow, Base):
+    """What a provider offers for a module."""
+
+    __tablename__ = "module_offers"
+
+    party_id: Mapped[str] = of("parties")
+    module: Mapped[str] = mapped_column(String(NAME_LENGTH), index=True)
+    price_factor: Mapped[float] = mapped_column(Float)
+    capacity: Mapped[float] = mapped_column(Float)
+    valid_until: Mapped[date] = mapped_column(Day)
+    guarantee_share: Mapped[float] = mapped_column(Float)
+    rating: Mapped[float] = mapped_column(Float)
+    note: Mapped[str] = mapped_column(Text)
+
+
 class SettlementRow(KeptRow, Base):
     """A settled period of a contract."""
 

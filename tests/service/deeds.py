@@ -97,6 +97,7 @@ _BY_DEEDS = {
         GET /api/v1/parties
         GET /api/v1/parties/{party_id}
         GET /api/v1/parties/{party_id}/intervals
+        GET /api/v1/parties/{party_id}/readings
         GET /api/v1/partner-agreements
         GET /api/v1/partner-agreements/{agreement_id}
         GET /api/v1/plans

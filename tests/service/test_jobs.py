@@ -5,7 +5,6 @@ import contextlib
 import io
 import os
 import signal
-import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,41 +19,15 @@ from service.jobs import queue
 from service.jobs.crew import Crew
 from service.jobs.job import JobState
 from service.jobs.requests import DispatchJob
-from service.jobs.worker import Worker
 from service.store.engine import Store
 from tests.service.apps import here, local_app
 from tests.service.stores import with_tenants
+from tests.service.workers import WorkerThread
 from twin.state import start_snapshot
 
 DISPATCH = {"kind": "dispatch", "day": "2015-07-15"}
 FLOW = {"kind": "flow", "at": "2015-07-15T12:00:00+08:00"}
 ANN = Principal(HOME, "ann", frozenset({Role.PLANNER}))
-
-
-class WorkerThread:
-    """A worker beside the test, with a loop and a connection of its own."""
-
-    def __init__(self, url, results, **more):
-        self.url, self.results, self.more = url, results, more
-        self.worker, self.ready = None, threading.Event()
-        self.thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
-
-    async def _run(self):
-        store = Store(self.url)
-        self.worker = Worker(store, self.results, **self.more)
-        self.loop = asyncio.get_running_loop()
-        self.ready.set()
-        await self.worker.run()
-        await store.close()
-
-    def __enter__(self):
-        self.thread.start()
-        self.ready.wait()
-        return self
-
-    def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(self.worker.stop)
-        self.thread.join(10)
 
 
 @pytest.fixture

@@ -1,31 +1,31 @@
 """Endpoints of a party's meter data, and of the package that is designed from them."""
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import Header, HTTPException, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.ext.asyncio import AsyncSession
+from fastapi import Header, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from customers.packages.customer import FACTS
+from customers.packages.customer import FACTS, facts_of
 from models.errors import DataError
-from models.findings import error
 from models.units import NonNegative
 from service.api.access import Backed, Known, guarded, only
+from service.api.customers.queued import queued, require_bus
 from service.api.customers.records import known
+from service.api.fields import OwnSite
 from service.api.jobs.schemas import JobOut
 from service.api.people.endpoints import Id
 from service.api.problems import described
-from service.api.repeats import Once, Repeat
+from service.api.repeats import Once
+from service.api.tables import TABLES, Chosen, TableForm, table
 from service.api.versions import read_version, require, tagged
 from service.auth.roles import Deed
-from service.backing import Backing
 from service.customers import meter_data
 from service.customers.shelves import PARTIES
 from service.documents.checks import NAME
-from service.jobs import queue
-from service.jobs.requests import CustomerJob, MeterInputs, PackageJob, PortraitJob
+from service.jobs.customer_requests import MeterInputs, PackageJob, PortraitJob
 from service.store.customers import MeterDataRow
 
 router = guarded(Deed.SEE, "/api/v1/parties/{party_id}", "meter data", 404)
@@ -42,6 +42,7 @@ TAKEN: dict[str, Any] = {
     }
 }
 Zone = Annotated[str, Query(max_length=60, description="clock of the customer, and of instants without zone")]
+Instant = Annotated[AwareDatetime | None, Query(description="with zone; the last 31 days where left out")]
 Unit = Annotated[Literal["", "kWh", "kW"], Query(description="of columns whose name says none")]
 
 
@@ -77,6 +78,12 @@ class MeterDataOut(BaseModel):
         return cls(**{n: getattr(row, n) for n in same}, findings=told)
 
 
+class ReadingsOut(BaseModel):
+    """Readings by column; null where nothing is known."""
+
+    columns: dict[str, list[str | float | None]]
+
+
 class PackageAsked(BaseModel):
     """A package to be designed for a party on its own meter data."""
 
@@ -87,6 +94,9 @@ class PackageAsked(BaseModel):
     roof_m2: NonNegative = 0.0
     facts: dict[str, NonNegative] = Field({}, description=f"what is known of the site: {', '.join(FACTS)}")
     language: Literal["zh", "en"] | None = Field(None, description="the party's own where left out")
+    bus: str = Field(
+        "", max_length=80, description="where it is connected in the running site: replays the package there"
+    )
 
 
 @router.put("/intervals", responses=described(409, 412, 413, 428), openapi_extra=TAKEN, **only(Deed.SELL))
@@ -125,19 +135,35 @@ async def intervals(backing: Backed, who: Known, party_id: Id, response: Respons
     return found
 
 
+@router.get("/readings", response_model=ReadingsOut, responses={**TABLES, **described(406)})
+async def readings(
+    backing: Backed, who: Known, party_id: Id, form: Chosen, start: Instant = None, end: Instant = None
+) -> ReadingsOut | Response:
+    """Return a party's readings, checked and estimated, with how good each is, as JSON, CSV or Parquet."""
+    async with backing.store.reading(who.tenant_id) as session:
+        await known(session, PARTIES, party_id)
+        row = await meter_data.of_party(session, party_id)
+    if row is None:
+        raise DataError([meter_data.none_kept()])
+    found = await asyncio.to_thread(meter_data.readings, row, start, end)
+    return ReadingsOut(columns=found) if form is TableForm.JSON else table(form, found, f"readings-{party_id}")
+
+
 @router.post("/packages:design", status_code=202, response_model=JobOut, responses=described(409), **only(Deed.STUDY))
 async def design(
-    backing: Backed, once: Once, party_id: Id, asked: PackageAsked, response: Response
+    backing: Backed, once: Once, site: OwnSite, party_id: Id, asked: PackageAsked, response: Response
 ) -> JobOut | Response:
     """Design a party's package on its own meter data, prove it and write the proposal: a job; its result is JSON and PDF."""
     if (before := await once.answer()) is not None:
         return before
-    if odd := sorted(asked.facts.keys() - set(FACTS)):
-        raise DataError([error(f"facts.{n}", f"is no known fact; known are {', '.join(FACTS)}") for n in odd])
+    facts_of(asked.facts)
+    if asked.bus:
+        require_bus(site, asked.bus, "bus")
     async with backing.store.changing(once.who.tenant_id) as session:
         party = PARTIES.of(await known(session, PARTIES, party_id))
         row = await meter_data.of_party(session, party_id)
         inputs = await meter_data.inputs(session, row, asked.column, asked.tariff)
+        inputs = replace(inputs, site=site if asked.bus else None)
         wanted = PackageJob(
             urgent=False,
             party_id=party_id,
@@ -150,8 +176,9 @@ async def design(
             language=asked.language or party.language,
             roof_m2=asked.roof_m2,
             facts=tuple(f"{n}={v}" for n, v in asked.facts.items()),
+            bus=asked.bus,
         )
-        return await _queued(session, backing, once, wanted, inputs, response)
+        return await queued(session, backing, once, wanted, inputs, response)
 
 
 @router.post("/portraits:draw", status_code=202, response_model=JobOut, responses=described(409), **only(Deed.STUDY))
@@ -165,17 +192,4 @@ async def draw(backing: Backed, once: Once, party_id: Id, response: Response) ->
         if row is None:
             raise DataError([meter_data.none_kept()])
         wanted = PortraitJob(urgent=False, party_id=party_id, zone=row.zone, unit=row.unit)
-        return await _queued(session, backing, once, wanted, MeterInputs(row.body), response)
-
-
-async def _queued(
-    session: AsyncSession, backing: Backing, once: Repeat, wanted: CustomerJob, inputs: MeterInputs, response: Response
-) -> JobOut:
-    """Queue work for a customer, and keep the answer for a request that is sent again."""
-    try:
-        job = await queue.enqueue(session, backing.store, backing.results, once.who, wanted, inputs)
-    except queue.QueueFullError as fault:
-        raise HTTPException(429, f"{fault}.", {"Retry-After": "10"}) from None
-    response.headers["Location"] = f"/api/v1/jobs/{job.id}"
-    await once.keep(session, 202, JobOut.of(job), response)
-    return JobOut.of(job)
+        return await queued(session, backing, once, wanted, MeterInputs(row.body), response)

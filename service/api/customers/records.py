@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from service.api.access import Backed, Known, guarded, only
-from service.api.customers.schemas import Content, Kept, Page
+from service.api.customers.schemas import Content, Kept, Page, kept_of, page_of
 from service.api.people.endpoints import Limit
 from service.api.problems import described
 from service.api.repeats import Once, Repeat
@@ -40,7 +40,7 @@ def router_of(kind: Records) -> APIRouter:
 
 def _lists(router: APIRouter, shelf: Shelf[Any], named: str) -> None:
     """Add the list and the single record."""
-    page, kept = Page[shelf.content], Kept[shelf.content]  # type: ignore[name-defined] # a type that is known when the service starts
+    page, kept = page_of(shelf), kept_of(shelf)
 
     @router.get("", response_model=page, description=f"List every {named}, newest first.", responses=described(404))
     async def listed(
@@ -70,12 +70,12 @@ def _makes(router: APIRouter, kind: Records, named: str) -> None:
     @router.post(
         "",
         status_code=201,
-        response_model=Kept[shelf.content],  # type: ignore[name-defined] # as above
+        response_model=kept_of(shelf),
         description=f"Keep a new {named}; everything that is wrong with it is told at once.",
         responses=described(409),
         **only(kind.deed),
     )
-    async def make(backing: Backed, once: Once, wanted: kind.new, response: Response) -> Any:  # type: ignore[name-defined] # as above
+    async def make(backing: Backed, once: Once, wanted: kind.new, response: Response) -> Any:  # type: ignore[name-defined] # a type that is known when the service starts
         if (before := await once.answer()) is not None:
             return before
         async with backing.store.changing(once.who.tenant_id) as session:
@@ -90,7 +90,7 @@ def _replaces(router: APIRouter, kind: Records, named: str) -> None:
 
     @router.put(
         f"/{{{shelf.name}_id}}",
-        response_model=Kept[shelf.content],  # type: ignore[name-defined] # as above
+        response_model=kept_of(shelf),
         description=f"Keep another version of a {named} in place of the one that was read.",
         responses=described(404, 409, 412, 428),
         **only(kind.deed),
@@ -132,7 +132,7 @@ async def paged(
     """Return a page of records, newest first, behind the one whose id is ``before``."""
     last = None if before is None else await known(session, shelf, before)
     rows = await shelf.page(session, wanted, last, limit + 1)
-    items = [Kept[shelf.content].of(shelf, row) for row in rows[:limit]]  # type: ignore[name-defined] # as above
+    items = [kept_of(shelf).of(shelf, row) for row in rows[:limit]]
     return page(items=items, next=items[-1].id if len(rows) > limit else None)
 
 
@@ -155,6 +155,6 @@ async def answered(
     """Return a record, and keep the answer for a request that is sent again."""
     await session.flush()
     tagged(response, row.version)
-    answer = Kept[shelf.content].of(shelf, row)  # type: ignore[name-defined] # as above
+    answer = kept_of(shelf).of(shelf, row)
     await once.keep(session, status, answer, response)
     return answer

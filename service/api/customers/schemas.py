@@ -39,6 +39,16 @@ class Page(BaseModel, Generic[Content]):
     next: str | None = Field(description="value for `before` that gives the next page; null on the last")
 
 
+def kept_of(shelf: Shelf[Content]) -> type[Kept[Content]]:
+    """Return what a record of a shelf is as the interface shows it."""
+    return Kept[shelf.content]  # type: ignore[name-defined] # a type that is known when the service starts
+
+
+def page_of(shelf: Shelf[Content]) -> type[Page[Content]]:
+    """Return what a page of a shelf's records is."""
+    return Page[shelf.content]  # type: ignore[name-defined] # as above
+
+
 class MoveIn(BaseModel):
     """A move of a lead."""
 

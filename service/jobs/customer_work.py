@@ -1,0 +1,239 @@
+"""The work behind jobs about customers: portraits, packages, segments, recommendations and matchings."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service.customers.cells import safe_cell
+from service.jobs.customer_requests import (
+    MarketInputs,
+    MatchingInputs,
+    MatchingJob,
+    MeterInputs,
+    PackageJob,
+    PortraitJob,
+    RecommendationJob,
+    SegmentsJob,
+)
+from service.jobs.results import Tell, kept_json
+
+if TYPE_CHECKING:
+    from customers.intervals.series import MeterTable
+    from models.findings import Finding
+
+
+def portrait(asked: PortraitJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
+    """Draw portraits from a customer's meter data; the first one is the PDF too."""
+    from customers.intervals.reading import Asked, read_meters
+    from customers.intervals.vee import validate
+    from customers.portraits.gather import drawn_from, portraits_with_hints, with_own_holidays
+    from service.reports.document import write_document
+    from service.reports.portrait_document import portrait_document
+
+    tell(None, "reads the meter data and draws")
+    raw, _ = read_meters(inputs.meters, Asked(unit=asked.unit, zone=asked.zone, feeds_in=True))
+    store = validate(with_own_holidays(raw))
+    drawn = drawn_from(store, None)
+    made = portraits_with_hints(drawn, {}, range(len(store.best.customers)))
+    write_document(portrait_document(made[0], store.best, drawn.features, 0, ""), folder / "result.pdf")
+    known = [{name: value for name, value in p.figures.items() if isfinite(value)} for p in made]
+    told = [asdict(p) | {"figures": f, "grade": p.sureness.grade} for p, f in zip(made, known, strict=True)]
+    kept_json(told, folder)
+    return made[0].sureness.words
+
+
+def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
+    """Design a customer's package, prove it and write the proposal."""
+    from customers.matching.needs import needs_of
+    from service.commands.package import proposed
+    from service.commands.package_inputs import Asked
+    from service.reports.document import write_document
+    from service.reports.proposal_document import proposal_document
+
+    tell(None, "reads the meter data, designs and proves")
+    meters, tariff = folder / "meters", folder / f"{asked.tariff}.yaml"
+    meters.write_bytes(inputs.meters)
+    tariff.write_bytes(inputs.tariff)
+    known = (meters, tariff, asked.column, asked.name, asked.sector, asked.zone, asked.unit, asked.roof_m2, asked.facts)
+    made = proposed(Asked(*known, None, None, asked.bus), asked.language, None, None, inputs.site)
+    tell(None, "writes the proposal")
+    write_document(proposal_document(made), folder / "result.pdf")
+    tables = {"items": [made.item_heads(), *made.items()], "bill": [made.heads("head_bill"), *made.bills()]}
+    prices = {"prices": [made.price_heads(), *made.prices()]}
+    words = {"summary": list(made.summary()), "reasons": list(made.reasons()), "delivery": list(made.delivered())}
+    needs = {"needs": [asdict(n) | {"customer": asked.party_id} for n in needs_of(made.design)]}
+    kept_json({"title": made.title, "notice": made.notice, **words, **tables, **prices, **needs}, folder)
+    return made.title
+
+
+def segments(asked: SegmentsJob, inputs: MarketInputs, folder: Path, tell: Tell) -> str:
+    """Group customers, draw the market and rank whom to call."""
+    import numpy as np
+
+    from customers.evaluation.target import indicators_of, target_index
+    from customers.features.table import features_of
+    from customers.portraits.market import market_portrait
+    from customers.segments.segmentation import read_model, segment
+
+    table, told = _together(inputs, tell)
+    tell(None, f"groups {len(asked.party_ids)} customers")
+    features = features_of(table)
+    found = segment(features, read_model(inputs.previous) if inputs.previous else None)
+    missing = 1.0 - table.coverage_share() + table.estimated_share()
+    ranked = target_index(features.customers, indicators_of(features, missing))
+    rows = [
+        {
+            "rank": int(ranked.rank[k]),
+            "party_id": name,
+            "name": inputs.customers[name].name,
+            "segment": found.model.names[found.label[k]],
+            "membership": round(float(found.membership[k, found.label[k]]), 4),
+            "score": round(float(ranked.score[k]), 4),
+            "rank_low": int(ranked.rank_low[k]),
+            "rank_high": int(ranked.rank_high[k]),
+            "measured_share": round(1.0 - float(np.clip(missing[k], 0, 1)), 4),
+            "why": ranked.why(k),
+        }
+        for k, name in enumerate(features.customers)
+    ]
+    rows.sort(key=lambda row: row["rank"])
+    _kept_csv(rows, folder)
+    kept_json(
+        {
+            "segments": [asdict(p) for p in market_portrait(features, found)],
+            "customers": rows,
+            "stability": found.model.stability,
+            "model": found.model.text(),
+            "left_out": _plain(told),
+        },
+        folder,
+    )
+    return f"{len(rows)} customers in {len(found.model.names)} segments"
+
+
+def recommendation(asked: RecommendationJob, inputs: MarketInputs, folder: Path, tell: Tell) -> str:
+    """Recommend packages to customers, every share of every criterion told."""
+    import numpy as np
+    import yaml
+
+    from customers.costs.library import load_costs
+    from customers.features.table import features_of
+    from customers.recommend.ranking import Evidence, recommend
+    from customers.recommend.standard import PACKAGES, closed, package_of, worth_of
+    from models.errors import DataError
+    from models.tariffs.file import read_tariff
+
+    table, told = _together(inputs, tell, whole=True)
+    tell(None, f"simulates {len(PACKAGES)} packages for {len(table.customers)} customers")
+    tariff, wrong = read_tariff(yaml.safe_load(inputs.tariff), asked.tariff, table.zone)
+    if tariff is None:
+        raise DataError(wrong)
+    people, names = [inputs.customers[c] for c in table.customers], list(PACKAGES)
+    roofs = np.array([p.roof_m2 for p in people])
+    money = worth_of(table, tariff, roofs, load_costs())
+    taken = [{package_of(m) for m in inputs.taken.get(c, ())} for c in table.customers]
+    seen = np.array([[name in those for name in names] for those in taken])
+    words = [[f"sector={p.sector}"] if p.sector else [] for p in people]
+    made = recommend(Evidence(money, seen, features_of(table).values, words, closed(roofs)))
+    rows = [
+        {
+            "party_id": customer,
+            "name": people[c].name,
+            "rank": rank,
+            "package": names[best.package],
+            "worth_per_year": round(float(money[c, best.package]), 2),
+            "score": round(best.score, 4),
+            **{f"share_{criterion}": round(share, 4) for criterion, share in best.shares.items()},
+        }
+        for c, customer in enumerate(table.customers)
+        for rank, best in enumerate(made.best(c), start=1)
+    ]
+    _kept_csv(rows, folder)
+    weights = {"weights": dict(made.weights), "learnt": made.learnt, "currency": tariff.currency}
+    kept_json({"recommended": rows, **weights, "left_out": _plain(told)}, folder)
+    return f"{len(people)} customers have recommendations"
+
+
+def matching(asked: MatchingJob, inputs: MatchingInputs, folder: Path, tell: Tell) -> str:
+    """Match needs with providers, and replay what feeds in on the network."""
+    from customers.matching.network import match_at_site
+
+    tell(None, f"matches {len(inputs.needs)} needs with {len(inputs.offers)} offers")
+    found, delivery = match_at_site(inputs.needs, inputs.offers, asked.on, inputs.site, asked.feeder_kw)
+    rows = [
+        {
+            "party_id": m.need.customer,
+            "module": m.need.module,
+            "size": m.need.size,
+            "bus": m.need.bus,
+            "provider": m.offer.provider,
+            "gain_per_year": round(m.gain, 2),
+            "why": m.sentence,
+        }
+        for m in found.matches
+    ]
+    _kept_csv(rows, folder)
+    money = {"gain": found.gain, "first_come_gain": found.greedy_gain, "bound": found.bound}
+    replayed = None if delivery is None else asdict(delivery) | {"deliverable": delivery.deliverable}
+    kept_json(
+        {"matches": rows, "left": dict(found.left), **money, "shares": dict(found.shares), "delivery": replayed}, folder
+    )
+    return f"{len(rows)} of {len(inputs.needs)} needs have a provider"
+
+
+def _together(inputs: MarketInputs, tell: Tell, *, whole: bool = False) -> "tuple[MeterTable, list[Finding]]":
+    """Return customers' checked meter data as one table, and who was left out; ``whole`` leaves out who has hours without a figure."""
+    import numpy as np
+
+    from customers.intervals.joining import joined
+    from customers.intervals.reading import Asked, read_meters
+    from customers.intervals.vee import validate
+    from customers.portraits.gather import with_own_holidays
+    from models.errors import DataError
+    from models.findings import error, warning
+
+    tables = {}
+    for done, (name, file) in enumerate(inputs.customers.items()):
+        tell(done / len(inputs.customers), f"checks the meter data of {file.name}")
+        raw, _ = read_meters(file.body, Asked(unit=file.unit, zone=file.zone, feeds_in=True))
+        tables[name] = _summed(validate(raw).best, name)
+    table, told = joined(tables)
+    if whole:
+        bare = [bool(np.isnan(row).any()) for row in table.energy_kwh]
+        told += [
+            warning(n, "has hours without a figure in the year compared; it is left out here", n)
+            for n, b in zip(table.customers, bare, strict=True)
+            if b
+        ]
+        if all(bare):
+            raise DataError([error(f.place, f.message) for f in told])
+        table = table.select([n for n, b in zip(table.customers, bare, strict=True) if not b])
+    return with_own_holidays(table), told
+
+
+def _summed(table: "MeterTable", name: str) -> "MeterTable":
+    """Return all meters of a customer as one, as good as its worst reading."""
+    from dataclasses import replace
+
+    energy, quality = table.energy_kwh.sum(axis=0, keepdims=True), table.quality.min(axis=0, keepdims=True)
+    return replace(table, customers=(name,), energy_kwh=energy, quality=quality)
+
+
+def _plain(told: "Iterable[Finding]") -> list[dict[str, str]]:
+    return [{"place": f.place, "message": f.message} for f in told]
+
+
+def _kept_csv(rows: Sequence[dict[str, object]], folder: Path) -> None:
+    """Write rows as a table too; without any there is no table."""
+    if not rows:
+        return
+    with (folder / "result.csv").open("w", newline="", encoding="utf-8") as text:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows({k: safe_cell(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
+
+
+OF_CUSTOMERS = (portrait, package, segments, recommendation, matching)

@@ -1,0 +1,155 @@
+"""From a file of readings to a proposal over the interface, with a real worker: portrait, segments, package, recommendation, matching, leads."""
+
+import io
+import json
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customers.catalogue.offers import ModuleOffer
+from customers.lifecycle.lead import Channel
+from customers.parties.party import Party, PartyRole
+from customers.parties.premises import Premises
+from service.client import Client, RefusedError
+from tests.service.apps import here, local_app
+from tests.service.workers import WorkerThread
+
+TARIFF = """\
+bands:
+- {name: flat, price_per_kwh: 0.65, windows: [{start_h: 0, end_h: 24}]}
+- {name: valley, price_per_kwh: 0.35, windows: [{start_h: 23, end_h: 7}]}
+- {name: peak, price_per_kwh: 0.95, windows: [{start_h: 17, end_h: 22}]}
+export_price_per_kwh: 0.3
+demand_price_per_kw_month: 36
+"""
+UNTIL = date(2100, 1, 1)
+
+
+def readings(level, seed, days=42):
+    """Quarter-hours of a business, as a file that says its unit and its zone."""
+    rng = np.random.default_rng(seed)
+    times = pd.date_range("2026-01-01", periods=days * 96, freq="15min", tz="Asia/Shanghai")
+    busy = (times.hour >= 8) & (times.hour < 21)
+    kwh = level * (8 + 6 * busy + rng.standard_normal(len(times)))
+    rows = zip(times.strftime("%Y-%m-%dT%H:%M:%S%z"), np.round(kwh, 3), strict=True)
+    return ("time,main [kWh]\n" + "".join(f"{t},{v}\n" for t, v in rows)).encode()
+
+
+@pytest.fixture
+def client(quiet):
+    app = local_app(quiet)
+    backing = app.state.backing
+    with here(app) as http, WorkerThread(backing.store.url, backing.results):
+        http.put("/api/v1/documents/tariff/city", content=TARIFF)
+        yield Client("", http=http)
+
+
+def came_of(client, job, form="json"):
+    ended = client.wait(job, 240)
+    assert ended.state.value == "done", ended.words
+    content = client.result(ended, form)
+    return json.loads(content) if form == "json" else content
+
+
+def customer(book, name, level, seed, roof_m2=900.0):
+    party = book.parties.make(Party(name=name, roles=(PartyRole.CUSTOMER,), sector="hotel", language="en"))
+    book.premises.make(Premises(party_id=party.id, name=name, roof_m2=roof_m2))
+    told = book.bring_meter_data(party.id, readings(level, seed))
+    assert (told.version, told.columns, told.minutes) == (1, ["main"], 15)
+    return party.id
+
+
+def test_from_readings_to_a_proposal_and_a_lead(client):
+    book = client.customers
+    hotel, plant = customer(book, "Hotel", 1.0, 1), customer(book, "Plant", 3.0, 2, roof_m2=0.0)
+    with pytest.raises(RefusedError, match="none has been designed") as refused:
+        book.match()
+    assert refused.value.status == 409
+
+    portrait = book.draw_portraits(hotel)
+    package = book.design_package(hotel, "city", roof_m2=900, facts={"vehicles": 4}, bus="bus_4")
+    segments = book.draw_segments()
+    advice = book.recommend("city")
+
+    drawn = came_of(client, portrait)
+    assert drawn[0]["grade"] in ("fair", "unsure")  # six weeks are no year
+    assert "seasons that are not in the data" in client.wait(portrait).words
+    assert came_of(client, portrait, "pdf").startswith(b"%PDF")
+
+    made = came_of(client, package)
+    assert came_of(client, package, "pdf").startswith(b"%PDF")
+    assert made["title"].endswith("Hotel")
+    assert any("bus" in line or "hours" in line for line in made["delivery"])
+    totals = made["bill"][1:]
+    amounts = [float(row[1].replace(",", "")) for row in totals]
+    assert sum(amounts[:-1]) == pytest.approx(amounts[-1], abs=0.005)
+    assert {n["customer"] for n in made["needs"]} == {hotel}
+    assert {n["bus"] for n in made["needs"]} == {"bus_4"}
+
+    market = came_of(client, segments)
+    assert sorted(c["rank"] for c in market["customers"]) == [1, 2]
+    assert market["customers"][0]["name"] == "Plant"  # three times the energy
+    again = came_of(client, book.draw_segments([hotel], previous=segments.id))
+    assert [c["party_id"] for c in again["customers"]] == [hotel]
+    assert b"party_id" in came_of(client, segments, "csv")
+
+    advised = came_of(client, advice)
+    assert not advised["learnt"]
+    assert sum(advised["weights"].values()) == pytest.approx(1.0)
+    first = {r["party_id"]: r for r in advised["recommended"] if r["rank"] == 1}
+    assert "pv" in first[hotel]["package"]
+    assert not any("pv" in r["package"] for r in advised["recommended"] if r["party_id"] == plant)
+
+    maker = book.parties.make(Party(name="Roof Works", roles=(PartyRole.VENDOR,)))
+    terms = {"price_factor": 0.9, "capacity": 1e4, "valid_until": UNTIL, "rating": 0.9}
+    for module in sorted({n["module"] for n in made["needs"]}):
+        book.module_offers.make(ModuleOffer(party_id=maker.id, module=module, **terms))
+    matched = book.match(feeder_kw={"bus_4": 5000})
+    found = came_of(client, matched)
+    assert {m["provider"] for m in found["matches"]} == {"Roof Works"}
+    assert found["gain"] >= found["first_come_gain"] - 0.01
+    assert found["delivery"] is None or found["delivery"]["deliverable"] in (True, False)
+    leads = book.open_leads(matched)
+    assert [(x.content.party_id, x.content.channel) for x in leads] == [(hotel, Channel.MATCHING)]
+    assert "by Roof Works" in leads[0].content.title
+    assert book.open_leads(client.job(matched.id)) == []
+
+
+def test_readings_are_handed_out_checked_as_a_table(quiet):
+    with here(local_app(quiet)) as http:
+        party = Client("", http=http).customers.parties.make(Party(name="Hotel", roles=(PartyRole.CUSTOMER,)))
+        place = f"/api/v1/parties/{party.id}"
+        assert http.get(f"{place}/readings").status_code == 422
+        lines = readings(1.0, 1, days=40).decode().splitlines()
+        lines[3000] = lines[3000].split(",")[0] + ","  # a gap
+        http.put(f"{place}/intervals", content="\n".join(lines))
+        months = http.get(f"{place}/readings").json()["columns"]
+        assert [len(v) for v in months.values()] == [31 * 96] * 3
+        asked = "start=2026-02-01T00:00:00%2B08:00&end=2026-02-01T12:00:00%2B08:00&format=csv"
+        table = pd.read_csv(io.StringIO(http.get(f"{place}/readings?{asked}").text))
+        assert table.columns.tolist() == ["start_utc", "main [kWh]", "main quality"]
+        assert table["start_utc"][0] == "2026-01-31T16:00Z"
+        assert table["main quality"].value_counts().to_dict() == {"measured": 47, "substituted": 1}
+
+
+def test_what_cannot_be_compared_is_told_whole(client):
+    book = client.customers
+    bare = book.parties.make(Party(name="Bare", roles=(PartyRole.CUSTOMER,)))
+    with pytest.raises(RefusedError, match="nobody has meter data"):
+        book.draw_segments()
+    with pytest.raises(RefusedError) as refused:
+        book.draw_segments([bare.id, "nobody"])
+    assert {f.place for f in refused.value.findings} == {f"party_ids.{bare.id}", "party_ids.nobody"}
+    with pytest.raises(RefusedError, match="there is no tariff none"):
+        book.recommend("none")
+    with pytest.raises(RefusedError, match="'bus_77' is no bus"):
+        book.match(feeder_kw={"bus_77": 1.0})
+    with pytest.raises(RefusedError) as refused:
+        book.module_offers.make(
+            ModuleOffer(party_id=bare.id, module="sun", price_factor=1.0, capacity=1.0, valid_until=UNTIL)
+        )
+    assert {f.place for f in refused.value.findings} == {"module", "party_id"}
+    with pytest.raises(RefusedError, match="is no known fact"):
+        book.design_package(bare.id, "city", facts={"roof": 3})
