@@ -39,6 +39,8 @@ TOLD_EVERY = 10
 ACKNOWLEDGED, HEARD_S = 3, 20.0
 """Between two kills so many requests are acknowledged, or so many seconds pass: who is killed without having worked proves nothing."""
 OPEN = ("queued", "running")
+ENDED = "ended"
+"""A file in which workers note the jobs that they have ended."""
 ENGINES = ("sqlite", "postgresql")
 
 
@@ -50,7 +52,17 @@ class Told:
     schedules: dict = field(default_factory=dict)
     approved: set = field(default_factory=set)
     jobs: set = field(default_factory=set)
+    wishes: set = field(default_factory=set)
+    """Numbers of the jobs that somebody began to ask for; each is one job, however often it was sent."""
     counts: Counter = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """Something that is not as it was acknowledged: ``lost``, there or done ``twice``, or ``unsettled``."""
+
+    kind: str
+    words: str
 
 
 class Zygote:
@@ -93,13 +105,14 @@ def zygote(folder, address):
     runtime = Runtime(Memory(load_site(PARK)), RealClock(), PlantKind.EMULATED)
     app = create_app(runtime, opened(doors)[0])
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the killed
+    deeds = {"service": partial(serve, app, doors), "worker": partial(work, address, folder / ENDED)}
     for line in sys.stdin:
         reader, writer = os.pipe()
         mother, pid = os.getpid(), os.fork()
         if pid == 0:
             os.close(reader)
             try:
-                {"service": partial(serve, app, doors), "worker": partial(work, address)}[line.strip()](writer, mother)
+                deeds[line.strip()](writer, mother)
             except BaseException as fault:  # told to who waits for the birth, if anybody still does
                 with suppress(OSError):
                     say(writer, {"why": repr(fault)[:300]})
@@ -130,8 +143,8 @@ def serve(app, doors, writer, mother):
         time.sleep(0.2)
 
 
-def work(address, writer, mother):
-    """Take jobs from the queue as a worker does; the work itself is a moment of waiting."""
+def work(address, ends, writer, mother):
+    """Take jobs from the queue as a worker does, and note which it has ended; the work itself is a moment of waiting."""
     from service.jobs import queue
     from service.jobs.job import JobState
     from service.store.engine import Store, store_url
@@ -146,7 +159,9 @@ def work(address, writer, mother):
                 continue
             await asyncio.sleep(0.05)
             await queue.told(store, job, 0.5, "half")
-            await queue.ended(store, job, JobState.DONE, "done")
+            if await queue.ended(store, job, JobState.DONE, "done"):
+                with ends.open("a") as noted:
+                    noted.write(f"{job.id}\n")
 
     asyncio.run(run())
 
@@ -233,6 +248,7 @@ class Load:
 
     def job(self, number):
         asked = {"kind": "dispatch", "day": "2015-07-15"}
+        self.told.wishes.add(number)
         made = self.asked("POST", "jobs", json=asked, headers={"Idempotency-Key": f"j{number}"})
         if made is not None:
             assert made.status_code == 202, made.text
@@ -266,7 +282,7 @@ def campaign(kills, seed, engine="sqlite", tell=lambda _: None, seconds=inf):
             killed(kills, random.Random(seed), mother, load, alive, tell, time.monotonic() + seconds)
             load.end()
             tell("all asked for; waiting for the last jobs, then comparing")
-            wrong = settled(load.address, told)
+            wrong = settled(load.address, told, folder / ENDED)
         finally:
             load.stop.set()
             mother.close()
@@ -293,21 +309,31 @@ def killed(kills, chance, mother, load, alive, tell, until):
             tell(f"{number} of {kills} kills; acknowledged: {done}; sent again: {told.counts['sent again']}")
 
 
-def settled(address, told):
+def settled(address, told, ends):
     """Return what is not as it was acknowledged."""
     with httpx.Client(base_url=f"{address}api/v1/", timeout=30) as http:
-        wrong = [*lost_points(http, told), *lost_schedules(http, told)]
+        wrong = [*lost_points(http, told), *wrong_schedules(http, told)]
         until = time.monotonic() + SETTLE_S
         while time.monotonic() < until and [j for j in every(http, "jobs") if j["state"] in OPEN]:
             time.sleep(0.5)
-        jobs = {j["id"]: j for j in every(http, "jobs")}
-        told.counts["jobs"] = len(jobs)
-        wrong += [f"job {j} was acknowledged and is gone" for j in told.jobs - jobs.keys() if len(jobs) < 200]
-        wrong += [f"job {j['id']} is {j['state']} still" for j in jobs.values() if j["state"] in OPEN]
+        wrong += wrong_jobs({j["id"]: j for j in every(http, "jobs")}, told, ends)
         acts = Counter((e["action"], e["thing"]) for e in every(http, "audit"))
-        ended = {thing for (action, thing), n in acts.items() if action.startswith("job.") and n > 1}
-        wrong += [f"{thing} was asked for or ended twice" for thing in ended]
+        told.counts["acts"] = len(acts)
+        wrong += [
+            Wrong("twice", f"{action} of {thing} is told {n} times") for (action, thing), n in acts.items() if n > 1
+        ]
     return wrong
+
+
+def wrong_jobs(jobs, told, ends):
+    """Yield jobs that are gone, are there or were ended twice, or have come to no end."""
+    told.counts["jobs"] = len(jobs)
+    yield from (Wrong("lost", f"job {j} was acknowledged and is gone") for j in told.jobs - jobs.keys())
+    yield from (Wrong("unsettled", f"job {j['id']} is {j['state']} still") for j in jobs.values() if j["state"] in OPEN)
+    if len(jobs) > len(told.wishes):
+        yield Wrong("twice", f"{len(told.wishes)} jobs were asked for and there are {len(jobs)}")
+    ended = Counter(ends.read_text().split() if ends.exists() else ())
+    yield from (Wrong("twice", f"job {j} was ended {n} times") for j, n in ended.items() if n > 1)
 
 
 def every(http, what):
@@ -337,20 +363,21 @@ def lost_points(http, told):
             for k in range(BATCH):
                 at = (first + timedelta(seconds=k)).isoformat().replace("+00:00", "Z")
                 if found.get(at) != number + k / 100:
-                    yield f"point {tag} at {at} was acknowledged as {number + k / 100} and is {found.get(at)}"
+                    words = f"point {tag} at {at} was acknowledged as {number + k / 100} and is {found.get(at)}"
+                    yield Wrong("lost", words)
 
 
-def lost_schedules(http, told):
+def wrong_schedules(http, told):
     found = list(every(http, "schedules"))
     titles = Counter(s["title"] for s in found)
-    yield from (f"schedule {t} is there {n} times" for t, n in titles.items() if n > 1)
+    yield from (Wrong("twice", f"schedule {t} is there {n} times") for t, n in titles.items() if n > 1)
     states = {s["id"]: s["state"] for s in found}
     told.counts["schedules"] = len(told.schedules)
     for title, number in told.schedules.items():
         if number not in states:
-            yield f"schedule {title} was acknowledged and is gone"
+            yield Wrong("lost", f"schedule {title} was acknowledged and is gone")
         elif number in told.approved and states[number] != "approved":
-            yield f"schedule {title} was approved and is {states[number]}"
+            yield Wrong("lost", f"schedule {title} was approved and is {states[number]}")
 
 
 def chain(address):
@@ -363,20 +390,23 @@ def chain(address):
         store = Store(store_url(address))
         found = await verify(store, HOME)
         await store.close()
-        return [str(f) for f in found.findings]
+        return [Wrong("lost", str(f)) for f in found.findings]
 
     return asyncio.run(run())
 
 
-COLUMNS = ("service killed", "worker killed", "points", "schedules", "jobs", "sent again")
+COLUMNS = ("service killed", "worker killed", "points", "schedules", "jobs", "acts", "sent again")
+KINDS = ("lost", "twice", "unsettled")
 
 
 def table(rows):
     """Return what was found as a table for the documentation."""
-    lines = ["| engine | seed | " + " | ".join(COLUMNS) + " | lost or twice | s |", "|---" * (len(COLUMNS) + 4) + "|"]
+    titles = ("engine", "seed", *COLUMNS, *KINDS, "s")
+    lines = [f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}"]
     for engine, seed, wrong, counts, seconds in rows:
-        numbers = " | ".join(f"{counts[c]:,}" for c in COLUMNS)
-        lines.append(f"| {engine} | {seed} | {numbers} | {len(wrong)} | {seconds:.0f} |")
+        kinds = Counter(w.kind for w in wrong)
+        numbers = [*(f"{counts[c]:,}" for c in COLUMNS), *(str(kinds[k]) for k in KINDS)]
+        lines.append(f"| {engine} | {seed} | {' | '.join(numbers)} | {seconds:.0f} |")
     return "\n".join(lines)
 
 
@@ -402,7 +432,7 @@ def main():
         wrong, counts = campaign(told.kills, told.seed, engine, tell, told.seconds)
         rows.append((engine, told.seed, wrong, counts, time.monotonic() - began))
         for line in wrong[:20]:
-            print(f"  {line}")
+            print(f"  {line.kind}: {line.words}")
     print(table(rows))
     return 1 if any(row[2] for row in rows) else 0
 

