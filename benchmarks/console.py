@@ -1,44 +1,15 @@
 """The console in a real browser on a running demo: how soon, how light, how lasting, and how soon it says that nobody answers."""
 
 import gzip
-import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from benchmarks.registry import Bench, case
 from benchmarks.rows import Row, value_at_most
+from benchmarks.running_demo import CHROMIUM, FLAGS, Demo, running_demo
 
-ROOT = Path(__file__).parents[1]
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 HEAP = "HeapProfiler.collectGarbage"
-
-
-@contextmanager
-def demo() -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    """Run the demo and give its address once it has a plan."""
-    import httpx
-
-    command = [sys.executable, "-m", "service.cli", "demo", "--port", "0", "--speed", "60", "--seconds", "900"]
-    made = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        assert made.stdout is not None  # a pipe was asked for
-        found = next((m for line in made.stdout if (m := re.search(r"http://127\.0\.0\.1:\d+/", line))), None)
-        if found is None:
-            raise RuntimeError("the demo did not start")
-        address, until = found.group(), time.monotonic() + 180
-        while httpx.get(address + "api/v1/plans/latest", timeout=30).status_code != 200 and time.monotonic() < until:
-            time.sleep(0.5)
-        yield address, made
-    finally:
-        made.send_signal(signal.SIGINT)
-        made.wait(60)
 
 
 @case("console", "page", size=60, quick_size=8, packages=("playwright",))
@@ -46,8 +17,8 @@ def page(bench: Bench) -> Iterator[Row]:
     """Give the first canvas, the weight of the page, the delay of an update, the growth of memory, and when a silence shows."""
     from playwright.sync_api import sync_playwright
 
-    with demo() as (address, running), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with running_demo() as demo, sync_playwright() as playwright:
+        browser, address = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS), demo.address
         yield bench.figure(
             min(_first_canvas_s(browser, address) for _ in range(bench.repeats)),
             "s",
@@ -65,7 +36,7 @@ def page(bench: Bench) -> Iterator[Row]:
             target=value_at_most(15.0),
             phase=f"memory over {bench.size} s of events",
         )
-        yield bench.figure(_silence_s(opened, running), "s", target=value_at_most(5.0), phase="lost connection shows")
+        yield bench.figure(_silence_s(opened, demo), "s", target=value_at_most(5.0), phase="lost connection shows")
         browser.close()
 
 
@@ -128,11 +99,8 @@ def _growth_share(opened: Any, seconds: int) -> float:
     return 100.0 * (heap() / before - 1.0)
 
 
-def _silence_s(opened: Any, running: "subprocess.Popen[str]") -> float:
-    running.send_signal(signal.SIGSTOP)
-    began = time.perf_counter()
-    try:
+def _silence_s(opened: Any, demo: Demo) -> float:
+    with demo.frozen():
+        began = time.perf_counter()
         opened.wait_for_selector("#lost:not([hidden])")
         return time.perf_counter() - began
-    finally:
-        running.send_signal(signal.SIGCONT)

@@ -53,6 +53,7 @@ MACHINERY = frozenset(
         "peers",
         "process",
         "report",
+        "running_demo",
         "versions",
         "served",
         "service_parts",
