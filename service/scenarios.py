@@ -164,7 +164,9 @@ def verify(
     folder: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="folder of cases; the shipped ones when left out")
     ] = None,
-    baseline: Annotated[Path, typer.Option(metavar="FILE", help="the figures to be held to")] = Path("baseline.json"),
+    baseline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the figures to be held to; baseline.json beside the cases")
+    ] = None,
     only: Annotated[
         list[str] | None, typer.Option(metavar="CASE", help="these cases only; may be given several times")
     ] = None,

@@ -12,7 +12,9 @@ from models.findings import error
 from scenarios.cases.case import Case
 from scenarios.cases.results import KPIS, words_of
 
-FORMAT = "jouletwin-baseline/1"
+BASELINE = "baseline.json"
+"""Where the figures of a folder of cases are kept, beside them."""
+FORMAT = "jouletwin-baseline/2"
 TOLERANCE_SHARE = 0.005
 """A figure that moves by more than this share of the baseline's is a regression, or a reason to renew the baseline."""
 TOLERANCE: Mapping[str, float] = {
@@ -29,6 +31,14 @@ TOLERANCE: Mapping[str, float] = {
     "battery_cycles": 0.05,
 }
 """What a figure may move by in its own unit whatever its share; figures near zero need it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a baseline keeps of a case: its figures, and the length of the steps that they were made with."""
+
+    step: str
+    kpis: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +87,8 @@ def _moved(kpis: Mapping[str, float], baseline: Mapping[str, float], currency: s
             yield f"{KPIS[name].title} moved from {words_of(name, then, currency)} to {words_of(name, now, currency)}"
 
 
-def load_baseline(path: Path) -> dict[str, dict[str, float]]:
-    """Return the baseline's figures by case; raises DataError when the file is missing or is no baseline."""
+def load_baseline(path: Path) -> dict[str, Remembered]:
+    """Return what a baseline keeps by case; raises DataError when the file is missing or is no baseline."""
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
     except OSError as fault:
@@ -89,13 +99,19 @@ def load_baseline(path: Path) -> dict[str, dict[str, float]]:
         raise DataError([error(str(path), f"is no baseline ({fault}); make one with --update")]) from fault
     if not isinstance(read, dict) or read.get("format") != FORMAT:
         raise DataError([error(str(path), f"is no baseline of format {FORMAT}; make one with --update")])
-    cases: dict[str, dict[str, float]] = read["cases"]
-    return cases
+    try:
+        return {
+            n: Remembered(str(c["step"]), {k: float(v) for k, v in c["kpis"].items()}) for n, c in read["cases"].items()
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as fault:
+        raise DataError([error(str(path), f"is a damaged baseline ({fault!r}); make it anew with --update")]) from fault
 
 
-def save_baseline(path: Path, cases: Mapping[str, Mapping[str, float]]) -> None:
+def save_baseline(path: Path, cases: Mapping[str, Remembered]) -> None:
     """Write a baseline; figures are rounded to what the tolerance can tell apart."""
-    rounded = {n: {k: float(f"{v:.7g}") for k, v in kpis.items()} for n, kpis in sorted(cases.items())}
+    rounded = {
+        n: {"step": c.step, "kpis": {k: float(f"{v:.7g}") for k, v in c.kpis.items()}} for n, c in sorted(cases.items())
+    }
     making = path.with_name(f".{path.name}.making")
     making.write_text(json.dumps({"format": FORMAT, "cases": rounded}, indent=1) + "\n", encoding="utf-8")
     making.rename(path)

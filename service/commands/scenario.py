@@ -1,6 +1,6 @@
 """``scenario``: what-if cases from files: new, check, run, compare, report, verify."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -16,10 +16,10 @@ from models.site.file import load_site
 from scenarios.cases.beginning import beginning_of
 from scenarios.cases.case import Case, try_changes
 from scenarios.cases.compare import Comparison, compare
-from scenarios.cases.file import case_schema, library, load_case, read_case
+from scenarios.cases.file import LIBRARY, case_schema, library, load_case, read_case
 from scenarios.cases.results import KPIS, Result, load_record, words_of
 from scenarios.cases.run import run_case
-from scenarios.cases.verdict import Verdict, judged, junit, load_baseline, markdown, save_baseline
+from scenarios.cases.verdict import BASELINE, Remembered, Verdict, judged, junit, load_baseline, markdown, save_baseline
 from scenarios.recording import billing_of, period_finder
 from service.commands.files import require_writable, write_as
 from service.commands.screen import bar, console, findings_table
@@ -222,7 +222,7 @@ def write_report(base: Path, run: Path | None, out: Path, language: str) -> None
 
 def verify_cases(
     folder: Path | None,
-    baseline: Path,
+    baseline: Path | None,
     *,
     only: Sequence[str],
     step: str | None,
@@ -230,9 +230,15 @@ def verify_cases(
     report: Path | None,
     summary: Path | None,
 ) -> int:
-    """Run cases, judge them by their expectations and a baseline, and return 1 when one does not pass."""
-    cases = [stepped(c, step) for c in cases_in(folder, only)]
+    """Run cases, judge them by their expectations and a baseline, and return 1 when one does not pass.
+
+    The baseline lies beside the cases where no other is named. Steps are those of the baseline where nothing else is said: figures of other
+    steps are no measure.
+    """
+    baseline = baseline or (folder or LIBRARY) / BASELINE
     known = {} if update and not baseline.exists() else load_baseline(baseline)
+    found = cases_in(folder, only)
+    cases = [stepped(c, step) for c in found] if update else comparable(found, known, step)
     bases: dict[str, dict[str, Any]] = {}
     verdicts: list[Verdict] = []
     for case in cases:
@@ -240,19 +246,33 @@ def verify_cases(
         if key not in bases:
             bases[key] = run_with_bar(case.base).record()
         record = run_with_bar(case).record()
-        then = record["kpis"] if update else known.get(case.name)
+        before = known.get(case.name)
+        then = record["kpis"] if update else None if before is None else before.kpis
         verdicts.append(judged(case, record, bases[key], then))
         verdict = verdicts[-1]
         console.print(
             f"{'[green]passes[/]' if verdict.ok else '[red]fails [/]'} {case.name}: {escape('; '.join(verdict.problems) or case.title)}"
         )
     if update:
-        save_baseline(baseline, known | {v.case: v.kpis for v in verdicts})
+        renewed = {c.name: Remembered(c.run.step, v.kpis) for c, v in zip(cases, verdicts, strict=True)}
+        save_baseline(baseline, known | renewed)
         console.print(f"[dim]baseline written to {escape(str(baseline))}[/]")
     for path, text in ((report, junit(verdicts)), (summary, markdown(verdicts))):
         if path is not None:
             path.write_text(text, encoding="utf-8")
     return int(any(not v.ok for v in verdicts))
+
+
+def comparable(cases: Sequence[Case], known: Mapping[str, Remembered], step: str | None) -> list[Case]:
+    """Return cases in the steps that a baseline has figures for; raises SetupError where other ones are asked for."""
+    of = {c.name: known[c.name].step if c.name in known else step for c in cases}
+    other = [name for name, was in of.items() if step not in (None, was)]
+    if other:
+        raise SetupError(
+            f"the baseline's figures of {', '.join(other)} were made with steps of another length than {step}; "
+            "leave --step out, or renew them with --update"
+        )
+    return [stepped(c, of[c.name]) for c in cases]
 
 
 def cases_in(folder: Path | None, only: Sequence[str]) -> list[Case]:

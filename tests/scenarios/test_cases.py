@@ -25,7 +25,7 @@ from scenarios.cases.results import KPIS, load_result
 from scenarios.cases.run import run_case
 from scenarios.cases.setting import Setting
 from scenarios.cases.terms import NetworkTemperature, PriceChange, Reinforce
-from scenarios.cases.verdict import judged, junit, load_baseline, markdown, save_baseline
+from scenarios.cases.verdict import Remembered, judged, junit, load_baseline, markdown, save_baseline
 from scenarios.sites import park_path
 
 SHORT = """
@@ -302,8 +302,13 @@ def test_a_verdict_holds_a_run_to_its_expectations_and_to_the_baseline(tmp_path,
     path = tmp_path / "baseline.json"
     with pytest.raises(DataError, match="make one with --update"):
         load_baseline(path)
-    save_baseline(path, {"short": record["kpis"]})
-    assert judged(case, record, record, load_baseline(path)["short"]).ok
+    save_baseline(path, {"short": Remembered("hour", record["kpis"])})
+    kept = load_baseline(path)["short"]
+    assert kept.step == "hour"
+    assert judged(case, record, record, kept.kpis).ok
+    path.write_text(path.read_text(encoding="utf-8").replace('"step"', '"stop"'), encoding="utf-8")
+    with pytest.raises(DataError, match="damaged baseline"):
+        load_baseline(path)
 
 
 def test_an_expectation_is_met_only_by_so_much_the_right_way():

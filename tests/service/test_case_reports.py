@@ -131,9 +131,14 @@ def test_a_sizing_that_cannot_be_is_told_before_it_runs(tmp_path, old, new, word
 
 
 def test_a_slice_of_the_library_meets_its_expectations_and_its_baseline(tmp_path):
-    baseline = Path(load_case("chp_outage").site_file).parents[2] / "library" / "baseline.json"
     chosen = [option for name in ("chp_outage", "battery_4mwh") for option in ("--only", name)]
     junit = tmp_path / "verdict.xml"
-    output = jouletwin("verify", *chosen, "--step", "hour", "--baseline", baseline, "--junit", junit)
+    output = jouletwin("verify", *chosen, "--junit", junit)
     assert output.count("passes") == 2
     assert 'tests="2" failures="0"' in junit.read_text(encoding="utf-8")
+
+
+def test_figures_of_other_steps_are_no_measure():
+    done = CliRunner().invoke(app, ["scenario", "verify", "--only", "chp_outage", "--step", "quarter_hour"])
+    assert done.exit_code == 2
+    assert "were made with steps of another length" in " ".join(done.output.replace("│", " ").split())
