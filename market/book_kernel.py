@@ -9,7 +9,7 @@ trades on every machine.
 import numpy as np
 import numpy.typing as npt
 
-from models.networks.jit import compiled, fetch_line, table_at
+from models.networks.jit import compiled, fetch_line, inlined, table_at
 
 Ints = npt.NDArray[np.int64]
 
@@ -135,7 +135,7 @@ def _applied(at: Ints, counts: Ints, first: int, last: int) -> int:
     return last
 
 
-@compiled
+@inlined
 def _fetch(events: Ints, k: int, at: Ints, counts: Ints) -> None:
     """Bring near what an event begins with: the queue of a new order's price, or the order that is meant."""
     if events[k, ACT] == NEW:
@@ -145,7 +145,7 @@ def _fetch(events: Ints, k: int, at: Ints, counts: Ints) -> None:
         fetch_line(at[BOOKED, 0] + events[k, ORDER] * ORDER_BYTES)
 
 
-@compiled
+@inlined
 def _fetch_beside(events: Ints, k: int, at: Ints, counts: Ints, orders: Ints, queue: Ints) -> None:
     """Bring near the orders that an event will touch beside its own: the last at its price, or its neighbours."""
     if events[k, ACT] == NEW:
@@ -160,7 +160,7 @@ def _fetch_beside(events: Ints, k: int, at: Ints, counts: Ints, orders: Ints, qu
         fetch_line(at[BOOKED, 0] + orders[number, BEFORE] * ORDER_BYTES)
 
 
-@compiled
+@inlined
 def _apply(events: Ints, k: int, orders: Ints, queue: Ints, counts: Ints, trades: Ints) -> int:
     act, now = events[k, ACT], events[k, NOW]
     if act == NEW:
@@ -193,7 +193,7 @@ def _apply(events: Ints, k: int, orders: Ints, queue: Ints, counts: Ints, trades
     return _replaced(events, k, number, orders, queue, counts, trades)
 
 
-@compiled
+@inlined
 def _unsound(events: Ints, k: int, counts: Ints) -> int:
     """Return what keeps a new order out, 0 where nothing does."""
     lots, shown = events[k, LOTS], events[k, SHOWN]
@@ -228,7 +228,7 @@ def _replaced(events: Ints, k: int, number: int, orders: Ints, queue: Ints, coun
     return REPLACED
 
 
-@compiled
+@inlined
 def _enter(
     k: int,
     number: int,
@@ -268,13 +268,13 @@ def _enter(
     return RESTS
 
 
-@compiled
+@inlined
 def _apart(place: int, span: int) -> tuple[int, int]:
     """Return side and price of a place."""
     return (SELL, place - span) if place >= span else (BUY, place)
 
 
-@compiled
+@inlined
 def _match(
     k: int,
     number: int,
@@ -312,7 +312,7 @@ def _match(
     return left, False
 
 
-@compiled
+@inlined
 def _used_up(number: int, orders: Ints, queue: Ints, counts: Ints) -> None:
     """Take an order whose shown part is gone out of its queue; with more hidden it shows anew, behind all others."""
     _unlink(number, orders, queue)
@@ -343,14 +343,14 @@ def _fillable(side: int, limit: int, lots: int, owner: int, now: int, orders: In
     return int(found)
 
 
-@compiled
+@inlined
 def _crosses(side: int, limit: int, price: int, span: int) -> bool:
     if price < 0 or price >= span:
         return False
     return bool(price <= limit if side == BUY else price >= limit)
 
 
-@compiled
+@inlined
 def _best(side: int, queue: Ints, counts: Ints) -> int:
     """Return the best price with an order on a side; outside the ladder where there is none."""
     if side == BUY:
@@ -366,7 +366,7 @@ def _best(side: int, queue: Ints, counts: Ints) -> int:
     return int(price)
 
 
-@compiled
+@inlined
 def _join(number: int, orders: Ints, queue: Ints, counts: Ints) -> None:
     """Put an order behind all others at its price."""
     place = orders[number, O_PLACE]
@@ -384,7 +384,7 @@ def _join(number: int, orders: Ints, queue: Ints, counts: Ints) -> None:
     queue[place, 1] = number
 
 
-@compiled
+@inlined
 def _unlink(number: int, orders: Ints, queue: Ints) -> None:
     place, before, after = orders[number, O_PLACE], orders[number, BEFORE], orders[number, NEXT]
     if before == NONE:
@@ -397,7 +397,7 @@ def _unlink(number: int, orders: Ints, queue: Ints) -> None:
         orders[after, BEFORE] = before
 
 
-@compiled
+@inlined
 def _leave(number: int, orders: Ints, queue: Ints) -> None:
     """Take an order out of the book for good."""
     _unlink(number, orders, queue)

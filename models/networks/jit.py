@@ -29,6 +29,15 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
+def inlined(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a loop's helper into whatever calls it; for those that hand on many tables and are called for every item.
+
+    A table is handed on as seven numbers, which for short helpers costs more than what they do.
+    """
+    made = numba.njit(cache=True, error_model="numpy", nogil=True, forceinline=True)(function)
+    return cast("Callable[P, R]", made)
+
+
 def in_pieces(count: int, work: Callable[[int, int], None], *, parallel_from: int = PARALLEL_FROM) -> None:
     """Run ``work(first, last)`` over all of ``count`` independent steps, on all cores where there are enough of them."""
     cores = 1 if count < parallel_from else os.cpu_count() or 1
