@@ -9,7 +9,7 @@ trades on every machine.
 import numpy as np
 import numpy.typing as npt
 
-from models.networks.jit import compiled, fetch_line, inlined, table_at
+from models.networks.jit import brief, compiled, fetch_line, inlined, table_at
 
 Ints = npt.NDArray[np.int64]
 
@@ -57,7 +57,7 @@ SMALLEST_SHOWN = 1_000
 """An order shows at least one part in so many of its lots."""
 
 
-@compiled
+@brief
 def enter_one(
     state: int, owner: int, side: int, tick: int, lots: int, shown: int, life: int, until: int, now: int
 ) -> int:
@@ -65,19 +65,19 @@ def enter_one(
     return _one(state, NEW, 0, owner, side, tick, lots, shown, life, until, now)
 
 
-@compiled
+@brief
 def cancel_one(state: int, order: int, owner: int, now: int) -> int:
     """Apply a cancel as :func:`enter_one` a new order."""
     return _one(state, CANCEL, order, owner, 0, 0, 0, 0, 0, 0, now)
 
 
-@compiled
+@brief
 def change_one(state: int, order: int, owner: int, tick: int, lots: int, now: int) -> int:
     """Apply a change as :func:`enter_one` a new order."""
     return _one(state, REPLACE, order, owner, 0, tick, lots, 0, 0, 0, now)
 
 
-@compiled
+@inlined
 def _one(
     state: int,
     act: int,

@@ -29,6 +29,11 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", numba.njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
+def brief(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile a call that is over sooner than the interpreter's lock is handed over and back: it keeps the lock."""
+    return cast("Callable[P, R]", numba.njit(cache=True, error_model="numpy")(function))
+
+
 def inlined(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a loop's helper into whatever calls it; for those that hand on many tables and are called for every item.
 
