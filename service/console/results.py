@@ -28,7 +28,15 @@ FORMATS = ("json", "csv", "xlsx", "parquet", "nc")
 
 def outcome_of(look: Glance, job: Job) -> dict[str, object]:
     """Return what the page of a study shows: nothing but its progress before it is done."""
-    empty: dict[str, object] = {"rows": [], "sentences": [], "files": [], "table": [], "told": [], "charts": []}
+    empty: dict[str, object] = {
+        "rows": [],
+        "sentences": [],
+        "files": [],
+        "table": [],
+        "told": [],
+        "charts": [],
+        "reported": False,
+    }
     if job.state is not JobState.DONE:
         return empty
     folder = job.folder(look.backing.results)
