@@ -1,6 +1,8 @@
 """What each kind of document has to be, judged whole: its form, what it refers to, and what it would do."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,10 +11,13 @@ import yaml
 
 from models.errors import DataError
 from models.findings import Finding, error, errors_in
+from models.site.places import line_of
 from service.documents.tables import profile_csv
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,59}$"
 DEEPEST = 40
+STEP = re.compile(r"[^.\[\] ]+")
+"""One part of a finding's place, a name or the number of an entry."""
 
 
 class DocumentKind(StrEnum):
@@ -109,7 +114,7 @@ def _site(name: str, text: str, others: Files) -> list[Finding]:
 def _map(name: str, text: str, _others: Files) -> list[Finding]:
     from hil.maps.load import parse_map
 
-    return list(parse_map(text, name)[1])
+    return _lined(parse_map(text, name)[1], text)
 
 
 def _tariff(name: str, text: str, _others: Files) -> list[Finding]:
@@ -118,4 +123,11 @@ def _tariff(name: str, text: str, _others: Files) -> list[Finding]:
     document = yaml.load(text, Loader=yaml.CSafeLoader)
     if not isinstance(document, dict):
         return [error(name, "is no mapping of a tariff's fields")]
-    return read_tariff(document, name, "UTC")[1]
+    return _lined(read_tariff(document, name, "UTC")[1], text)
+
+
+def _lined(findings: Iterable[Finding], text: str) -> list[Finding]:
+    """Return findings with the line on which what they are about stands, or would stand."""
+    root = yaml.compose(text, Loader=yaml.CSafeLoader)
+    found = [(f, line_of([int(s) if s.isdigit() else s for s in STEP.findall(f.place)], root)) for f in findings]
+    return [replace(f, message=f"{f.message} (line {line})") if line else f for f, line in found]

@@ -153,6 +153,17 @@ def test_what_is_wrong_with_a_document_is_told_with_its_place_and_nothing_is_kep
     assert http.get("/api/v1/documents").json()["items"] == []
 
 
+def test_what_is_wrong_in_a_map_or_a_tariff_is_told_with_its_line(http):
+    tariff = bring(http, "tariff", "mine", "bands:\n  - name: flat\n    price_per_kwh: much\n    windows: 7\n")
+    told = {f["place"]: f["message"] for f in tariff.json()["findings"]}
+    assert told["bands.0.price_per_kwh"].endswith("(line 3)")
+    assert told["bands.0.windows"].endswith("(line 4)")
+    points = bring(http, "map", "mine", "name: mine\npoints:\n  - quantity: power_kw\n    register: 7\n")
+    told = {f["place"]: f["message"] for f in points.json()["findings"]}
+    assert told["maps.mine.points[0] power_kw.register"].endswith("(line 4)")
+    assert told["maps.mine.points[0] power_kw.address"].endswith("(line 3)")
+
+
 def test_names_that_are_paths_or_queries_are_no_names(http):
     for name in ("..", "%2e%2e%2fetc", "a;drop", "A", "x" * 61):
         assert bring(http, "tariff", name, FLAT).status_code in (404, 405, 422)
