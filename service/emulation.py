@@ -20,7 +20,7 @@ from models.errors import SetupError
 from models.ports import Clock
 from models.site import Site
 
-START_S = 60.0
+START_S = 180.0
 """How long the devices may take to listen."""
 END_S = 10.0
 

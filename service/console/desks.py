@@ -7,6 +7,7 @@ from fastapi.responses import HTMLResponse
 
 from service.api.monitoring.schemas import HealthOut
 from service.auth.roles import Deed
+from service.console.dealings import dealings, offered
 from service.console.frame import PageRoute, page, seen_by
 from service.console.glance import Glance, Glanced
 from service.console.portraits import listed
@@ -45,14 +46,14 @@ async def admin(request: Request, look: Glanced) -> HTMLResponse:
 
 @router.get("/trading", **seen_by(Deed.TRADE))
 async def trading(request: Request, look: Glanced) -> HTMLResponse:
-    """Return the trader's desk: tariffs, bills, auctions, orders, positions, books, settlement, ledger and certificates."""
-    return desk(request, look, "trading", TRADING)
+    """Return the trader's desk: offers, positions, tariffs, bills, auctions, orders, books, settlement, ledger and certificates."""
+    return desk(request, look, "trading", TRADING, {"figures": True, **await offered(look)})
 
 
 @router.get("/customers", **seen_by(Deed.SERVE))
 async def customers(request: Request, look: Glanced) -> HTMLResponse:
-    """Return the desk of sales and service: parties, leads, proposals, contracts, projects, assets, orders and cases."""
-    return desk(request, look, "customers", CUSTOMERS, await listed(look))
+    """Return the desk of sales and service: who is on the books, projects, parties, leads, proposals, contracts, projects, assets, orders and cases."""
+    return desk(request, look, "customers", CUSTOMERS, {**await listed(look), **await dealings(look)})
 
 
 def desk(
@@ -60,5 +61,4 @@ def desk(
 ) -> HTMLResponse:
     """Return a page of sheets, those that the interface has."""
     found = {"sheets": sheets(request.app, look.who, paths), **(more or {})}
-    template = {"admin": "admin.html", "customers": "customers.html"}.get(room, "sheets.html")
-    return page(request, look.runtime, look.language, template, found, room=room)
+    return page(request, look.runtime, look.language, f"{room}.html", found, room=room)

@@ -1,5 +1,6 @@
 """Every router of pages, in one place."""
 
+from service.console.dealings import router as dealings
 from service.console.desks import router as desks
 from service.console.endpoints import router as live
 from service.console.login import router as login
@@ -9,4 +10,4 @@ from service.console.portraits import router as portraits
 from service.console.scenarios import router as scenarios
 from service.console.schedule import router as schedule
 
-PAGES = (scenarios, places, portraits, desks, live, networks, schedule, login)
+PAGES = (scenarios, places, dealings, portraits, desks, live, networks, schedule, login)

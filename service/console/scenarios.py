@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from models.errors import DataError
 from models.findings import Finding
 from scenarios.cases.file import SHIPPED_SITES, case_schema, library, load_case
+from scenarios.cases.sweep import Kind
 from service.api.access import only
 from service.api.fields import Running
 from service.api.jobs.endpoints import known
@@ -25,8 +26,15 @@ from service.jobs.requests import ScenarioJob, checked
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 JOBS_SHOWN = 15
 CaseName = Annotated[str, Path(max_length=120)]
+COVERS = get_args(Kind)
+"""How a sweep covers the values of a case's parameters."""
 STUDIES = ("dispatch", "explain", "flow", "n1", "estimate", "forecast")
 """Kinds of studies that ask for nothing but a day or an instant."""
+ROOM_OF = {
+    **dict.fromkeys(("portrait", "package", "segments", "recommendation", "matching"), "customers"),
+    "offers": "trading",
+}
+"""Where studies that are not the planner's were asked for."""
 LEFT_OUT = ("kind", "urgent", "limit_s", "begins", "seed", "deadline_s", "site", "options")
 
 
@@ -35,7 +43,7 @@ async def scenarios(request: Request, look: Glanced) -> HTMLResponse:
     """Return the library of cases, the studies that can be asked for, and those that were."""
     cases = [await asyncio.to_thread(scenario_of, name) for name in library()]
     day = look.now.date().isoformat()
-    parts = {"cases": cases, "studies": STUDIES, "day": day, **await asked(look)}
+    parts = {"cases": cases, "covers": COVERS, "studies": STUDIES, "day": day, **await asked(look)}
     return page(request, look.runtime, look.language, "scenarios.html", parts, room="scenarios")
 
 
@@ -130,11 +138,14 @@ def _told(finding: Finding) -> dict[str, str]:
 @router.get("/studies/{job_id}", **seen_by(Deed.STUDY))
 async def study(request: Request, look: Glanced, job_id: CaseName) -> HTMLResponse:
     """Return a study: how far it is, or what came of it."""
+    from service.console.outcomes import view_of
     from service.console.results import outcome_of
 
     job = await known(look.backing, look.who, job_id)
-    parts = {"job": job, "about": about(job), **await asyncio.to_thread(outcome_of, look, job)}
-    return page(request, look.runtime, look.language, "study.html", parts, room="scenarios")
+    room = ROOM_OF.get(job.kind, "scenarios")
+    parts = {"job": job, "about": about(job), "back": f"/{room}", **await asyncio.to_thread(outcome_of, look, job)}
+    parts |= await asyncio.to_thread(view_of, look, job)
+    return page(request, look.runtime, look.language, "study.html", parts, room=room)
 
 
 @router.get("/studies", **seen_by(Deed.STUDY))
@@ -155,10 +166,11 @@ async def study_chart(
     form: Annotated[ChartForm, Query(alias="format")] = ChartForm.JSON,
 ) -> Response:
     """Return a chart of what came of a study."""
-    from service.console.results import CHARTS
+    from service.console import outcomes, results
 
     job = await known(look.backing, look.who, job_id)
-    if chart not in CHARTS:
-        raise HTTPException(404, f"A study has no chart named {chart}; there are {', '.join(CHARTS)}.")
-    made = await asyncio.to_thread(CHARTS[chart], look, job)
+    charts = {**results.CHARTS, **outcomes.CHARTS}
+    if chart not in charts:
+        raise HTTPException(404, f"A study has no chart named {chart}; there are {', '.join(charts)}.")
+    made = await asyncio.to_thread(charts[chart], look, job)
     return sent(made, form, look.runtime.site.location.time_zone)

@@ -13,6 +13,8 @@ from service.auth.roles import Deed, Principal
 
 Schema = Mapping[str, Any]
 METHODS = ("post", "patch", "put", "delete")
+PAGES = {"/api/v1/parties": "/customers/parties/{id}", "/api/v1/jobs": "/studies/{id}"}
+"""Lists whose rows have pages of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +49,19 @@ class Sheet:
     path: str
     name: str
     acts: Sequence[Act]
+    page: str
+    """The page of one row, with its id in braces; "" where rows have none."""
 
 
 def sheets(app: FastAPI, who: Principal, paths: Sequence[str]) -> list[dict[str, Any]]:
     """Return the sheets of those of the lists that exist, with what somebody may do there, as plain values for the page."""
     document, rights = app.openapi(), deeds_of(app)
     known = [p for p in paths if "get" in document["paths"].get(p, {})]
-    return [
-        asdict(
-            Sheet(
-                p, p.removeprefix("/api/v1/").replace("/", "_").replace("-", "_"), list(_acts(document, rights, who, p))
-            )
-        )
-        for p in known
-    ]
+    return [asdict(Sheet(p, _name_of(p), list(_acts(document, rights, who, p)), PAGES.get(p, ""))) for p in known]
+
+
+def _name_of(path: str) -> str:
+    return path.removeprefix("/api/v1/").replace("/", "_").replace("-", "_")
 
 
 def deeds_of(app: FastAPI) -> Mapping[tuple[str, str], frozenset[Deed]]:

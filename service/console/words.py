@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from service.console.vocabulary import desks, operating, planning, shell
+from service.console.vocabulary import dealing, desks, operating, planning, shell
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -193,7 +193,14 @@ LIVE: Mapping[str, tuple[str, str]] = {
     ),
 }
 
-TABLE: Mapping[str, tuple[str, str]] = {**LIVE, **shell.TABLE, **operating.TABLE, **planning.TABLE, **desks.TABLE}
+TABLE: Mapping[str, tuple[str, str]] = {
+    **LIVE,
+    **shell.TABLE,
+    **operating.TABLE,
+    **planning.TABLE,
+    **desks.TABLE,
+    **dealing.TABLE,
+}
 
 
 def words(language: Language) -> dict[str, str]:

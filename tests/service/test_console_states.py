@@ -1,9 +1,11 @@
 """Pages of the console in every state of the site: before the first value, with plans, with schedules of every kind, with many alarms."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
+from customers.lifecycle.project import Milestone, Project
+from service.console.dealings import board
 from service.console.endpoints import FRAGMENTS
 from service.memory import Memory
 from service.runtime import PlantKind, Runtime
@@ -65,6 +67,19 @@ def test_the_schedule_opens_whatever_state_its_schedules_are_in(site):
     assert "Approve</button>" in page
 
 
+def test_a_study_has_its_page_from_the_moment_it_is_asked_for(quiet):
+    with here(local_app(quiet)) as http:
+        for body in (
+            {"kind": "scenario", "case": "heat_wave"},
+            {"kind": "offers", "day": "2015-07-15"},
+            {"kind": "sweep", "case": "battery_1mwh"},
+        ):
+            made = http.post("/api/v1/jobs", json=body)
+            assert made.status_code == 202, made.text
+            assert opened(http, [f"/studies/{made.json()['id']}"]) == []
+        assert opened(http, ["/scenarios", "/trading", "/console/jobs"]) == []
+
+
 def test_every_alarm_that_waits_is_on_the_page_however_many_there_are(site):
     book = site.memory.alarms
     for number in range(30):
@@ -75,3 +90,41 @@ def test_every_alarm_that_waits_is_on_the_page_however_many_there_are(site):
     assert [n for n in range(30) if f"<b>meter_{n}</b>" not in strip] == []
     assert [n for n in range(5) if f"<b>bus_{n}</b>" not in strip] == []
     assert strip.index("5 of low priority are held back") < strip.index("<b>bus_4</b>")
+
+
+def test_a_party_has_a_page_where_its_meter_data_lead_to_a_package(quiet):
+    with here(local_app(quiet)) as http:
+        made = http.post("/api/v1/parties", json={"name": "Quiet Mill", "roles": ["customer"], "sector": "food"}).json()
+        assert f"/customers/parties/{made['id']}" in http.get("/customers").text
+        place = f"/customers/parties/{made['id']}?lang=en"
+        bare = http.get(place).text
+        assert "No meter data yet" in bare
+        assert "packages:design" not in bare
+        lines = [f"2026-01-{1 + k // 96:02d}T{k % 96 // 4:02d}:{k % 4 * 15:02d}+08:00,10" for k in range(96 * 7)]
+        brought = http.put(f"/api/v1/parties/{made['id']}/intervals", content="\n".join(["start,main [kWh]", *lines]))
+        assert brought.status_code == 200
+        assert "No tariff is kept yet" in http.get(place).text
+        assert http.get("/customers/parties/nobody").status_code == 404
+
+
+def test_positions_are_a_chart_that_says_so_when_there_are_none(quiet):
+    with here(local_app(quiet)) as http:
+        assert http.get("/console/positions?lang=en").json()["notes"] == [
+            "No position yet; positions follow trades and contracts."
+        ]
+        assert http.get("/console/positions?format=csv").status_code == 200
+
+
+def test_projects_stand_where_their_milestones_are():
+    def project(title, starts_on, *milestones):
+        return Project(contract_id="c", title=title, starts_on=starts_on, milestones=milestones)
+
+    today, before, later = date(2026, 5, 1), date(2026, 4, 1), date(2026, 6, 1)
+    known = [
+        project("soon", later),
+        project("built", before, Milestone(name="roof", due_on=later)),
+        project("slow", before, Milestone(name="roof", due_on=before)),
+        project("over", before, Milestone(name="roof", due_on=before, reached_on=before)),
+    ]
+    found = {k: [p.title for p, _ in v] for k, v in board(known, today).items()}
+    assert found == {"planned": ["soon"], "running": ["built"], "late": ["slow"], "done": ["over"]}

@@ -26,9 +26,22 @@ function flat(row) {
   return inner ? { ...inner[1], ...Object.fromEntries(Object.entries(row).filter(([name]) => name !== inner[0])) } : row;
 }
 
+/** What an id in a form names: chosen from a list of titles, so that nobody copies ids. */
+const REFERS = { party_id: "parties", customer_id: "parties", lead_id: "leads", proposal_id: "proposals", contract_id: "contracts", premises_id: "premises", asset_id: "assets", project_id: "projects", auction_id: "auctions" };
+
+async function fillChoices(form) {
+  for (const choice of form.querySelectorAll("select[data-refers]")) {
+    const found = await ask(`/api/v1/${choice.dataset.refers}?limit=${MOST}`), kept = choice.value;
+    const known = (found?.items ?? []).map(flat).map((row) => element("option", { value: row.id }, `${row.title ?? row.name ?? row.id}${row.made_at ? `, ${dayAndClock(siteTime(row.made_at))}` : ""}`));
+    choice.replaceChildren(element("option", { value: "" }, "–"), ...known);
+    choice.value = kept || choice.dataset.kept || "";
+  }
+}
+
 function input(field) {
   const name = { name: field.name, title: field.about };
   if (field.required) name.required = "";
+  if (REFERS[field.name] && field.type === "text") return element("select", { ...name, "data-refers": REFERS[field.name] });
   if (field.type === "choice") return element("select", name, ...(field.required ? [] : [element("option", { value: "" }, "–")]), ...field.choices.map((c) => element("option", { value: c, ...(c === field.value ? { selected: "" } : {}) }, c)));
   if (field.type === "choices") return element("span", {}, ...field.choices.map((c) => element("label", { class: "box" }, element("input", { type: "checkbox", name: field.name, value: c, "data-member": "" }), words[`role_${c}`] ?? c)));
   if (field.type === "long" || field.type === "json") return element("textarea", { ...name, rows: 2, placeholder: field.example });
@@ -82,16 +95,19 @@ function formOf(act, after, row) {
       place.replaceChildren(element("p", {}, words.secret_once), element("code", {}, told.secret));
       place.hidden = false;
     } else form.reset();
-    after();
+    await after();
   });
   if (row) for (const f of act.fields) {
     const box = form.querySelector(`[name="${f.name}"]`), value = row[f.name];
     if (value === undefined || value === null) continue;
     if (f.type === "choices") for (const b of form.querySelectorAll(`[name="${f.name}"]`)) b.checked = value.includes(b.value);
     else if (f.type === "box") box.checked = value;
+    else if (box.dataset.refers) box.dataset.kept = value;
     else box.value = f.type === "money" ? value / 1e6 : Array.isArray(value) && f.type === "list" ? value.join(", ") : typeof value === "object" ? JSON.stringify(value) : value;
   }
-  return element("details", { class: "drawer" }, element("summary", {}, verb), form);
+  const drawer = element("details", { class: "drawer" }, element("summary", {}, verb), form);
+  drawer.addEventListener("toggle", () => drawer.open && fillChoices(form));
+  return drawer;
 }
 
 class Sheet {
@@ -145,9 +161,14 @@ class Sheet {
     const told = Object.entries(row).map(([name, value]) => element("div", {}, element("dt", {}, label(name)), element("dd", {}, typeof value === "object" && value !== null ? JSON.stringify(value, null, 1) : shown(name, value))));
     const close = element("button", { type: "button" }, words.close);
     close.addEventListener("click", () => this.detail.replaceChildren());
-    const forms = this.about.acts.filter((a) => a.of_row).map((act) => formOf(act, () => { refreshAll(); this.detail.replaceChildren(); }, row));
-    this.detail.replaceChildren(element("section", { class: "opened" }, element("header", {}, element("b", {}, String(row.title ?? row.name ?? row.id ?? "")), close), element("dl", { class: "told" }, ...told), ...forms));
+    const forms = this.about.acts.filter((a) => a.of_row).map((act) => formOf(act, async () => { await refreshAll(); this.detail.replaceChildren(); }, row));
+    this.detail.replaceChildren(element("section", { class: "opened" }, element("header", {}, element("b", {}, String(row.title ?? row.name ?? row.id ?? "")), element("span", { class: "acts" }, ...this.pageOf(row), close)), element("dl", { class: "told" }, ...told), ...forms));
     this.detail.scrollIntoView({ block: "nearest" });
+  }
+
+  /** The way to the page of one row, where rows have pages. */
+  pageOf(row) {
+    return this.about.page ? [element("a", { href: this.about.page.replace("{id}", encodeURIComponent(row.id)) }, words.open_page)] : [];
   }
 
   save() {
@@ -164,7 +185,7 @@ const boxes = [...document.querySelectorAll("[data-sheet]")];
 const made = new Map();
 /** What is done in one sheet shows in others too: who did it in the audit, what it led to beside it. */
 function refreshAll() {
-  for (const sheet of made.values()) sheet.refresh();
+  return Promise.all([...made.values()].map((sheet) => sheet.refresh()));
 }
 function meet(box) {
   if (made.has(box)) return;

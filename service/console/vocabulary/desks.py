@@ -6,6 +6,7 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "search": ("Search", "搜索"),
     "sections": ("Sections", "分区"),
     "open_row": ("Open", "打开"),
+    "open_page": ("To its page", "打开页面"),
     "new_one": ("New", "新建"),
     "save": ("Save", "保存"),
     "no_match": ("Nothing has these letters.", "无匹配项。"),

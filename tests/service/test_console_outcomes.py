@@ -1,0 +1,146 @@
+"""Pages of what came of traders' and customers' studies: offers with their proof, a package with its bills, matches, a sweep."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from pydantic import TypeAdapter
+
+from models.horizon import Horizon
+from models.offers import OfferCurve, OfferProof, OfferSet, OfferStep, ProfileOffer
+from service.jobs import queue
+from service.jobs.job import JobState
+from tests.service.apps import here, local_app
+from tests.service.conftest import NOON
+
+HOUR = timedelta(hours=1)
+OFFERS = OfferSet(
+    site="park",
+    currency="CNY",
+    time_zone="Asia/Shanghai",
+    horizon=Horizon(tuple(NOON + k * HOUR for k in range(3))),
+    curves=tuple(
+        OfferCurve(
+            NOON + k * HOUR,
+            NOON + (k + 1) * HOUR,
+            tuple(OfferStep(10**8 * p, 1_000_000 * p - 3_000_000, 0.4, 0.2, 0, 20) for p in (1, 2, 4 + k)),
+        )
+        for k in range(2)
+    ),
+    reserve=(),
+    profiles=(ProfileOffer((0, 1000), 5, "day"),),
+    proof=OfferProof(
+        "abc123", "grid-1", replayed=120, violated=2, worst={"loading": 0.07}, loss_error_kw=4.2, passes=2
+    ),
+    forecast="naive",
+    seed=1,
+    margin_kwh=(0.0, 0.0),
+    expected_cost=8123.0,
+    distance_kwh={},
+)
+PACKAGE = {
+    "title": "Energy for Quiet Mill",
+    "notice": "from its own readings",
+    "summary": ["The bill falls from 900.00 to 700.00 CNY."],
+    "reasons": ["Sun: pays"],
+    "delivery": ["not replayed"],
+    "items": [["module", "size"], ["sun", "120 kW"]],
+    "bill": [
+        ["month", "before", "after", "change"],
+        ["2026-01", "1,400.50", "700.25", "-700.25"],
+        ["total", "1,400.50", "700.25", "-700.25"],
+    ],
+    "prices": [["design", "terms"], ["fee (offered)", "9,000"]],
+    "needs": [],
+}
+MATCHES = {"matches": [{"why": "Roof Works builds it best"}], "gain": 5.0, "first_come_gain": 4.0, "bound": 5.0}
+SWEEP = {
+    "kind": "grid",
+    "currency": "CNY",
+    "points": [
+        {"number": k, "values": {"energy_kwh": 1000.0 * k, "power_kw": 500.0}, "kpis": {"total_cost": 90.0 - k}}
+        for k in (1, 2)
+    ],
+    "tornado": {},
+    "failed": {"3": "no plan carries the heat"},
+}
+
+
+@pytest.fixture
+def done(quiet):
+    """Give who makes studies that have ended with a result that is put there."""
+    app = local_app(quiet)
+    store, results = app.state.backing.store, app.state.backing.results
+    with here(app) as http:
+        wanted = {
+            "offers": ("/api/v1/offers:build", {"day": "2015-07-15"}),
+            "sweep": ("/api/v1/jobs", {"kind": "sweep", "case": "battery_1mwh"}),
+        }
+
+        def made(kind, content, renamed=None):
+            path, body = wanted[kind]
+            assert http.post(path, json=body).status_code == 202
+            job = http.portal.call(queue.claim, store, "test")
+            folder = job.folder(results)
+            folder.mkdir(parents=True)
+            (folder / "result.json").write_text(content if isinstance(content, str) else json.dumps(content))
+            assert http.portal.call(queue.ended, store, job, JobState.DONE, "done")
+            if renamed:
+                http.portal.call(rename, store, job.id, renamed)
+            return http, f"/studies/{job.id}", f"/console/studies/{job.id}/charts"
+
+        yield made
+
+
+async def rename(store, job_id, kind):
+    """Make a study one of another kind, whose inputs nobody has to make up then."""
+    from service.store.work import JobRow
+
+    async with store.everywhere() as session:
+        (await session.get(JobRow, job_id)).kind = kind
+
+
+def test_offers_are_shown_with_what_was_proven_and_every_curve_is_a_picture(done):
+    http, page, charts = done("offers", TypeAdapter(OfferSet).dump_json(OFFERS).decode())
+    text = http.get(f"{page}?lang=en").text
+    assert "does not hold" in text
+    assert "120 positions replayed on the grid (grid-1), 2 beyond a limit" in text
+    rows = text.split('id="offer-rows"')[1].split("</table>")[0]
+    assert rows.count("<tr><td>") == 2
+    curve = http.get(f"{charts}/curve?thing=1").json()["lines"][0]
+    assert (curve["at"], curve["values"]) == ([100.0, 200.0, 500.0], [-2000.0, -1000.0, 2000.0])
+    assert http.get(f"{charts}/curve?thing=2").status_code == 404
+    day = http.get(f"{charts}/offers").json()
+    assert [len(x["at"]) for x in day["lines"]] == [2] * 5
+    assert (day["lines"][0]["values"], day["lines"][0]["upper"]) == ([-2000.0, -2000.0], [1000.0, 2000.0])
+
+
+def test_a_package_is_shown_with_its_bills_before_and_after(done):
+    http, page, charts = done("offers", PACKAGE, "package")
+    text = http.get(f"{page}?lang=en").text
+    for words in ("Energy for Quiet Mill", "The bill falls", "120 kW", "fee (offered)", "not replayed"):
+        assert words in text
+    before, after = http.get(f"{charts}/bill").json()["lines"]
+    assert (before["at"], before["values"], after["values"]) == (["2026-01"], [1400.5], [700.25])
+
+
+def test_matches_lead_to_leads_and_a_sweep_shows_its_points_and_what_failed(done):
+    http, page, _ = done("offers", MATCHES, "matching")
+    assert "Roof Works builds it best" in http.get(page).text
+    assert "/leads" in http.get(page).text
+    http, page, charts = done("sweep", SWEEP)
+    assert "no plan carries the heat" in http.get(page).text
+    found = http.get(f"{charts}/sweep").json()
+    assert (found["axis_title"], found["lines"][0]["at"], found["lines"][0]["values"]) == (
+        "energy_kwh",
+        [1000.0, 2000.0],
+        [89.0, 88.0],
+    )
+
+
+def test_a_study_without_such_a_result_has_no_such_chart(done):
+    http, _, charts = done("sweep", {"points": []})
+    assert http.get(f"{charts}/curve").status_code == 404
+    assert http.get(f"{charts}/bill").status_code == 404
+    assert http.get(f"{charts}/sweep").json()["lines"] == []
+    assert http.get(f"{charts}/nothing").status_code == 404
