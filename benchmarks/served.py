@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,7 +26,6 @@ def serve(folder: Path) -> None:
     from service.store.engine import Store, store_url
     from service.store.migrate import upgrade
     from service.web import Web, listening_socket
-    from twin.state import start_snapshot
 
     url = store_url(folder / "store.sqlite")
     asyncio.run(upgrade(url))
@@ -37,7 +37,7 @@ def serve(folder: Path) -> None:
 
     secret = in_store(url, key)
     clock, memory = RealClock(), Memory(load_site(PARK))
-    memory.take_snapshot(start_snapshot(memory.site, clock.now()))
+    memory.take_snapshot(busy(memory.site, clock.now()))
     runtime = Runtime(memory, clock, PlantKind.EMULATED)
     backing = Backing(Store(url), folder / "results", requests=Limit(1e9, 1e9))
     web = Web(create_app(runtime, backing), runtime, listening_socket("127.0.0.1", 0))
@@ -45,6 +45,20 @@ def serve(folder: Path) -> None:
     print(web.address, secret, flush=True)
     sys.stdin.read()
     web.stop()
+
+
+def busy(site: Any, at: Any) -> Any:
+    """Return a snapshot of a site at work: a value of its own for every power, and every device heard a moment ago."""
+    import numpy as np
+
+    from models.ports import Quality
+    from models.state import TagState
+    from twin.state import start_snapshot
+
+    quiet, chance = start_snapshot(site, at), np.random.default_rng(1)
+    power_kw = quiet.power_kw + 0.001 * chance.integers(1, 2_000_000, quiet.power_kw.shape)
+    heard = {(d.asset, f"{c}_kw"): TagState(Quality.GOOD, 0.4) for d in site.devices for c in ("electricity", "heat")}
+    return replace(quiet, power_kw=power_kw, tags=heard)
 
 
 if __name__ == "__main__":

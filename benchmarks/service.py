@@ -16,6 +16,8 @@ from benchmarks.registry import Bench, case
 from benchmarks.rows import Row, ratio_at_most, value_at_least, value_at_most
 from benchmarks.service_parts import PACKAGES, KeptLine, in_store, percentile_ms, postgres
 
+SEARCHES = ("apart", "found yet")
+"""What a job says while its solver searches."""
 NOON = datetime(2015, 7, 15, 4, tzinfo=UTC)
 
 
@@ -57,6 +59,51 @@ def pickup(bench: Bench) -> Row:
         asyncio.run(upgrade(url))
         took = in_store(url, work)
     return bench.figure(max(took), "s", target=value_at_most(0.5), phase="job pickup, longest")
+
+
+@case("service", "job cancelled inside its search", size=5, quick_size=1, packages=PACKAGES)
+def cancelled(bench: Bench) -> Row:
+    """From the wish to cancel until the process that searches is gone, with a worker as it is shipped."""
+    from models.site.file import load_site
+    from service.auth.doors import HOME, ensure_tenant
+    from service.auth.roles import Principal, Role
+    from service.jobs import queue
+    from service.jobs.requests import DispatchJob
+    from service.jobs.worker import Worker
+    from service.places import PARK
+    from service.store.engine import store_url
+    from service.store.migrate import upgrade
+
+    site, who = load_site(PARK), Principal(HOME, "bench", frozenset({Role.PLANNER}))
+
+    async def once(store: Any, worker: Worker) -> float:
+        async with store.changing(HOME) as session:
+            request = DispatchJob.model_validate({"kind": "dispatch", "day": "2015-07-15"})
+            job = await queue.enqueue(session, store, folder, who, request, site)
+        said = ""
+        while not any(words in said for words in SEARCHES):
+            await asyncio.sleep(0.02)
+            said = "" if (found := await queue.one(store, HOME, job.id)) is None else found.words
+        process, began = worker.running[job.id], time.perf_counter()
+        await queue.cancel(store, who, job.id)
+        while process.alive:
+            await asyncio.sleep(0.005)
+        return time.perf_counter() - began
+
+    async def work(store: Any) -> list[float]:
+        await ensure_tenant(store)
+        worker = Worker(store, folder)
+        running = asyncio.create_task(worker.run())
+        took = [await asyncio.wait_for(once(store, worker), 120) for _ in range(bench.size)]
+        worker.stop()
+        await running
+        return took
+
+    with TemporaryDirectory(prefix="jt-jobs-") as place:
+        folder, url = Path(place), store_url(Path(place) / "store.sqlite")
+        asyncio.run(upgrade(url))
+        took = in_store(url, work)
+    return bench.figure(max(took), "s", target=value_at_most(1.0), phase="job cancelled inside its search, longest")
 
 
 @case("service", "snapshot over HTTP with a key", size=2000, quick_size=60, packages=PACKAGES)

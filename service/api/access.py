@@ -23,7 +23,7 @@ LOCAL_NAME = "local"
 """Who acts where the service is open to its own machine."""
 
 
-def backing_of(request: Request) -> Backing:
+def backing_in(request: Request) -> Backing:
     """Return what the interface stands on."""
     backing = request.app.state.backing
     assert isinstance(backing, Backing)  # noqa: S101 # create_app is the only one to set it
@@ -51,7 +51,7 @@ class May:
 async def identified(request: Request) -> Principal | None:
     """Return who asks, None for nobody known; looked up once per request."""
     if not hasattr(request.state, "principal"):
-        backing = backing_of(request)
+        backing = backing_in(request)
         who = await _found(request, backing)
         if who is not None:
             hold_back(backing.requests, f"{who.tenant_id}/{who.name}")
@@ -121,11 +121,21 @@ def hold_back(limit: Limit, who: str) -> None:
         raise HTTPException(429, f"Too many requests; ask again in {wait_s:.1f} s.", {"Retry-After": str(ceil(wait_s))})
 
 
-def caller(request: Request) -> Principal:
+def caller_in(request: Request) -> Principal:
     """Return who asks; the route's own dependency has made sure of them."""
     found = request.state.principal
     assert isinstance(found, Principal)  # noqa: S101 # see May
     return found
+
+
+async def caller(request: Request) -> Principal:
+    """Return who asks; as every dependency a coroutine, since FastAPI runs a plain function in a thread of its own."""
+    return caller_in(request)
+
+
+async def backing_of(request: Request) -> Backing:
+    """Return what the interface stands on."""
+    return backing_in(request)
 
 
 def guarded(deed: Deed, prefix: str, tag: str, *statuses: int) -> APIRouter:

@@ -8,7 +8,7 @@ from fastapi import Depends, HTTPException, Request
 from pydantic import BeforeValidator
 
 from models.site import Site
-from service.api.access import backing_of, caller
+from service.api.access import backing_in, caller_in
 from service.runtime import Runtime
 
 
@@ -42,10 +42,10 @@ def by_asset(stored_kwh: xr.DataArray) -> dict[str, float | None]:
     return {str(a): v for a, v in rows if v == v}
 
 
-def _running(request: Request) -> Runtime:
+async def _running(request: Request) -> Runtime:
     runtime = request.app.state.runtime
     assert isinstance(runtime, Runtime)  # noqa: S101 # create_app is the only one to set it
-    if caller(request).tenant_id != backing_of(request).tenant_id:
+    if caller_in(request).tenant_id != backing_in(request).tenant_id:
         raise HTTPException(404, "No site of yours runs here.")
     return runtime
 
@@ -54,9 +54,9 @@ Running = Annotated[Runtime, Depends(_running)]
 """The running system, for those whose site it is."""
 
 
-def _own_site(request: Request) -> Site | None:
-    mine = caller(request).tenant_id == backing_of(request).tenant_id
-    return _running(request).site if mine else None
+async def _own_site(request: Request) -> Site | None:
+    mine = caller_in(request).tenant_id == backing_in(request).tenant_id
+    return (await _running(request)).site if mine else None
 
 
 OwnSite = Annotated[Site | None, Depends(_own_site)]

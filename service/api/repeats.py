@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from service.api.access import backing_of, caller
+from service.api.access import backing_in, caller_in
 from service.auth.roles import Principal
 from service.store.engine import Store
 from service.store.people import Repetition
@@ -72,7 +72,7 @@ class Repeat:
 
 async def _repeat(request: Request, idempotency_key: Key = None) -> Repeat:
     told = f"{request.method} {request.url.path}\n".encode() + await request.body()
-    return Repeat(backing_of(request).store, caller(request), idempotency_key, sha256(told).hexdigest())
+    return Repeat(backing_in(request).store, caller_in(request), idempotency_key, sha256(told).hexdigest())
 
 
 Once = Annotated[Repeat, Depends(_repeat)]

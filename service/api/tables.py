@@ -26,7 +26,7 @@ TABLES: dict[int | str, dict[str, Any]] = {
 """What a route that answers tables adds to its description."""
 
 
-def _chosen(
+async def _chosen(
     form: Annotated[TableForm | None, Query(alias="format", description="in place of Accept")] = None,
     accept: Annotated[str, Header(description="application/json, text/csv or application/vnd.apache.parquet")] = "*/*",
 ) -> TableForm:

@@ -17,7 +17,9 @@ def read_version(if_match: str | None) -> int:
     return int(text)
 
 
-def _wanted(if_match: Annotated[str | None, Header(description="ETag of the version that was read")] = None) -> int:
+async def _wanted(
+    if_match: Annotated[str | None, Header(description="ETag of the version that was read")] = None,
+) -> int:
     return read_version(if_match)
 
 

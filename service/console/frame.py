@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 
 from models.errors import JouletwinError
-from service.api.access import May, backing_of, caller, identified
+from service.api.access import May, backing_in, caller_in, identified
 from service.auth.roles import Deed, Principal
 from service.console import pages
 from service.console.rooms import rooms_of
@@ -35,7 +35,7 @@ def seen_by(deed: Deed) -> dict[str, Any]:
     return {"dependencies": [Depends(PageMay(deed))], "response_class": HTMLResponse}
 
 
-def _language(
+async def _language(
     lang: Annotated[str | None, Query()] = None,
     language: Annotated[str | None, Cookie()] = None,
     accept_language: Annotated[str, Header()] = "",
@@ -86,8 +86,8 @@ def page(
     status: int = 200,
 ) -> HTMLResponse:
     """Return a whole page; a language that was asked for in its address is remembered."""
-    who = caller(request)
-    mine = who.tenant_id == backing_of(request).tenant_id
+    who = caller_in(request)
+    mine = who.tenant_id == backing_in(request).tenant_id
     told = {
         "who": who,
         "mine": mine,

@@ -50,7 +50,7 @@ class Glance:
         return self.runtime.clock.now() if snapshot is None else snapshot.at
 
 
-def _glance(
+async def _glance(
     runtime: Running,
     backing: Backed,
     who: Known,

@@ -3,12 +3,14 @@
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Dialect, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -23,6 +25,9 @@ APP_ROLE = "jouletwin_app"
 """What the service is on PostgreSQL: neither owner nor superuser, so that row-level security holds for it."""
 EVERY_TENANT = "*"
 BUSY_MS = 15_000
+IDLE_S = 2.0
+RETURNED = "returned"
+"""Under this name a connection to PostgreSQL carries when it was last given back."""
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 TENANT_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
@@ -57,9 +62,28 @@ def open_engine(url: URL, *, as_owner: bool = False) -> AsyncEngine:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         return engine
     settings = {} if as_owner else {"server_settings": {"role": APP_ROLE}}
-    engine = create_async_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=settings)
+    engine = create_async_engine(url, pool_size=8, max_overflow=8, connect_args=settings)
     event.listen(engine.sync_engine, "begin", _begin_postgresql)
+    event.listen(engine.sync_engine, "checkin", _note_return)
+    event.listen(engine.sync_engine, "checkout", partial(_ask_if_idle, engine.dialect))
     return engine
+
+
+def _note_return(_connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+    entry.info[RETURNED] = monotonic()
+
+
+def _ask_if_idle(dialect: Dialect, connection: DBAPIConnection, entry: ConnectionPoolEntry, _lent: object) -> None:
+    """Make sure of a connection that nobody has used for a while; asking each time would take as long as a transaction.
+
+    One that has just broken fails its transaction, which is told as a store that cannot be reached.
+    """
+    now = monotonic()
+    if now - entry.info.get(RETURNED, now) > IDLE_S:
+        try:
+            dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error as fault:
+            raise DisconnectionError from fault
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -90,12 +90,14 @@ def means(points: Points, start_us: int, every_us: int, count: int) -> tuple[Flo
 
     Points weigh alike. Values that stand still or that nobody knows are left out.
     """
-    inside = points.between(start_us, start_us + count * every_us)
-    use = np.isfinite(inside.value) & COUNTS[inside.quality]
-    bins = (inside.at_us[use] - start_us) // every_us
-    seen = np.bincount(bins, minlength=count).astype(np.int64)
-    total = np.bincount(bins, weights=inside.value[use], minlength=count)
-    return np.divide(total, seen, out=np.full(count, np.nan), where=seen > 0), seen
+    use = np.isfinite(points.value) & COUNTS[points.quality]
+    at, value = (points.at_us, points.value) if use.all() else (points.at_us[use], points.value[use])
+    edges = np.searchsorted(at, start_us + every_us * np.arange(count + 1, dtype=np.int64))
+    seen: Ints = np.diff(edges)
+    full, found = seen > 0, np.full(count, np.nan)
+    if full.any():
+        found[full] = np.add.reduceat(value[: edges[-1]], edges[:-1][full]) / seen[full]
+    return found, seen
 
 
 def interval_us(span: timedelta) -> int:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from service.api.access import Backed, Known, backing_of, guarded
+from service.api.access import Backed, Known, backing_in, guarded
 from service.api.fields import Running
 from service.api.monitoring.schemas import HealthOut
 from service.api.problems import ProblemFinding, described, problem_response
@@ -48,7 +48,7 @@ async def live() -> Alive:
 async def ready(request: Request) -> Response:
     """Tell whether the store can be reached and the loop turns; 503 when not."""
     try:
-        async with backing_of(request).store.everywhere(reading=True) as session:
+        async with backing_in(request).store.everywhere(reading=True) as session:
             await session.execute(select(1))
         store = "ok"
     except (DBAPIError, OSError):
@@ -62,7 +62,7 @@ async def ready(request: Request) -> Response:
     return problem_response(request, 503, f"not ready: {words}; ask again in a few seconds", wrong)
 
 
-def _requests(request: Request) -> Requests:
+async def _requests(request: Request) -> Requests:
     found = request.app.state.requests
     assert isinstance(found, Requests)  # noqa: S101 # create_app is the only one to set it
     return found
