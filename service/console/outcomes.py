@@ -27,8 +27,8 @@ def view_of(look: Glance, job: Job) -> Parts:
     return {"view": job.kind, "view_charts": VIEW_CHARTS[job.kind], "pdf": (folder / "result.pdf").exists(), **parts}
 
 
-def _document(folder: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+def _document(folder: Path) -> object:
+    found: object = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -134,7 +134,13 @@ def _amount(text: str) -> float:
         return float("nan")
 
 
-VIEW_CHARTS: Mapping[str, list[str]] = {"package": ["bill"], "matching": [], "offers": ["offers"], "sweep": ["sweep"]}
+VIEW_CHARTS: Mapping[str, list[str]] = {
+    "portrait": [],
+    "package": ["bill"],
+    "matching": [],
+    "offers": ["offers"],
+    "sweep": ["sweep"],
+}
 """Studies with a page of their own, and the charts at its end."""
 CHARTS: Mapping[str, Callable[[Glance, Job], Chart]] = {
     "offers": offers_chart,

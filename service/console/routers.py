@@ -9,5 +9,6 @@ from service.console.places import router as places
 from service.console.portraits import router as portraits
 from service.console.scenarios import router as scenarios
 from service.console.schedule import router as schedule
+from service.console.traces import router as traces
 
-PAGES = (scenarios, places, dealings, portraits, desks, live, networks, schedule, login)
+PAGES = (scenarios, places, dealings, portraits, desks, live, networks, schedule, traces, login)

@@ -40,6 +40,7 @@ def test_every_room_opens_in_both_languages_and_everybody_can_use_it(demo, look,
         page, witness = look(f"{demo.address[:-1]}{room}?lang={language}", width=size[0], height=size[1], theme=theme)
         expect(page.locator(ROOMS[room]).first).to_be_attached()
         expect(page.locator("#connection")).to_have_attribute("data-state", "live")
+        expect(page.locator("html")).to_have_attribute("lang", {"en": "en", "zh": "zh-CN"}[language])
         assert grave(page) == [], (room, language)
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, (room, language)

@@ -124,6 +124,23 @@ def test_a_package_is_shown_with_its_bills_before_and_after(done):
     assert (before["at"], before["values"], after["values"]) == (["2026-01"], [1400.5], [700.25])
 
 
+def test_a_portrait_is_shown_in_sentences(done):
+    sure = {"grade": "fair", "words": "six weeks are no year"}
+    one = {
+        "customer": "main",
+        "segment": "day",
+        "energy": ["works by day"],
+        "asset": [],
+        "business": ["is closed on Sundays"],
+    }
+    http, page, _ = done(
+        "offers", [{**one, "sureness": sure, "grade": "fair", "figures": {"peak_kw": 60.0}}], "portrait"
+    )
+    text = http.get(f"{page}?lang=en").text
+    for words in ("works by day", "is closed on Sundays", "six weeks are no year", "60 kW", "fairly sure"):
+        assert words in text
+
+
 def test_matches_lead_to_leads_and_a_sweep_shows_its_points_and_what_failed(done):
     http, page, _ = done("offers", MATCHES, "matching")
     assert "Roof Works builds it best" in http.get(page).text

@@ -61,7 +61,7 @@ def test_the_schedule_opens_whatever_state_its_schedules_are_in(site):
                 headers = {"If-Match": http.get(place).headers["etag"]}
                 more = {"json": {"lease_s": 3600}} if deed == "apply" else {}
                 assert http.post(f"{place}/{deed}", headers=headers, **more).status_code == 200, (state, deed)
-            assert opened(http, ["/schedule"]) == [], state
+            assert opened(http, ["/schedule", f"/trace/{made['id']}"]) == [], state
         page = http.get("/schedule?lang=en").text
     assert [f'class="deeds {s}"' in page for s in ("draft", "approved", "applied", "cancelled")] == [True] * 4
     assert "Approve</button>" in page

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 TABLE: Mapping[str, tuple[str, str]] = {
     "study_offers": ("Offers of a day", "日前报价"),
+    "study_bills": ("Bills of a month", "月度账单"),
     "study_package": ("Package of a customer", "客户套餐设计"),
     "study_portrait": ("Portrait of a customer", "客户画像"),
     "study_segments": ("Segments of customers", "客户分群"),
