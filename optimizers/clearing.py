@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizers.clearing_book import Book, Floats
-from optimizers.clearing_program import Master, master_of
+from optimizers.clearing_program import Master, master_of, worth_of
 from optimizers.clearing_repair import Repair, Taken
 from optimizers.session import HighsSession, Status
 
@@ -61,9 +61,14 @@ def clear(book: Book, *, deadline_s: float = 60.0) -> Clearing:
     master, repair = master_of(book), Repair(book)
     best = repair.without_blocks()
     relaxed = HighsSession(master.program.relaxed(), EXACT).run()
-    bound, cuts = master.welfare(relaxed.objective), 0
+    worth, cuts = worth_of(master, book, relaxed), 0
+    bound = worth.welfare
+    if relaxed.x is not None:
+        near = repair.settled(_decided(master, relaxed.x))
+        best = max(best, repair.repaired(near, end_s), key=lambda t: t.welfare)
     session = HighsSession(master.program, EXACT)
     while time.monotonic() < end_s:
+        session.update(master.narrowed(worth, best.welfare).program)
         found = session.run(time_limit_s=max(end_s - time.monotonic(), 0.05), gap_share=0.0)
         if found.status is Status.INFEASIBLE:
             bound = best.welfare  # the cuts have ruled out everything else
@@ -80,7 +85,6 @@ def clear(book: Book, *, deadline_s: float = 60.0) -> Clearing:
         if found.status is not Status.OPTIMAL or not len(taken):
             break
         master = master.with_cut(taken.tolist())
-        session.update(master.program)
         cuts += 1
     bound = max(bound, best.welfare) if bound <= best.welfare + _same(best.welfare) else bound
     return _answer(best, bound, cuts, time.monotonic() - begun)

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizers.clearing_book import NOBODY, Book, Floats, Ints
-from optimizers.session import Program
+from optimizers.session import Program, Solution
 
 INFINITE = float("inf")
+ROUNDING = 1e-6
 LARGEST = 1_000.0
 """Quantities and prices are scaled to this, so that the solver's tolerances are a fraction of a lot."""
 
@@ -46,6 +47,43 @@ class Master:
             row_upper=np.append(p.row_upper, len(columns) - 1.0),
         )
         return replace(self, program=grown)
+
+    def narrowed(self, worth: "Worth", better_than: float) -> "Master":
+        """Return the program with every decision fixed that a clearing of larger welfare than ``better_than`` cannot take otherwise."""
+        room = (worth.welfare - better_than) / self.money + ROUNDING
+        there = self.decision != NOBODY
+        never, always = (self.decision[there & (lost > room)] for lost in (worth.taken, worth.left))
+        lower, upper = self.program.column_lower.copy(), self.program.column_upper.copy()
+        upper[never] = 0.0
+        lower[always] = 1.0
+        return replace(self, program=replace(self.program, column_lower=lower, column_upper=upper))
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What decisions are worth beside the optimum without whole decisions, which has ``welfare``.
+
+    ``taken`` and ``left``, shape (block,), are what taking and leaving a block costs of it at least, in the program's money.
+
+    Source: reduced costs; Nemhauser and Wolsey, Integer and Combinatorial Optimization (1988), II.5.
+    """
+
+    welfare: float
+    taken: Floats
+    left: Floats
+
+
+def worth_of(master: Master, book: Book, relaxed: Solution) -> Worth:
+    """Return what the optimum of the relaxed program says of every decision; nothing where the solver gave no duals."""
+    if relaxed.row_dual is None:
+        nothing = np.zeros(len(master.ratio))
+        return Worth(master.welfare(relaxed.objective), nothing, nothing)
+    reduced = master.program.cost - master.program.matrix.T @ relaxed.row_dual
+    apart = (master.decision != NOBODY) & (master.decision != master.ratio)
+    own, beside = reduced[master.ratio], np.where(apart, reduced[master.decision], 0.0)
+    taken = np.maximum(beside, 0.0) + book.blocks.least * np.maximum(own, 0.0)
+    left = np.maximum(-beside, 0.0) + np.maximum(-own, 0.0)
+    return Worth(master.welfare(relaxed.objective), taken, left)
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def assume(simple: list[list[int]], blocks: list[Any]) -> dict[str, list[float]]
     products = [(FIRST + t * HOUR, FIRST + (t + 1) * HOUR, None) for t in range(24)]
     orders = [_simple(k, t, mw, cents) for k, (t, mw, cents) in enumerate(simple)]
     orders += [_block(k, *b) for k, b in enumerate(blocks)]
-    with _talk_to_errors():
+    with _talk_to_nobody():
         accepted, rejected, _, _ = ComplexClearingRole(config).clear(orders, products)
     found = {o["bid_id"]: o for o in [*accepted, *rejected]}
     ratios = []
@@ -53,15 +53,16 @@ def assume(simple: list[list[int]], blocks: list[Any]) -> dict[str, list[float]]
 
 
 @contextlib.contextmanager
-def _talk_to_errors() -> Iterator[None]:
-    """Send what compiled code prints to standard error."""
-    kept = os.dup(1)
-    os.dup2(2, 1)
+def _talk_to_nobody() -> Iterator[None]:
+    """Drop what compiled code prints: standard output is for answers, and the log of a solver hides them on any other."""
+    kept, nobody = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, 1)
     try:
         yield
     finally:
         os.dup2(kept, 1)
         os.close(kept)
+        os.close(nobody)
 
 
 def _simple(k: int, t: int, mw: int, cents: int) -> dict[str, Any]:
@@ -92,12 +93,12 @@ def pysam(
 
     if load_kw is not None:
         KEPT["load"] = load_kw
-    rate = Rate.new()
+    rate, schedule = Rate.new(), [[p + 1 for p in hours] for hours in periods]
     rows = [[p + 1, k + 1, limits[k], 0, price, 0] for p, tiers in enumerate(prices) for k, price in enumerate(tiers)]
     rate.ElectricityRates.assign({
         "en_electricity_rates": 1, "ur_metering_option": 0, "ur_monthly_fixed_charge": 0, "ur_monthly_min_charge": 0,
         "ur_annual_min_charge": 0, "ur_nm_yearend_sell_rate": 0, "rate_escalation": [0],
-        "ur_ec_tou_mat": rows, "ur_ec_sched_weekday": periods, "ur_ec_sched_weekend": periods, "ur_dc_enable": 1,
+        "ur_ec_tou_mat": rows, "ur_ec_sched_weekday": schedule, "ur_ec_sched_weekend": schedule, "ur_dc_enable": 1,
         "ur_dc_sched_weekday": [[1] * 24] * 12, "ur_dc_sched_weekend": [[1] * 24] * 12,
         "ur_dc_tou_mat": [[1, 1, 1e38, 0]], "ur_dc_flat_mat": [[m, 1, 1e38, demand] for m in range(12)],
         "ur_en_ts_sell_rate": 0, "ur_en_ts_buy_rate": 0, "ur_sell_eq_buy": 0, "ur_enable_billing_demand": 0,
