@@ -138,6 +138,7 @@ _BY_DEEDS = {
         GET /field
         GET /networks
         GET /schedule
+        GET /trace/{thing_id}
         GET /wall
     """,
     (Deed.SEE, Deed.SELL): """
@@ -203,6 +204,7 @@ _BY_DEEDS = {
     (Deed.SERVE,): """
         GET /console/customers/{customer}/{chart}
         GET /customers
+        GET /customers/parties/{party_id}
         GET /customers/{customer}
     """,
     (Deed.STUDY,): """
@@ -226,6 +228,7 @@ _BY_DEEDS = {
         GET /studies/{job_id}
     """,
     (Deed.TRADE,): """
+        GET /console/positions
         GET /trading
     """,
 }
