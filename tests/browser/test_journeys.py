@@ -1,12 +1,29 @@
 """One way through the console for each kind of people, on the running park."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
+
+
+TARIFF = """
+bands:
+- {name: flat, price_per_kwh: 0.65, windows: [{start_h: 0, end_h: 24}]}
+- {name: peak, price_per_kwh: 0.95, windows: [{start_h: 17, end_h: 22}]}
+export_price_per_kwh: 0.3
+demand_price_per_kw_month: 36
+"""
+
+
+def readings(days=42):
+    """Hours of a mill that works by day, as a file that says its unit."""
+    hours = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=k) for k in range(24 * days))
+    rows = (f"{at:%Y-%m-%dT%H:%M:%S}+08:00,{60 if 7 <= at.hour < 19 else 22 + at.hour % 5}" for at in hours)
+    return "\n".join(["time,main [kWh]", *rows]).encode()
 
 
 def standing(demo, source, place):
@@ -47,9 +64,13 @@ def test_an_operator_sees_an_alarm_understands_the_plan_and_takes_over(demo, loo
     done = page.locator("#journal-list tbody tr", has_text="Battery").filter(has_text="123.0").first
     expect(done).to_contain_text("applied")
     expect(done).to_contain_text("schedule")
+    chain = done.get_by_role("link").get_attribute("href")
     applied.get_by_role("button", name="Stop").click()
     page.locator("#sure").get_by_role("button", name="Yes").click()
     expect(page.locator("#book li.cancelled").first).to_contain_text("battery 123")
+    page.goto(demo.address[:-1] + chain)
+    expect(page.locator("#trace-commands tr.here")).to_contain_text("applied")
+    expect(page.locator("#trace-decided")).to_contain_text("schedule.applied")
     assert standing(demo, "device", "pv_hotel")["state"] == "acknowledged"  # seen once is seen, as long as it is away
     demo.type_in("plug pv_hotel")
     demo.wait_for(lambda: standing(demo, "device", "pv_hotel") is None or None, "end of the alarm of pv_hotel")
@@ -134,18 +155,107 @@ def test_somebody_in_the_field_writes_a_note_that_stays(demo, look):
     assert witness.complaints == []
 
 
-def test_sales_writes_down_a_customer_and_a_lead(demo, look):
-    page, witness = look(demo.address + "customers")
+def written(page, scope, verb, **values):
+    """Fill in and send the form of a sheet or of an opened row; "first" takes the first of what can be chosen."""
+    scope.scroll_into_view_if_needed()  # a sheet is filled when it comes into view
+    drawer = scope.locator("details.drawer", has=page.locator("summary", has_text=re.compile(f"^{verb}$")))
+    drawer.locator("summary").click()
+    for name, value in values.items():
+        box = drawer.locator(f"[name={name}]")
+        if value == "first":
+            box.select_option(index=1)
+        elif box.evaluate("box => box.tagName") == "SELECT":
+            box.select_option(value)
+        else:
+            box.fill(value)
+    with page.expect_response(lambda r: r.request.method == "POST") as answer:
+        drawer.get_by_role("button").click()
+    assert answer.value.ok, answer.value.text()
+
+
+def stepped(page, sheet, verb, **values):
+    """Open the newest row of a sheet and do something with it."""
+    sheet.scroll_into_view_if_needed()
+    sheet.locator("tbody tr").first.get_by_role("button", name="Open").click()
+    written(page, sheet.locator(".opened"), verb, **values)
+    expect(sheet.locator(".opened")).to_have_count(0)
+
+
+def came_of(page, demo):
+    """Wait for the study on the page, and return its PDF."""
+    expect(page.locator("#state")).to_have_text("done", timeout=480_000)
+    path = page.get_by_role("link", name="PDF", exact=True).get_attribute("href")
+    return httpx.get(demo.address[:-1] + path, timeout=60).content
+
+
+def test_sales_goes_from_readings_over_a_portrait_to_a_package_with_its_proposal(demo, look):
+    httpx.put(f"{demo.address}api/v1/documents/tariff/city", content=TARIFF).raise_for_status()
+    page, witness = look(demo.address + "customers?lang=en")
     expect(page.locator("#target-list tbody tr").first).to_be_visible()
     parties = page.locator("#parties")
     parties.scroll_into_view_if_needed()
     parties.locator("summary", has_text="New").click()
-    parties.get_by_label("name *").first.fill("Quiet Mill")
+    parties.locator("form [name=name]").first.fill("Quiet Mill")
     parties.get_by_label("customer", exact=True).check()
     with page.expect_response(lambda r: r.url.endswith("/api/v1/parties") and r.request.method == "POST") as answer:
         parties.get_by_role("button", name="New").click()
     assert answer.value.status == 201, answer.value.text()
-    expect(parties.locator("tbody tr", has_text="Quiet Mill")).to_be_visible()
-    page.get_by_role("link", name="Hotel", exact=True).click()
-    expect(page.locator("#figure-year canvas").first).to_be_visible()
+    parties.locator("tbody tr", has_text="Quiet Mill").get_by_role("button", name="Open").click()
+    parties.get_by_role("link", name="To its page").click()
+
+    begun = page.url
+    page.locator("#meter-file [name=file]").set_input_files(
+        {"name": "mill.csv", "mimeType": "text/csv", "buffer": b"time,main [kWh]\nnever,1\n"}
+    )
+    page.get_by_role("button", name="Check and keep").click()
+    expect(page.locator("#meter-file .answer.wrong li").first).to_be_visible()
+    page.locator("#meter-file [name=file]").set_input_files(
+        {"name": "mill.csv", "mimeType": "text/csv", "buffer": readings()}
+    )
+    page.get_by_role("button", name="Check and keep").click()
+    expect(page.locator("#meters dd").first).to_have_text("main")
+    page.get_by_role("button", name="Draw the portrait").click()
+    assert came_of(page, demo)[:4] == b"%PDF"
+    expect(page.locator(".portrait li").first).to_be_visible()
+
+    page.goto(begun)
+    page.locator("#design [name=roof_m2]").fill("900")
+    page.locator("#design [name=language]").select_option("en")
+    page.get_by_role("button", name="Design and prove").click()
+    assert came_of(page, demo)[:4] == b"%PDF"
+    expect(page.locator("#package li").first).to_contain_text("bill", ignore_case=True)
+    expect(page.locator("#figure-bill canvas").first).to_be_visible()
+    assert [c for c in witness.complaints if "422" not in c] == []
+
+
+def test_sales_goes_from_a_lead_to_a_signed_contract_and_its_bill(demo, look):
+    named = {"name": "Signed Mill", "roles": ["customer"]}
+    httpx.post(f"{demo.address}api/v1/parties", json=named).raise_for_status()
+    page, witness = look(demo.address + "customers?lang=en")
+    today = datetime.now(UTC).date()
+    begins, ends = today - timedelta(days=60), today + timedelta(days=3000)
+    written(page, page.locator("#leads"), "New", party_id="first", title="Roof of the mill")
+    written(
+        page, page.locator("#proposals"), "New", lead_id="first", title="Sun", fee_micro="9000", valid_until=str(ends)
+    )
+    stepped(page, page.locator("#proposals"), "Answer", state="accepted", on=str(begins), by="Ms Li")
+    written(
+        page,
+        page.locator("#contracts"),
+        "New",
+        proposal_id="first",
+        title="Sun",
+        starts_on=str(begins),
+        ends_on=str(ends),
+    )
+    for side in ("us", "customer"):
+        stepped(page, page.locator("#contracts"), "Sign", side=side, by="Mr Wu", on=str(begins))
+    lines = '[{"text": "service fee", "amount_micro": 750000000}]'
+    stepped(
+        page, page.locator("#contracts"), "Settle", start=str(begins), end=str(begins + timedelta(days=30)), lines=lines
+    )
+    page.goto(demo.address + "trading")
+    invoices = page.locator("#invoices")
+    invoices.scroll_into_view_if_needed()
+    expect(invoices.locator("tbody tr").first).to_contain_text("750")
     assert witness.complaints == []
