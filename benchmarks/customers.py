@@ -3,11 +3,16 @@
 import resource
 import time
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.peers import Peer
 from benchmarks.registry import Bench, case
 from benchmarks.rows import Row, value_at_least, value_at_most
+
+if TYPE_CHECKING:
+    from customers.efficiency.savings import Savings
 
 QUARTERS_OF_A_YEAR = 35_040
 HELD_OUT = range(101, 105)
@@ -162,3 +167,49 @@ def coverage(bench: Bench) -> Iterable[Row]:
     yield bench.figure(told, "%", target=value_at_least(85.0), phase="truth inside the 90 % interval, at least")
     yield bench.figure(told, "%", target=value_at_most(95.0), phase="truth inside the 90 % interval, at most")
     yield bench.figure(100 * float(np.mean(without)), "%", phase="the same, years taken to be alike")
+
+
+@case("customers", "savings beside OpenDSM", size=8, quick_size=2, packages=("numpy",))
+def beside_opendsm(bench: Bench) -> Iterable[Row]:
+    """OpenDSM's sample meters, whose saving is stated: whether our interval holds it, and how far both are from it."""
+    inside: list[bool] = []
+    alike: list[bool] = []
+    ours: list[float] = []
+    theirs: list[float] = []
+    with Peer("efficiency") as peer:
+        for name in peer.ask("samples")["result"][: bench.size]:
+            told = peer.ask("meter", name=name)["result"]
+            found, narrow = _sample_savings(name, told)
+            true = found.actual_kwh[0] / (1.0 - told["saved_share"]) * told["saved_share"]
+            inside.append(bool(found.low_kwh[0] <= true <= found.high_kwh[0]))
+            alike.append(bool(narrow.low_kwh[0] <= true <= narrow.high_kwh[0]))
+            ours.append(abs(float(found.saved_kwh[0] / found.expected_kwh[0]) - told["saved_share"]))
+            theirs.append(abs(peer.ask("daily_saving", name=name)["result"]["saved_share"] - told["saved_share"]))
+    count = len(inside)
+    words = f"stated saving inside the 90 % interval, {count} meters"
+    yield bench.figure(100 * float(np.mean(inside)), "%", target=value_at_least(85.0), phase=words)
+    yield bench.figure(100 * float(np.mean(alike)), "%", phase=f"{words}, years taken to be alike")
+    mean, reference = 100 * float(np.mean(ours)), 100 * float(np.mean(theirs))
+    yield bench.figure(
+        mean, "points", reference=reference, phase="mean error of the saved share beside OpenDSM's daily model"
+    )
+
+
+def _sample_savings(name: str, told: dict[str, Any]) -> "tuple[Savings, Savings]":
+    """Return what a sample meter saved in the year after its change: with years that differ as judged, and with years alike."""
+    from datetime import datetime, timedelta
+    from zoneinfo import ZoneInfo
+
+    from customers.efficiency.savings import YearEffect, savings
+    from customers.intervals.series import MeterTable
+
+    zone = "America/Chicago" if name.startswith("il-") else "Europe/London"
+    energy = np.array([[np.nan if v is None else v for v in told["kwh"]]])
+    table = MeterTable.of([name], datetime.fromisoformat(told["start"]), 60, energy, zone)
+    air, year = np.array(told["degc"]), timedelta(days=365)
+    begins, ends = (datetime.fromisoformat(d).replace(tzinfo=ZoneInfo(zone)) for d in told["change"])
+    spans = ((begins - year, begins), (ends, ends + year))
+    before, since = (table.between(*span) for span in spans)
+    old, new = (air[slice(*(table.intervals.index(t) for t in span))] for span in spans)
+    judged, alike = YearEffect(), YearEffect(0.0, 0.0)
+    return savings(before, since, old, new, judged), savings(before, since, old, new, alike)

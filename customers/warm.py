@@ -43,7 +43,7 @@ def _package(table: MeterTable, year: PricedYear) -> None:
     customer = PackageCustomer("c", "c", "", table.intervals, table.whole_wh()[0].astype(np.int64))
     sun = resampled_archive(np.ones(table.intervals.count, dtype=np.float32), table.intervals, 2, 0.0)
     bench = Bench(customer, year, sun, load_costs())
-    prove(bench, bench.simulate(Variant(pv_kw=1.0, battery_kwh=1.0)), ASSUMED, Draws.of(2, 2))
+    prove(bench, bench.simulate(Variant(pv_kw=1.0, battery_kwh=1.0)), ASSUMED, Draws.of(2))
 
 
 def _sketches(table: MeterTable, year: PricedYear) -> None:

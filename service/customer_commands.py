@@ -36,6 +36,11 @@ Model = Annotated[
 ]  # fmt: skip
 
 
+Margins = Annotated[
+    Path | None, typer.Option("--margins", metavar="FILE", help="simulated margin a year: CSV with customer and margin; an index ranks by it")
+]  # fmt: skip
+
+
 @customers.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="meter data: CSV or Excel, a column per customer or a row per reading")],
@@ -86,23 +91,22 @@ def segments(
         Path | None, typer.Option("--previous", metavar="FILE", help="an earlier run's segments, whose names are kept (.json)")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="keep the segments (.json)")] = None,
+    margins: Margins = None,
     plots: Plots = None,
     unit: Unit = "",
     zone: Zone = "",
 ) -> None:  # fmt: skip
-    """Group customers into as many segments as are stable, and draw the market: size, growth, risk and prospects of each."""
+    """Group customers into as many segments as are stable, and draw the market: size, growth, margin, risk and prospects of each."""
     from service.commands.customers import Stated, show_segments
 
-    raise typer.Exit(show_segments(source, Stated(unit, zone), weather, previous, out, plots))
+    raise typer.Exit(show_segments(source, Stated(unit, zone), weather, previous, out, margins, plots))
 
 
 @customers.command()
 def index(
     source: Source = PARK,
     weather: Weather = None,
-    margins: Annotated[
-        Path | None, typer.Option("--margins", metavar="FILE", help="simulated margin a year: CSV with customer and margin; they rank then")
-    ] = None,
+    margins: Margins = None,
     system: Annotated[
         Path | None, typer.Option("--system", metavar="FILE", help="an evaluation system of your own (.yaml)")
     ] = None,

@@ -58,13 +58,17 @@ def design(
         typer.Option(
             "--others",
             metavar="FILE",
-            help="yearly kWh of other customers (CSV, a column per year): how much years differ",
+            help="other customers: their yearly kWh (CSV, a column per year) or base data of two years (.npz): how much years differ",
         ),
     ] = None,
     site: Annotated[
         Path | None, typer.Option("--site", metavar="SITE", help="with --bus: replay the package on its network")
     ] = None,
     bus: Annotated[str, typer.Option("--bus", help="where the customer is connected")] = "",
+    kind: Annotated[
+        Literal["integrated", "single", "emergency", "ev_charging", ""],
+        typer.Option("--package", help="the base package that it has to be; the best of all when left out"),
+    ] = "",
     internal: Annotated[bool, typer.Option("--internal", help="also what we earn; not for the customer")] = False,
 ) -> None:
     """Design the package of one customer from its meter data, prove it and write the proposal."""
@@ -72,7 +76,20 @@ def design(
     from service.commands.package_inputs import Asked
 
     asked = Asked(
-        meters, tariff, customer, name, sector, zone, unit, roof_m2, tuple(fact or ()), others, site, bus, internal
+        meters,
+        tariff,
+        customer,
+        name,
+        sector,
+        zone,
+        unit,
+        roof_m2,
+        tuple(fact or ()),
+        others,
+        site,
+        bus,
+        internal,
+        kind,
     )
     raise typer.Exit(design_one(asked, out, language, costs, sun))
 

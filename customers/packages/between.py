@@ -14,10 +14,15 @@ COMMON_UNKNOWN = 0.02
 """Taken for the common part where only one pair of years is known, which cannot show it."""
 
 
+USUAL_SWING = 1.7
+"""1 if next year had the metered year's weather; more, as it has not. Learnt on made-up customers (:mod:`customers.packages.swing`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class BetweenYears:
     """The logarithm of next year's load over this year's: ``drift``, what moves all customers and what moves each (standard deviations).
 
+    ``swing`` is how much of what a metered year's own weeks can differ by comes on top, because the metered year was one of many too.
     ``customers`` and ``pairs`` say how many of each it was learnt from; 0 where nothing was learnt.
     """
 
@@ -26,6 +31,7 @@ class BetweenYears:
     own_sd: float
     customers: int = 0
     pairs: int = 0
+    swing: float = USUAL_SWING
 
 
 ASSUMED = BetweenYears(drift=0.01, common_sd=0.02, own_sd=0.055)

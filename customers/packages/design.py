@@ -1,6 +1,6 @@
 """Package design: every physical variant simulated on the customer's own year, modules added, the best proven, priced and explained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,8 @@ from customers.packages.economics import Item, added_items, built_items, supply_
 from customers.packages.prices import Acceptance, Design, Offer, chosen, price_designs
 from customers.packages.proof import Draws, SavingProof, prove
 from customers.packages.variants import Bench, Simulated, Variant, variants
+from models.errors import DataError
+from models.findings import error
 from models.tariffs.bill import Charges, bill
 from models.tariffs.charges import Meters
 from models.tariffs.compile import compile_tariff
@@ -19,6 +21,8 @@ from models.tariffs.compile import compile_tariff
 Floats = npt.NDArray[np.float64]
 SHORTLIST = 4
 REPLICATES = 200
+ABOUT_AS_GOOD = 0.005
+"""So much of the bill may be given up of a package's worth for one that is likelier to be signed."""
 CO2_KG_PER_KWH = 0.5366
 """China, 2022 national average: Ministry of Ecology and Environment, announcement of 20 December 2024."""
 
@@ -93,6 +97,8 @@ class PackageDesign:
     reasons: Mapping[str, Reason]
     before: Charges
     after: Charges
+    package: str = ""
+    """The base package that was asked for; "" where the best of all was."""
 
     @property
     def co2_kg(self) -> float:
@@ -109,21 +115,35 @@ def design_package(
     between: BetweenYears = ASSUMED,
     draws: Draws | None = None,
     acceptance: Acceptance | None = None,
-    allowed: Iterable[str] | None = None,
+    package: str = "",
 ) -> PackageDesign:
-    """Return the package that is worth most to customer and us together, proven and priced; ``allowed`` names the modules that may be used.
+    """Return the package that is worth most to customer and us together, proven and priced; ``package`` names a base package that it has to be.
 
     Every variant that the facts allow is simulated; nothing is screened by adding up. The best of each kind of package, and the best few, are
-    proven; the one with the highest expected margin among those is offered.
+    proven. Offered is the one with the highest expected margin among those that are worth about as much as the best; what sells well and is
+    worth clearly less is an alternative.
+
+    Raises
+    ------
+    DataError
+        If the base package is unknown, or cannot be built with what is known of the customer.
     """
-    drawn = draws or Draws.of(REPLICATES, len(bench.sun.years))
+    drawn = draws or Draws.of(REPLICATES)
     years = [bench.simulate(v) for v in variants(bench)]
-    ranked = bundles(bench, years, catalogue, allowed)
+    ranked = bundles(bench, years, catalogue, package)
     proven = [_proven(bench, b, between, drawn, acceptance) for b in shortlist(ranked)]
-    best = max(proven, key=lambda p: p.offer.expected if p.offer else -np.inf)
+    best = _offered(bench, proven)
     before, after = bills(bench, best.bundle.simulated)
     others = tuple(p for p in proven if p is not best)
-    return PackageDesign(bench, best, others, tuple(ranked), reasons(bench, ranked, best.bundle), before, after)
+    told = reasons(bench, ranked, best.bundle)
+    return PackageDesign(bench, best, others, tuple(ranked), told, before, after, package)
+
+
+def _offered(bench: Bench, proven: Sequence[Proven]) -> Proven:
+    """Return the bundle with the highest expected margin, among those near the most worth as far as both sides gain there."""
+    least = max(p.bundle.worth for p in proven) - ABOUT_AS_GOOD * bench.before * bench.runs_per_year
+    near = [p for p in proven if p.bundle.worth >= least and p.offer is not None]
+    return max(near or proven, key=lambda p: p.offer.expected if p.offer else -np.inf)
 
 
 def with_offer(design: PackageDesign, proven: Proven) -> PackageDesign:
@@ -133,31 +153,55 @@ def with_offer(design: PackageDesign, proven: Proven) -> PackageDesign:
     before, after = bills(design.bench, proven.bundle.simulated)
     others = tuple(p for p in (design.best, *design.alternatives) if p is not proven)
     told = reasons(design.bench, design.ranked, proven.bundle)
-    return PackageDesign(design.bench, proven, others, design.ranked, told, before, after)
+    return PackageDesign(design.bench, proven, others, design.ranked, told, before, after, design.package)
 
 
-def bundles(
-    bench: Bench, years: Sequence[Simulated], catalogue: Catalogue, allowed: Iterable[str] | None = None
-) -> list[Bundle]:
-    """Return a bundle for every simulated variant, the most worth first; modules without simulation are taken where they pay."""
-    may = frozenset(catalogue.modules if allowed is None else allowed)
-    added = _that_pay(bench, may)
+def bundles(bench: Bench, years: Sequence[Simulated], catalogue: Catalogue, package: str = "") -> list[Bundle]:
+    """Return a bundle for every simulated variant, the most worth first; modules without simulation are taken where they pay.
+
+    With a base package those that are this one, and what it always holds is taken whether it pays or not.
+
+    Raises
+    ------
+    DataError
+        If there is no such package, or nothing of it can be built.
+    """
+    may, must = _parts(catalogue, package)
+    added = tuple(i for i in _that_pay(bench, must) if i.module in may)
     found = [_bundle(bench, y, added, catalogue) for y in years if y.variant.modules <= may]
+    if package:
+        found = [b for b in found if b.package == package]
+    if not found:
+        needs = ", ".join(sorted({n for m in must for n in catalogue.modules[m].needs})) or "no facts"
+        raise DataError([error("package", f"{package} cannot be built here; it rests on {needs}")])
     return sorted(found, key=lambda b: b.worth, reverse=True)
 
 
-def best_bundle(bench: Bench, years: Sequence[Simulated], catalogue: Catalogue) -> Bundle:
+def _parts(catalogue: Catalogue, package: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the modules that a package may hold, and those that it always holds beside supply."""
+    if not package:
+        return frozenset(catalogue.modules), frozenset()
+    if package not in catalogue.packages:
+        raise DataError([error("package", f"{package!r} is none; there are {', '.join(catalogue.packages)}")])
+    base = catalogue.packages[package]
+    return frozenset((*base.all, *base.any)), frozenset(base.all) - {"supply"}
+
+
+def best_bundle(bench: Bench, years: Sequence[Simulated], catalogue: Catalogue, package: str = "") -> Bundle:
     """Return the bundle of the most worth alone."""
+    if package:
+        return bundles(bench, years, catalogue, package)[0]
 
     def worth(year: Simulated) -> float:
         return (bench.before - year.cost) * bench.runs_per_year + sum(i.worth for i in built_items(bench, year))
 
-    return _bundle(bench, max(years, key=worth), _that_pay(bench, frozenset(catalogue.modules)), catalogue)
+    return _bundle(bench, max(years, key=worth), _that_pay(bench), catalogue)
 
 
-def _that_pay(bench: Bench, may: frozenset[str]) -> tuple[Item, ...]:
-    """Return the modules without simulation that pay; certificates only cost and are taken where they were asked for."""
-    return tuple(i for i in added_items(bench) if i.module in may and (i.worth > 0 or i.module == "certificates"))
+def _that_pay(bench: Bench, must: frozenset[str] = frozenset()) -> tuple[Item, ...]:
+    """Return the modules without simulation that pay or must be; certificates only cost and are taken where they were asked for."""
+    wanted = must | {"certificates"}
+    return tuple(i for i in added_items(bench) if i.worth > 0 or i.module in wanted)
 
 
 def _bundle(bench: Bench, simulated: Simulated, added: tuple[Item, ...], catalogue: Catalogue) -> Bundle:

@@ -165,31 +165,40 @@ def sketch_year(
     month: Ints,
     cell: Ints,
     battery: Floats,
-    shaved_share: float,
+    caps_kw: Floats,
     bought: Floats,
     sold: Floats,
     peak: Floats,
-    net: Floats,
-    caps: Floats,
 ) -> None:
-    """Write what a year with one design buys, sends out and needs at most by cell, in kW times intervals; ``net`` and ``caps`` are work space.
+    """Write what a year with one design buys, sends out and needs at most by cell, in kW times intervals, in one pass.
 
-    A battery aims at a cap that lies ``shaved_share`` of its power below the peak of each month.
+    A battery acts as in :func:`run_battery`, held to it by a test, with its energy in kW times intervals.
     """
     bought[:] = 0.0
     sold[:] = 0.0
     peak[:] = 0.0
+    power, energy = battery[POWER_KW], battery[ENERGY_KWH]
+    into, out_of = battery[CHARGE_EFFICIENCY], 1.0 / battery[DISCHARGE_EFFICIENCY]
+    stored, last, cap = 0.0, -1, 0.0
     for k in range(load_kw.shape[0]):
-        net[k] = load_kw[k] * kept_share - pv_kw * pv_pu[k]
-    if battery[ENERGY_KWH] > 0.0:
-        month_peaks(net, month, caps)
-        for m in range(caps.shape[0]):
-            caps[m] = max(caps[m] - shaved_share * battery[POWER_KW], 0.0)
-        run_battery(net, mode, month, caps, battery, 1.0)
-    for k in range(net.shape[0]):
-        value, c = net[k], cell[k]
-        if value > 0.0:
-            bought[c] += value
-            peak[c] = max(peak[c], value)
+        net = load_kw[k] * kept_share - pv_kw * pv_pu[k]
+        if energy > 0.0:
+            if month[k] != last:
+                last = month[k]
+                cap = caps_kw[last]
+            moved = 0.0
+            if net < 0.0:
+                moved = min(-net, power, (energy - stored) / into)
+            elif mode[k] == DISCHARGE or net > cap:
+                moved = -min(net if mode[k] == DISCHARGE else net - cap, power, stored / out_of)
+            elif mode[k] == CHARGE:
+                moved = min(power, (energy - stored) / into, cap - net)
+            stored += moved * (into if moved > 0.0 else out_of)
+            net += moved
+            cap = max(cap, net)
+        c = cell[k]
+        if net > 0.0:
+            bought[c] += net
+            peak[c] = max(peak[c], net)
         else:
-            sold[c] -= value
+            sold[c] -= net

@@ -2,7 +2,8 @@
 
 The saving of the metered year is one draw. What next year brings differs by the order of its weeks, by how much is produced, by how much sun
 there is and by what an efficiency programme really saves; all four are drawn together. The weather year and the common part of the level are
-the same draw for every customer, so that the risks of many customers add up as they will.
+the same draw for every customer, so that the risks of many customers add up as they will. And the metered year, around which all of this is
+drawn, was itself one of many: what its own weeks can differ by comes in a second time, as far as other customers' years say.
 """
 
 from dataclasses import dataclass
@@ -23,17 +24,18 @@ RANGE_SDS = 2 * 1.645
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """What is drawn once for all customers, shape (replicate,): the weather year, the common shock of the level, and a seed for the rest."""
+    """What is drawn once for all customers, shape (replicate,): how sunny the year is as a quantile, the common shock of the level, a seed for the rest."""
 
-    weather_year: Ints
+    sunny: Floats
     common: Floats
     seed: int
 
     @classmethod
-    def of(cls, replicates: int, years: int, seed: int = 1) -> "Draws":
-        """Return draws for so many replicates from an archive of so many years; every year comes as often as any other."""
+    def of(cls, replicates: int, seed: int = 1) -> "Draws":
+        """Return draws for so many replicates; dark and sunny years come as often as they should."""
         rng = np.random.default_rng([seed, 101])
-        return cls(rng.permutation(np.arange(replicates) % years), rng.standard_normal(replicates), seed)
+        quantiles = (np.arange(replicates) + 0.5) / replicates
+        return cls(rng.permutation(quantiles), rng.standard_normal(replicates), seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +71,46 @@ class SavingProof:
 def prove(bench: Bench, simulated: Simulated, between: BetweenYears, draws: Draws) -> SavingProof:
     """Return the saving of a simulated design over drawn years."""
     rng = np.random.default_rng([draws.seed, *bench.customer.id.encode()])
-    replicates, variant, year, customer = len(draws.common), simulated.variant, bench.year, bench.customer
-    level = np.exp(between.drift + between.common_sd * draws.common + between.own_sd * rng.standard_normal(replicates))
-    week = 7 * 24 * 60 // customer.intervals.minutes
-    out = np.empty((replicates, 2))
+    count = len(draws.common)
+    year, factor = bench.sun.drawn(draws.sunny, bench.library["weather_year_sd"])
+    drawn = Years(
+        weeks_near(rng, bench.weeks, count),
+        np.exp(between.drift + between.common_sd * draws.common + between.own_sd * rng.standard_normal(count)),
+        _effects(bench, simulated.variant.saved_share, rng, count),
+        year,
+        factor,
+    )
+    before, after = replayed(bench, simulated, drawn).T
+    own = own_year(bench, simulated, drawn.weeks[: count // 2 + 1])
+    saving = before - after + between.swing * rng.choice(own, count)
+    return SavingProof(saving, before, between, bench.sun.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Years:
+    """Drawn years: the order of weeks (replicate, week), and by replicate the level, the effect of a programme, the year of sun and its factor."""
+
+    weeks: Ints
+    level: Floats
+    effect: Floats
+    sun_year: Ints
+    sun_factor: Floats
+
+
+def replayed(bench: Bench, simulated: Simulated, drawn: Years) -> Floats:
+    """Return what drawn years cost without and with a design, shape (replicate, 2); money per year."""
+    variant, year, customer = simulated.variant, bench.year, bench.customer
+    out = np.empty((len(drawn.level), 2))
     replicate_costs(
         customer.load_kw,
         (bench.charging_kw(variant) - bench.engine_kw(variant)).astype(np.float32),
         bench.sun.years,
-        weeks_near(rng, customer.intervals.count // week, replicates),
-        week,
-        level,
-        _effects(bench, variant.saved_share, rng, replicates),
-        draws.weather_year,
-        np.full(replicates, variant.pv_kw),
+        drawn.weeks,
+        bench.week,
+        drawn.level,
+        drawn.effect,
+        drawn.sun_year,
+        variant.pv_kw * drawn.sun_factor,
         bench.mode,
         simulated.caps_kw,
         bench.battery(variant),
@@ -95,8 +123,17 @@ def prove(bench: Bench, simulated: Simulated, between: BetweenYears, draws: Draw
         year.step_h,
         out,
     )
-    out *= bench.runs_per_year
-    return SavingProof(out[:, 0] - out[:, 1], out[:, 0], between, bench.sun.origin)
+    return out * bench.runs_per_year
+
+
+def own_year(bench: Bench, simulated: Simulated, weeks: Ints) -> Floats:
+    """Return by how much the saving of a year like the metered one differs with its weeks alone, around 0; shape (replicate,)."""
+    count = len(weeks)
+    usual, factor = bench.sun.drawn(np.full(count, 0.5), bench.library["weather_year_sd"])
+    effect = np.full(count, simulated.variant.saved_share)
+    before, after = replayed(bench, simulated, Years(weeks, np.ones(count), effect, usual, factor)).T
+    saving = before - after
+    return np.asarray(saving - saving.mean())
 
 
 def _effects(bench: Bench, expected: float, rng: np.random.Generator, replicates: int) -> Floats:

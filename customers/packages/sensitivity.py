@@ -58,4 +58,4 @@ def _best(design: PackageDesign, catalogue: Catalogue, name: str, level: Level) 
     else:
         bench.__dict__["before"] = old.before  # what the year costs now does not hang on this figure
         years = [b.simulated for b in design.ranked]
-    return best_bundle(bench, years, catalogue)
+    return best_bundle(bench, years, catalogue, design.package)

@@ -5,7 +5,7 @@ holiday) and an hour. Any tariff whose prices change on the hour bills it withou
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -137,13 +137,20 @@ def costs(
     def work(first: int, last: int) -> None:
         for start in range(first, last, BATCH):
             part = slice(start, min(start + BATCH, last))
-            for v, variant in enumerate(variants):
-                bought, sold, peak = _sketches(population, part, variant, cells, pv_pu, mode, one_way_efficiency)
+            bare: dict[tuple[float, float], Floats] = {}
+            for v in _bare_first(variants):
+                sketch = _sketches(population, part, variants[v], cells, pv_pu, mode, one_way_efficiency, bare)
+                bought, sold, peak = sketch
                 energy = (bought @ bought_price - sold @ sold_price) * (cells.intervals.minutes / 60)
                 out[part, v] = energy + _demand(peak, tariffs, cells)
 
     in_pieces(count, work)
     return out
+
+
+def _bare_first(variants: Sequence[SizedVariant]) -> list[int]:
+    """Return the variants' places, those without a battery first: their monthly peaks are what batteries aim below."""
+    return sorted(range(len(variants)), key=lambda v: variants[v].battery_share > 0)
 
 
 def _sketches(
@@ -154,30 +161,25 @@ def _sketches(
     pv_pu: Singles,
     mode: Bytes,
     one_way_efficiency: float,
+    bare: dict[tuple[float, float], Floats],
 ) -> tuple[Floats, Floats, Floats]:
+    """Return what customers buy, send out and need at most by cell; ``bare`` collects monthly peaks without a battery, by what is built."""
     loads = population.load_kw[part]
     bought, sold, peak = np.empty((3, len(loads), cells.count))
-    net, caps = np.empty(cells.intervals.count), np.empty(cells.months)
+    built = variant.pv_share, variant.saved_share
+    if variant.battery_share and built not in bare:
+        alone = replace(variant, battery_share=0.0)
+        _sketches(population, part, alone, cells, pv_pu, mode, one_way_efficiency, bare)
     for k, load in enumerate(loads):
         power = variant.battery_share * float(load.max())
         battery = np.array([power, power * variant.battery_hours, one_way_efficiency, one_way_efficiency, 0.0])
         battery[1] /= cells.intervals.minutes / 60  # the kernel counts energy in kW times intervals
-        sketch_year(
-            load,
-            pv_pu,
-            variant.pv_share * float(population.roof_kw[part.start + k]),
-            1.0 - variant.saved_share,
-            mode,
-            cells.month,
-            cells.cell,
-            battery,
-            SHAVED_SHARE,
-            bought[k],
-            sold[k],
-            peak[k],
-            net,
-            caps,
-        )
+        caps = np.maximum(bare[built][k] - SHAVED_SHARE * power, 0.0) if power else np.zeros(cells.months)
+        pv_kw = variant.pv_share * float(population.roof_kw[part.start + k])
+        kept = 1.0 - variant.saved_share
+        sketch_year(load, pv_pu, pv_kw, kept, mode, cells.month, cells.cell, battery, caps, bought[k], sold[k], peak[k])
+    if not variant.battery_share:
+        bare[built] = peak.reshape(len(loads), cells.months, -1).max(axis=2)
     return bought, sold, peak
 
 

@@ -102,6 +102,16 @@ class Bench:
         """How many runs as long as the metered one make a year."""
         return 8760.0 / (self.customer.intervals.count * self.year.step_h)
 
+    @property
+    def week(self) -> int:
+        """Intervals in a week."""
+        return 7 * 24 * 60 // self.customer.intervals.minutes
+
+    @property
+    def weeks(self) -> int:
+        """Whole weeks in the metered run."""
+        return self.customer.intervals.count // self.week
+
     def battery(self, variant: Variant) -> Floats:
         """Return a battery as the kernels read it."""
         one_way = float(np.sqrt(self.library["battery_round_trip"]))
@@ -148,6 +158,20 @@ class Bench:
             float(a.sum()) * step_h for a in (np.maximum(-net, 0.0), sun, engine, charging)
         )
         return Simulated(variant, net, caps, self.year.cost(net), generated, sent, float(used), fed, charged)
+
+    def year_saved(
+        self, simulated: Simulated, load_kw: Floats, sun_pu: Singles | None = None, saved_share: float | None = None
+    ) -> float:
+        """Return what another year costs less with a simulated design, in currency per year.
+
+        It keeps its caps; ``load_kw`` and ``sun_pu`` (interval,) are that year's, ``saved_share`` what a programme really saves.
+        """
+        variant, sun = simulated.variant, self.sun.typical if sun_pu is None else sun_pu
+        kept = 1.0 - (variant.saved_share if saved_share is None or not variant.saved_share else saved_share)
+        net = load_kw * kept + self.charging_kw(variant) - self.engine_kw(variant) - variant.pv_kw * sun
+        if variant.battery_kwh:
+            run_battery(net, self.mode, self.year.month, simulated.caps_kw, self.battery(variant), self.year.step_h)
+        return (self.year.cost(load_kw) - self.year.cost(net)) * self.runs_per_year
 
     def net_wh(self, simulated: Simulated) -> Ints:
         """Return what the meter would count, in whole Wh as bills read it; shape (1, interval)."""

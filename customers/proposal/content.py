@@ -17,6 +17,8 @@ from models.tariffs.money import text
 
 Row = tuple[str, ...]
 SHOWN_SWINGS = 8
+COUNTED = ("brings", "loses", "brings_but", "loses_but")
+"""Reasons that tell what a module costs us and brings."""
 
 
 def money(micro: int) -> str:
@@ -93,9 +95,14 @@ class Proposal:
         proof = self.design.best.proof
         gain = self.design.best.bundle.yearly_gain
         low, high = (v + gain for v in proof.interval)
-        yield self.word("interval", low=f"{low:,.0f}", high=f"{high:,.0f}", mean=f"{proof.mean + gain:,.0f}")
+        beside = self.word("beside", gain=f"{gain:,.0f}") if gain else ""
+        yield self.word(
+            "interval", low=f"{low:,.0f}", high=f"{high:,.0f}", mean=f"{proof.mean + gain:,.0f}", beside=beside
+        )
         yield self.word("loss", loss=f"{proof.loss_probability:.1%}")
         yield self._offered()
+        if self.design.best.offer is not None and self.design.best.bundle.capital:
+            yield self.word("invested", capital=f"{self.design.best.bundle.capital:,.0f}", currency=self.currency)
         yield self.word("co2", tonnes=f"{self.design.co2_kg / 1e3:,.0f}")
 
     def _offered(self) -> str:
@@ -167,9 +174,15 @@ class Proposal:
             yield f"{self.module(name)}: {self.reason(reason)}"
 
     def reason(self, reason: Reason) -> str:
-        """Return a reason in words."""
+        """Return a reason in words; what we count is told only where it is internal."""
         values = {"amount": f"{reason.amount:,.0f}", "cost": f"{reason.cost:,.0f}", "share": f"{reason.amount:.0%}"}
-        return self.word(reason.case, **values)
+        counted = reason.case in COUNTED and not self.internal
+        return self.word(f"{reason.case}_plain" if counted else reason.case, **values)
+
+    def next_steps(self) -> Iterator[str]:
+        """Yield what happens after a yes."""
+        for name in ("visit", "contract", "build", "verify"):
+            yield self.word(f"next_{name}")
 
     def sensitivities(self) -> Iterator[Row]:
         """Yield the figures that move the worth most, and the modules that come or go with them."""
@@ -198,7 +211,7 @@ class Proposal:
         )
 
     def sources(self) -> Iterator[str]:
-        """Yield where the figures come from: simulation, cost library by module, and the readings behind the bill."""
+        """Yield where the figures come from: simulation, the readings behind the bill, and where it is internal the cost library by module."""
         design, library = self.design, self.design.bench.library
         between = design.best.proof.between
         learnt = self.word("from_others", count=between.customers, pairs=between.pairs)
@@ -214,6 +227,9 @@ class Proposal:
             yield self.word("reading_digest", digest=first[0].readings_sha256[:16])
         if self.warnings:
             yield self.word("data", warnings="; ".join(self.warnings))
+        if not self.internal:
+            yield self.word("library", version=library.version)
+            return
         for i in design.best.bundle.items:
             for name in self.catalogue.modules[i.module].costs:
                 item = library.items[name]

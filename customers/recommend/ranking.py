@@ -6,24 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from customers.evaluation.ranking import topsis
 from customers.recommend.taste import association, collaborative, content, popularity
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 CRITERIA = ("money", "popularity", "association", "content", "collaborative")
 USUAL_WEIGHTS: Mapping[str, float] = {
-    "money": 0.6,
-    "popularity": 0.1,
-    "association": 0.1,
-    "content": 0.1,
-    "collaborative": 0.1,
+    "money": 0.25,
+    "popularity": 0.65,
+    "association": 0.0,
+    "content": 0.03,
+    "collaborative": 0.07,
 }
-"""Until enough has been taken to learn from: money leads, as it is known exactly."""
+"""Until enough has been taken to learn from. Where nothing was taken all packages are equally popular, and money alone decides."""
 ENOUGH = 60
 """Takings from which weights are learnt."""
-TRUST = 400
-"""Takings at which what was learnt counts as much as the usual weights."""
+TRUST = 12.0
+"""Takings per customer at which what was learnt counts as much as the usual weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Recommended:
-    """One package for one customer: its score 0..1 and what every criterion gives to it; the shares sum to the score's rank basis."""
+    """One package for one customer: its score 0..1 and which share of it every criterion gives; the shares sum to 1."""
 
     package: int
     score: float
@@ -79,25 +78,25 @@ class Recommendations:
 
 
 def recommend(evidence: Evidence, weights: Mapping[str, float] | None = None) -> Recommendations:
-    """Return scores of every package for every customer.
+    """Return scores of every package for every customer: the weighted sum of criteria scaled from the customer's worst to its best package.
 
     Given weights are used as they are. Without, they are learnt where enough has been taken: part of the takings is hidden, the criteria are
     computed from the rest, and the weights are those that tell the hidden ones best; no weight falls below 0.
     """
     learnt = weights is None and int(evidence.seen.sum()) >= ENOUGH
-    used = weights or (_mixed(learn_weights(evidence), int(evidence.seen.sum())) if learnt else USUAL_WEIGHTS)
+    used = weights or (
+        _mixed(learn_weights(evidence), float(evidence.seen.sum(axis=1).mean())) if learnt else USUAL_WEIGHTS
+    )
     criteria = criteria_of(evidence)
     vector = np.array([used[c] for c in CRITERIA])
-    scores = np.array(
-        [topsis(criteria[:, c].T, vector, np.ones(len(CRITERIA), bool)) for c in range(len(evidence.seen))]
-    )
+    scores = np.tensordot(vector, criteria, axes=1)
     left = evidence.seen if evidence.closed is None else evidence.seen | evidence.closed
     return Recommendations(scores, used, learnt, criteria, left)
 
 
-def _mixed(learnt: Mapping[str, float], takings: int) -> dict[str, float]:
-    """Return learnt weights drawn towards the usual ones, the less the more was taken."""
-    trust = takings / (takings + TRUST)
+def _mixed(learnt: Mapping[str, float], each: float) -> dict[str, float]:
+    """Return learnt weights drawn towards the usual ones, the less the more each customer has taken."""
+    trust = each / (each + TRUST)
     return {c: trust * learnt[c] + (1.0 - trust) * USUAL_WEIGHTS[c] for c in CRITERIA}
 
 

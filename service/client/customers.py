@@ -152,9 +152,17 @@ class Customers:
         facts: Mapping[str, float] | None = None,
         column: str = "",
         bus: str = "",
+        package: str = "",
     ) -> JobOut:
         """Ask for a package designed and proven on a party's meter data; the result of the job is JSON and PDF."""
-        asked = {"tariff": tariff, "roof_m2": roof_m2, "facts": dict(facts or {}), "column": column, "bus": bus}
+        asked = {
+            "tariff": tariff,
+            "roof_m2": roof_m2,
+            "facts": dict(facts or {}),
+            "column": column,
+            "bus": bus,
+            "package": package,
+        }
         return self._send(JobOut, f"parties/{party_id}/packages:design", asked)
 
     def draw_portraits(self, party_id: str) -> JobOut:

@@ -214,7 +214,13 @@ def _print_portrait(portrait: CustomerPortrait) -> None:
 
 
 def show_segments(
-    source: Path, stated: Stated, weather: Path | None, previous: Path | None, out: Path | None, plots: Path | None
+    source: Path,
+    stated: Stated,
+    weather: Path | None,
+    previous: Path | None,
+    out: Path | None,
+    margins: Path | None,
+    plots: Path | None,
 ) -> int:
     """Print segments as a market portrait; keep and draw them."""
     require_writable(out, (".json",))
@@ -224,8 +230,9 @@ def show_segments(
         old = None if previous is None else read_model(_bytes(previous).decode("utf-8", "replace"))
         segments = drawn.segments if old is None else segment(drawn.features, old)
         earlier = _year_before(data.store.best)
+        known = None if margins is None else _margins(margins, drawn.features.customers)
     table = _table("segments", "segment", "customers", "GWh a year", "share", "prospects and risks")
-    for one in market_portrait(drawn.features, segments, earlier):
+    for one in market_portrait(drawn.features, segments, earlier, known):
         words = "; ".join(one.sentences[1:])
         table.add_row(
             escape(one.name), str(one.customers), f"{one.annual_kwh / 1e6:,.2f}", f"{one.share:.0%}", escape(words)

@@ -52,8 +52,8 @@ def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None, 
     Where a bus is named it is replayed on the network of the site's file, or of ``site``.
     """
     library, facts = load_costs(costs), read_facts(asked.facts, asked.roof_m2)
-    catalogue, between = load_catalogue(known_costs=library.items), read_others(asked.others)
-    tariff = read_tariff_file(asked.tariff, asked.zone)
+    catalogue, tariff = load_catalogue(known_costs=library.items), read_tariff_file(asked.tariff, asked.zone)
+    between = read_others(asked.others, tariff, library)
     with progress_console.status("reading meter data"):
         table, told = read_customer(asked)
     if told:
@@ -72,7 +72,7 @@ def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None, 
     archive = generated_archive(table.intervals, SUN_YEARS) if sun is None else read_archive(sun, table.intervals)
     bench = Bench(customer, priced(tariff, table.intervals), archive, library)
     with progress_console.status("designing"):
-        made = design_package(bench, catalogue, between=between)
+        made = design_package(bench, catalogue, between=between, package=asked.package)
         replayed = network is not None and bool(asked.bus or asked.site)
         delivery = check_delivery(network, {asked.bus: _hourly(made, network)}) if replayed and network else None
     warnings = [f.message for f in told if f.severity is not Severity.INFO]

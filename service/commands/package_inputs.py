@@ -2,26 +2,37 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import yaml
 
+from customers.costs.library import CostLibrary
+from customers.intervals.keeping import ENDING, read_store
 from customers.intervals.reading import Asked as Read
 from customers.intervals.reading import read_meters
 from customers.intervals.series import MeterTable
 from customers.intervals.vee import findings_of, validate
 from customers.packages.between import ASSUMED, BetweenYears, learnt
-from customers.packages.customer import SiteFacts, facts_of
+from customers.packages.customer import PackageCustomer, SiteFacts, facts_of
+from customers.packages.priced import priced
+from customers.packages.sun import generated_archive
+from customers.packages.swing import learnt_swing
+from customers.packages.variants import Bench, Variant
 from models.errors import DataError
 from models.findings import Finding, Severity, error
 from models.tariffs.file import read_tariff
 from models.tariffs.tariff import Tariff
 
-YEAR = timedelta(days=365)
+YEAR, WEEKS = timedelta(days=365), timedelta(weeks=52)
+SOME = 40
+"""Of so many other customers a metered and a next year are compared."""
+USUAL_BATTERY = 0.4
+"""kWh per kW of peak, at which they are compared: a battery shows what weeks and peaks do."""
 LEAST_DAYS = 28
 
 
@@ -42,6 +53,7 @@ class Asked:
     site: Path | None
     bus: str
     internal: bool = False
+    package: str = ""
 
 
 def read_customer(asked: Asked) -> tuple[MeterTable, list[Finding]]:
@@ -121,12 +133,43 @@ def read_tariff_file(path: Path, zone: str) -> Tariff:
     return tariff
 
 
-def read_others(path: Path | None) -> BetweenYears:
-    """Return the between-year terms of the customers in a file; stated assumptions without one."""
+def read_others(path: Path | None, tariff: Tariff, library: CostLibrary) -> BetweenYears:
+    """Return the between-year terms of the customers in a file; stated assumptions without one.
+
+    A CSV has their yearly sums, base data (.npz) of two years and more their readings, which also tell how far a metered year misleads.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or holds too few customers or years.
+    """
     if path is None:
         return ASSUMED
+    if path.suffix.lower() == ENDING:
+        return _from_readings(read_store(path).best, path.name, tariff, library)
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as fault:
         raise DataError([error(str(path), f"cannot be read as CSV: {fault}")]) from None
     return learnt(table.select_dtypes("number").to_numpy(dtype=np.float64))
+
+
+def _from_readings(table: MeterTable, name: str, tariff: Tariff, library: CostLibrary) -> BetweenYears:
+    """Return between-year terms of customers whose readings cover two years or more; years of whole weeks, so that weekdays compare."""
+    years = (table.intervals.end - table.intervals.start) // WEEKS
+    whole = table.select(
+        [c for c, row in zip(table.customers, table.energy_kwh, strict=True) if not np.isnan(row).any()]
+    )
+    if years < 2:
+        raise DataError([error(name, "covers less than two years; what differs between years needs two or more")])
+    edges = [table.intervals.end - k * WEEKS for k in range(years, -1, -1)]
+    parts = [whole.between(a, b) for a, b in pairwise(edges)]
+    terms = learnt(np.array([p.energy_kwh.sum(axis=1, dtype=np.float64) for p in parts]).T)
+    metered, then = (p.select(p.customers[:SOME]) for p in parts[-2:])
+    year, sun = priced(tariff, metered.intervals), generated_archive(metered.intervals, [2000])
+    people = [
+        Bench(PackageCustomer(c, c, "", metered.intervals, wh.astype(np.int64)), year, sun, library)
+        for c, wh in zip(metered.customers, metered.whole_wh(), strict=True)
+    ]
+    designed = [(b, b.simulate(Variant(battery_kwh=USUAL_BATTERY * b.customer.peak_kw))) for b in people]
+    return replace(terms, swing=learnt_swing(designed, list(then.energy_kwh / then.step_h)))

@@ -8,6 +8,7 @@ from typing import Literal
 from customers.catalogue.offers import ProviderOffer
 from customers.matching.match import Need
 from models.site import Site
+from service.jobs.billing_work import BillsInputs, BillsJob
 from service.jobs.requests import Ordered
 
 
@@ -35,6 +36,7 @@ class PackageJob(Ordered):
     roof_m2: float
     facts: tuple[str, ...]
     bus: str = ""
+    package: str = ""
 
 
 class SegmentsJob(Ordered):
@@ -102,6 +104,6 @@ class MatchingInputs:
     site: Site | None
 
 
-CustomerJob = PortraitJob | PackageJob | SegmentsJob | RecommendationJob | MatchingJob
-"""What is asked for on addresses of customers, where its meter data are."""
-CustomerInputs = MeterInputs | MarketInputs | MatchingInputs
+CustomerJob = PortraitJob | PackageJob | SegmentsJob | RecommendationJob | MatchingJob | BillsJob
+"""What is asked for on addresses of customers and of bills, where meter data are."""
+CustomerInputs = MeterInputs | MarketInputs | MatchingInputs | BillsInputs

@@ -21,8 +21,16 @@ from service.jobs.customer_requests import (
 from service.jobs.results import Tell, kept_json
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from customers.features.table import FeatureTable
     from customers.intervals.series import MeterTable
+    from customers.recommend.ranking import Recommendations
+    from customers.segments.segmentation import Segmentation
     from models.findings import Finding
+
+    Floats = npt.NDArray[np.float64]
 
 
 def portrait(asked: PortraitJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
@@ -58,7 +66,9 @@ def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) ->
     meters.write_bytes(inputs.meters)
     tariff.write_bytes(inputs.tariff)
     known = (meters, tariff, asked.column, asked.name, asked.sector, asked.zone, asked.unit, asked.roof_m2, asked.facts)
-    made = proposed(Asked(*known, None, None, asked.bus), asked.language, None, None, inputs.site)
+    made = proposed(
+        Asked(*known, None, None, asked.bus, package=asked.package), asked.language, None, None, inputs.site
+    )
     tell(None, "writes the proposal")
     write_document(proposal_document(made), folder / "result.pdf")
     tables = {"items": [made.item_heads(), *made.items()], "bill": [made.heads("head_bill"), *made.bills()]}
@@ -71,9 +81,6 @@ def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) ->
 
 def segments(asked: SegmentsJob, inputs: MarketInputs, folder: Path, tell: Tell) -> str:
     """Group customers, draw the market and rank whom to call."""
-    import numpy as np
-
-    from customers.evaluation.target import indicators_of, target_index
     from customers.features.table import features_of
     from customers.portraits.market import market_portrait
     from customers.segments.segmentation import read_model, segment
@@ -82,36 +89,37 @@ def segments(asked: SegmentsJob, inputs: MarketInputs, folder: Path, tell: Tell)
     tell(None, f"groups {len(asked.party_ids)} customers")
     features = features_of(table)
     found = segment(features, read_model(inputs.previous) if inputs.previous else None)
-    missing = 1.0 - table.coverage_share() + table.estimated_share()
-    ranked = target_index(features.customers, indicators_of(features, missing))
-    rows = [
+    rows = _in_order_of_calls(inputs, table, features, found)
+    _kept_csv(rows, folder)
+    model = {"stability": found.model.stability, "model": found.model.text()}
+    market = [asdict(p) for p in market_portrait(features, found)]
+    kept_json({"segments": market, "customers": rows, **model, "left_out": _plain(told)}, folder)
+    return f"{len(rows)} customers in {len(found.model.names)} segments"
+
+
+def _in_order_of_calls(
+    inputs: MarketInputs, table: "MeterTable", features: "FeatureTable", found: "Segmentation"
+) -> list[dict[str, object]]:
+    """Return every customer's segment and place in the index of target customers, the first to be called first."""
+    from customers.evaluation.target import indicators_of, target_index
+
+    measured = table.coverage_share() - table.estimated_share()
+    ranked = target_index(features.customers, indicators_of(features, 1.0 - measured))
+    return [
         {
             "rank": int(ranked.rank[k]),
-            "party_id": name,
-            "name": inputs.customers[name].name,
+            "party_id": ranked.customers[k],
+            "name": inputs.customers[ranked.customers[k]].name,
             "segment": found.model.names[found.label[k]],
             "membership": round(float(found.membership[k, found.label[k]]), 4),
             "score": round(float(ranked.score[k]), 4),
             "rank_low": int(ranked.rank_low[k]),
             "rank_high": int(ranked.rank_high[k]),
-            "measured_share": round(1.0 - float(np.clip(missing[k], 0, 1)), 4),
+            "measured_share": round(float(measured[k]), 4),
             "why": ranked.why(k),
         }
-        for k, name in enumerate(features.customers)
+        for k in ranked.order().tolist()
     ]
-    rows.sort(key=lambda row: row["rank"])
-    _kept_csv(rows, folder)
-    kept_json(
-        {
-            "segments": [asdict(p) for p in market_portrait(features, found)],
-            "customers": rows,
-            "stability": found.model.stability,
-            "model": found.model.text(),
-            "left_out": _plain(told),
-        },
-        folder,
-    )
-    return f"{len(rows)} customers in {len(found.model.names)} segments"
 
 
 def recommendation(asked: RecommendationJob, inputs: MarketInputs, folder: Path, tell: Tell) -> str:
@@ -131,30 +139,40 @@ def recommendation(asked: RecommendationJob, inputs: MarketInputs, folder: Path,
     tariff, wrong = read_tariff(yaml.safe_load(inputs.tariff), asked.tariff, table.zone)
     if tariff is None:
         raise DataError(wrong)
-    people, names = [inputs.customers[c] for c in table.customers], list(PACKAGES)
+    people = [inputs.customers[c] for c in table.customers]
     roofs = np.array([p.roof_m2 for p in people])
     money = worth_of(table, tariff, roofs, load_costs())
     taken = [{package_of(m) for m in inputs.taken.get(c, ())} for c in table.customers]
-    seen = np.array([[name in those for name in names] for those in taken])
+    seen = np.array([[name in those for name in PACKAGES] for those in taken])
     words = [[f"sector={p.sector}"] if p.sector else [] for p in people]
     made = recommend(Evidence(money, seen, features_of(table).values, words, closed(roofs)))
-    rows = [
+    rows = _explained(made, table.customers, inputs, money)
+    _kept_csv(rows, folder)
+    weights = {"weights": dict(made.weights), "learnt": made.learnt, "currency": tariff.currency}
+    kept_json({"recommended": rows, **weights, "left_out": _plain(told)}, folder)
+    return f"{len(people)} customers have recommendations"
+
+
+def _explained(
+    made: "Recommendations", customers: Sequence[str], inputs: MarketInputs, money: "Floats"
+) -> list[dict[str, object]]:
+    """Return every customer's packages, best first, with what each criterion gives to it."""
+    from customers.recommend.standard import PACKAGES
+
+    names = list(PACKAGES)
+    return [
         {
             "party_id": customer,
-            "name": people[c].name,
+            "name": inputs.customers[customer].name,
             "rank": rank,
             "package": names[best.package],
             "worth_per_year": round(float(money[c, best.package]), 2),
             "score": round(best.score, 4),
             **{f"share_{criterion}": round(share, 4) for criterion, share in best.shares.items()},
         }
-        for c, customer in enumerate(table.customers)
+        for c, customer in enumerate(customers)
         for rank, best in enumerate(made.best(c), start=1)
     ]
-    _kept_csv(rows, folder)
-    weights = {"weights": dict(made.weights), "learnt": made.learnt, "currency": tariff.currency}
-    kept_json({"recommended": rows, **weights, "left_out": _plain(told)}, folder)
-    return f"{len(people)} customers have recommendations"
 
 
 def matching(asked: MatchingJob, inputs: MatchingInputs, folder: Path, tell: Tell) -> str:

@@ -30,9 +30,11 @@ def _sections(p: Proposal) -> Iterator[Section]:
     yield Section(p.word("saving"), _years(p))
     yield Section(p.word("prices"), Grid(p.price_heads(), rows_of(list(p.prices()))))
     yield Section(p.word("why"), Lines(tuple(p.reasons())))
-    if p.swings:
+    if p.swings and p.internal:
         yield Section(p.word("sensitivity"), Grid(p.heads("swing_head"), rows_of(list(p.sensitivities()))))
     yield Section(p.word("delivery"), Lines(tuple(p.delivered())))
+    if p.design.best.offer is not None:
+        yield Section(p.word("next"), Lines(tuple(p.next_steps())))
     yield Section(p.word("sources"), Lines(tuple(p.sources())))
 
 

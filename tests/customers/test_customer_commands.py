@@ -62,7 +62,7 @@ def test_segments_are_kept_and_found_again(base):
     assert names[0] in run("portrait", base / "base.npz", "--weather", base / "air.csv", "--model", base / "s.json")
 
 
-def test_margins_rank_where_they_are_given(base):
+def test_margins_rank_where_they_are_given_and_segments_have_theirs(base):
     (base / "margins.csv").write_text("customer,margin\n" + "".join(f"c{k:05},{k}\n" for k in range(14)))
     told = run("index", base / "base.npz", "--margins", base / "margins.csv")
     assert "by simulated margin" in told
@@ -72,6 +72,9 @@ def test_margins_rank_where_they_are_given(base):
     assert "row 2" in told
     assert "c00013" in told
     assert "by score" in run("index", base / "base.npz")
+    market = run("segments", base / "base.npz", "--weather", base / "air.csv", "--margins", base / "margins.csv")
+    assert "a margin of" in market
+    assert "a customer" in market
 
 
 def test_savings_are_measured_with_years_from_other_customers(base):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,13 +13,15 @@ from customers.packages.portfolio import portfolio
 from customers.packages.prices import Design, chosen, price_designs
 from customers.packages.proof import Draws, prove, weeks_near
 from customers.packages.sensitivity import swings
+from customers.packages.swing import learnt_swing
 from customers.packages.variants import Variant
 from customers.proposal.content import Proposal
 from models.errors import DataError
-from tests.packages.package_cases import bench
+from service.reports.proposal_document import proposal_document
+from tests.packages.package_cases import bench, grid, load_wh, sun
 
 CATALOGUE = load_catalogue()
-DRAWS = Draws.of(60, 4)
+DRAWS = Draws.of(60)
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +88,40 @@ def test_both_languages_say_the_same_of_everything(designed):
         assert all(len(r) == len(p.heads("swing_head")) for r in p.sensitivities())
 
 
+def test_each_base_package_is_designed_where_it_is_asked_for():
+    facts = SiteFacts(roof_m2=1200, vehicles=20, critical_kw=30, outage_cost=1.0)
+    b = bench(facts=facts)
+    for package, always in (
+        ("emergency", "backup"),
+        ("ev_charging", "charging"),
+        ("single", "supply"),
+        ("integrated", "pv"),
+    ):
+        made = design_package(b, CATALOGUE, draws=Draws.of(20), package=package)
+        assert made.best.bundle.package == package
+        assert always in made.best.bundle.modules
+        assert all(s.base.package == package for s in swings(made, CATALOGUE)[:3])
+    without = bench(facts=SiteFacts(roof_m2=1200))
+    with pytest.raises(DataError, match="emergency cannot be built here; it rests on critical_kw"):
+        design_package(without, CATALOGUE, draws=Draws.of(20), package="emergency")
+    with pytest.raises(DataError, match="'gold' is none"):
+        design_package(without, CATALOGUE, draws=Draws.of(20), package="gold")
+
+
 def test_a_customer_never_reads_our_margin(designed):
     outside, inside = Proposal(designed, CATALOGUE, "en"), Proposal(designed, CATALOGUE, "en", internal=True)
     margin = f"{designed.best.offer.margin_mean:,.0f}"
     assert not any(margin in cell for row in outside.prices() for cell in row)
     assert any(margin in cell for row in inside.prices() for cell in row)
+    costs = [f"{r.cost:,.0f}" for r in designed.reasons.values() if r.cost > 0]
+    assert costs
+    assert not any(c in line for c in costs for line in outside.reasons())
+    assert any(c in line for c in costs for line in inside.reasons())
+    assert not any("[assumed]" in line for line in outside.sources())
+    assert any("[assumed]" in line for line in inside.sources())
+    headings = {s.heading for s in proposal_document(replace(outside, swings=swings(designed, CATALOGUE))).sections}
+    assert outside.word("sensitivity") not in headings
+    assert outside.word("next") in headings
     assert all(len(r) == len(outside.price_heads()) for r in outside.prices())
     assert all(len(r) == len(inside.price_heads()) for r in inside.prices())
 
@@ -103,15 +136,35 @@ def test_figures_that_hardly_matter_move_little_and_dear_money_costs(designed):
 def test_an_interval_without_between_year_terms_is_too_narrow():
     b = bench()
     year = b.simulate(Variant(pv_kw=100.0, battery_kwh=40.0))
-    one = prove(b, year, BetweenYears(0.0, 0.0, 0.0), Draws(np.zeros(60, dtype=np.int64), np.zeros(60), 1))
+    one = prove(b, year, BetweenYears(0.0, 0.0, 0.0, swing=0.0), Draws(np.full(60, 0.5), np.zeros(60), 1))
     full = prove(b, year, ASSUMED, DRAWS)
     assert full.interval[1] - full.interval[0] > 2 * (one.interval[1] - one.interval[0])
     assert full.interval[0] < full.mean < full.interval[1]
 
 
 def test_weather_and_common_shocks_are_the_same_draw_for_every_customer():
-    assert np.array_equal(Draws.of(40, 4).weather_year, Draws.of(40, 4).weather_year)
-    assert np.bincount(Draws.of(40, 4).weather_year).tolist() == [10] * 4
+    assert np.array_equal(Draws.of(40).sunny, Draws.of(40).sunny)
+    archive = sun(grid())
+    year, factor = archive.drawn(Draws.of(40).sunny, 0.03)
+    assert np.bincount(year).tolist() == [10] * 4
+    sums = archive.years.sum(axis=1, dtype=float)[year] * factor
+    assert (
+        sums.std() > 1.05 * archive.years.sum(axis=1, dtype=float).std()
+    )  # four years show neither mean nor spread for sure
+    assert sums.mean() == pytest.approx(float(archive.years.sum(axis=1, dtype=float).mean()), rel=0.01)
+
+
+def test_what_a_metered_year_hides_is_learnt_from_customers_of_whom_two_are_known():
+    b = bench()
+    one = b.simulate(Variant(battery_kwh=40.0))
+    loads = [np.asarray(load_wh(seed=k) / 1e3, dtype=float) for k in range(2, 26)]
+    assert learnt_swing([(b, one)] * 24, [b.load_kw] * 24) == 0.0  # the same year again hides nothing
+    assert 0.3 < learnt_swing([(b, one)] * 24, loads) < 4.0
+    with pytest.raises(DataError, match="20 at least"):
+        learnt_swing([(b, one)] * 3, loads[:3])
+
+
+def test_weeks_come_from_near_by():
     chosen_weeks = weeks_near(np.random.default_rng(1), 52, 100)
     assert np.abs(chosen_weeks - np.arange(52)).max() <= 4
     assert chosen_weeks.min() >= 0

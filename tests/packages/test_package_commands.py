@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from customers.costs.library import load_costs
+from customers.intervals.keeping import write_store
+from customers.intervals.series import MeterTable
+from customers.intervals.store import IntervalStore
+from customers.population import FIRST_YEAR, population
+from models.errors import DataError
 from service.cli import app
+from service.commands.package_inputs import read_others, read_tariff_file
 from tests.packages.package_cases import DAYS, START, load_wh
 
 RUN = CliRunner()
@@ -49,6 +56,22 @@ def test_from_a_file_of_readings_to_a_proposal(files):
     assert out.read_bytes().startswith(b"%PDF")
     assert "Iron Works" in done.output
     assert "屋顶光伏" in done.output
+
+
+def test_other_customers_readings_teach_how_years_differ(files):
+    people = population(24, seed=5)
+    halves = [people.meters(FIRST_YEAR + k, 60) for k in range(2)]
+    energy = np.hstack([h.energy_kwh for h in halves])
+    table = MeterTable.of(people.names, halves[0].intervals.start, 60, energy, people.zone)
+    tariff, library = read_tariff_file(files / "tariff.yaml", people.zone), load_costs()
+    write_store(IntervalStore(table), files / "others.npz")
+    terms = read_others(files / "others.npz", tariff, library)
+    assert (terms.customers, terms.pairs) == (24, 1)
+    assert 0.02 < terms.own_sd < 0.1
+    assert 0.5 < terms.swing < 4
+    write_store(IntervalStore(halves[0]), files / "short.npz")
+    with pytest.raises(DataError, match="less than two years"):
+        read_others(files / "short.npz", tariff, library)
 
 
 def test_what_cannot_be_designed_is_told_with_its_place(files):

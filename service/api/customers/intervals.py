@@ -94,6 +94,9 @@ class PackageAsked(BaseModel):
     roof_m2: NonNegative = 0.0
     facts: dict[str, NonNegative] = Field({}, description=f"what is known of the site: {', '.join(FACTS)}")
     language: Literal["zh", "en"] | None = Field(None, description="the party's own where left out")
+    package: Literal["integrated", "single", "emergency", "ev_charging", ""] = Field(
+        "", description="the base package that it has to be; the best of all where left out"
+    )
     bus: str = Field(
         "", max_length=80, description="where it is connected in the running site: replays the package there"
     )
@@ -177,6 +180,7 @@ async def design(
             roof_m2=asked.roof_m2,
             facts=tuple(f"{n}={v}" for n, v in asked.facts.items()),
             bus=asked.bus,
+            package=asked.package,
         )
         return await queued(session, backing, once, wanted, inputs, response)
 

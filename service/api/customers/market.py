@@ -1,6 +1,7 @@
 """Endpoints over many customers: segments with their portraits, recommendations, and matchings that lead to the business."""
 
 import json
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any
 
@@ -26,7 +27,14 @@ from service.customers.records import lead_begun
 from service.customers.shelves import LEADS
 from service.documents.checks import NAME
 from service.jobs import queue
-from service.jobs.customer_requests import MarketInputs, MatchingInputs, MatchingJob, RecommendationJob, SegmentsJob
+from service.jobs.customer_requests import (
+    MarketInputs,
+    MatchingInputs,
+    MatchingJob,
+    MeterFile,
+    RecommendationJob,
+    SegmentsJob,
+)
 from service.jobs.job import Job, JobState
 
 router = guarded(Deed.SEE, "/api/v1", "customers together")
@@ -143,7 +151,7 @@ def _leads(matches: list[dict[str, Any]]) -> list[NewLead]:
     return found
 
 
-def _some(customers: Any) -> Any:
+def _some(customers: Mapping[str, MeterFile]) -> Mapping[str, MeterFile]:
     """Return customers, of whom there must be one."""
     if not customers:
         words = "nobody has meter data; bring them to /api/v1/parties/ID/intervals first"
