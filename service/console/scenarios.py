@@ -33,6 +33,7 @@ STUDIES = ("dispatch", "explain", "flow", "n1", "estimate", "forecast")
 ROOM_OF = {
     **dict.fromkeys(("portrait", "package", "segments", "recommendation", "matching"), "customers"),
     "offers": "trading",
+    "bills": "trading",
 }
 """Where studies that are not the planner's were asked for."""
 LEFT_OUT = ("kind", "urgent", "limit_s", "begins", "seed", "deadline_s", "site", "options")

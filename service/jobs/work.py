@@ -18,6 +18,7 @@ from models.errors import DataError, JouletwinError, PlanningError
 from models.site import Site
 from service.commands.screen import gap_words
 from service.emulation import heed
+from service.jobs.billing_work import bills
 from service.jobs.child import OUTCOME, SAID
 from service.jobs.customer_requests import CustomerInputs, CustomerJob
 from service.jobs.customer_work import OF_CUSTOMERS
@@ -220,7 +221,21 @@ def case_file(asked: SweepJob, folder: Path) -> Path:
 
 KINDS: Mapping[str, Callable[[Any, Any, Path, Tell], str]] = {
     f.__name__: f
-    for f in (dispatch, explain, flow, n1, estimate, forecast, offers, size, pareto, scenario, sweep, *OF_CUSTOMERS)
+    for f in (
+        dispatch,
+        explain,
+        flow,
+        n1,
+        estimate,
+        forecast,
+        offers,
+        bills,
+        size,
+        pareto,
+        scenario,
+        sweep,
+        *OF_CUSTOMERS,
+    )
 }
 
 

@@ -1,5 +1,6 @@
 """Billing in the store: readings as they arrive, runs over the contracts of a month, bills that are never changed."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,14 +20,23 @@ from models.errors import DataError
 from models.findings import Finding, error
 from models.tariffs.file import read_tariff, require_tariff
 from models.tariffs.tariff import Tariff
+from service.auth.roles import Principal
 from service.documents import shelf
 from service.documents.checks import DocumentKind, plain_yaml
 from service.markets.journals import Journal, entries, held
 from service.markets.ledgers import plain
+from service.store.audit import record
 from service.store.documents import DocumentRow
 from service.store.trading import BillingRunRow, ReadingsRow, StandingBillRow
 
 BILLS = "bills"
+AT_ONCE = 5_000
+"""So many meters are asked for in one question to the store."""
+BREATH = 100
+"""After so many bills others get their turn."""
+METERS = ("meter", "generation_meter", "reactive_meter", "baseline")
+STANDARD_ZONE = "Asia/Shanghai"
+"""Of tariffs that name none."""
 _ENTRY = TypeAdapter(Entry)
 
 
@@ -51,16 +61,34 @@ async def tariffs(session: AsyncSession, names: set[str], time_zone: str) -> dic
     return {n: parsed(row, time_zone) for n, row in found.items() if row is not None}
 
 
-async def past_changes(
-    session: AsyncSession, name: str, old: Tariff | None, body: bytes, time_zone: str
-) -> list[Finding]:
-    """Return an error for every bill whose days a new version of a tariff would price otherwise."""
-    changed = read_tariff(yaml.load(plain_yaml(body), Loader=yaml.CSafeLoader), name, time_zone)[0]
+async def require_unbilled(
+    session: AsyncSession, row: DocumentRow, body: bytes | None, time_zone: str = STANDARD_ZONE
+) -> None:
+    """Refuse a new text of a tariff that would price billed days otherwise, and (``body`` None) to remove one that bills stand on.
+
+    Raises
+    ------
+    DataError
+        With an error for every such bill.
+    """
+    if row.kind != DocumentKind.TARIFF.value:
+        return
     mine = StandingBillRow.tenant_id == session.sync_session.info["tenant"]
-    rows = (await session.scalars(select(StandingBillRow).where(mine, StandingBillRow.tariff == name))).all()
-    if old is None or changed is None:
-        return []
-    return check_change([(r.bill, (r.year, r.month)) for r in rows], old, changed)
+    standing = (await session.scalars(select(StandingBillRow).where(mine, StandingBillRow.tariff == row.name))).all()
+    if body is None:
+        told = [
+            error(row.name, f"{r.bill} of {r.year}-{r.month:02d} was made by it; keep the tariff") for r in standing
+        ]
+    else:
+        old, changed = (
+            read_tariff(yaml.load(plain_yaml(text), Loader=yaml.CSafeLoader), row.name, time_zone)[0]
+            for text in (row.body, body)
+        )
+        if old is None or changed is None:
+            return
+        told = check_change([(r.bill, (r.year, r.month)) for r in standing], old, changed)
+    if told:
+        raise DataError(told)
 
 
 def take_readings(session: AsyncSession, minutes: int, deliveries: Sequence[Delivery]) -> None:
@@ -79,12 +107,13 @@ def take_readings(session: AsyncSession, minutes: int, deliveries: Sequence[Deli
 
 async def meter_book(session: AsyncSession, minutes: int, meters: set[str]) -> MeterBook:
     """Return what some meters have delivered so far."""
-    book = MeterBook(minutes)
-    mine = ReadingsRow.tenant_id == session.sync_session.info["tenant"]
-    wanted = select(ReadingsRow).where(mine, ReadingsRow.minutes == minutes, ReadingsRow.meter.in_(meters))
-    for r in await session.scalars(wanted.order_by(ReadingsRow.received_at)):
-        wh = tuple(np.frombuffer(r.wh, dtype="<i8").tolist())
-        book.add(Delivery(r.meter, r.start, wh, r.received_at, Quality(r.quality)))
+    book, names = MeterBook(minutes), sorted(meters)
+    mine = (ReadingsRow.tenant_id == session.sync_session.info["tenant"]) & (ReadingsRow.minutes == minutes)
+    for k in range(0, len(names), AT_ONCE):
+        wanted = select(ReadingsRow).where(mine, ReadingsRow.meter.in_(names[k : k + AT_ONCE]))
+        for r in await session.scalars(wanted.order_by(ReadingsRow.received_at)):
+            wh = tuple(np.frombuffer(r.wh, dtype="<i8").tolist())
+            book.add(Delivery(r.meter, r.start, wh, r.received_at, Quality(r.quality)))
     return book
 
 
@@ -109,7 +138,9 @@ async def issued(
     there = [e for _, e in standing.values()]
     book = BillingBook(behind=journal.length, head=journal.digest, standing=there)
     findings = list(wrong)
-    for p in made:
+    for n, p in enumerate(made):
+        if n % BREATH == 0:
+            await asyncio.sleep(0)
         before = book.valid(p.contract.id, p.cycle)
         if before is None:
             _stands(session, None, p, book.issue(p, now))
@@ -117,8 +148,32 @@ async def issued(
             findings.append(error(p.contract.id, f"is billed by {before.id}; give a reason to correct it", before.id))
         elif corrected := book.rebill(p, now, reason):
             _stands(session, standing[p.contract.id][0], p, corrected[1])
-    _keep(journal, book)
+    await _keep(journal, book)
     return Billed(book.entries, tuple(findings))
+
+
+async def kept_run(
+    session: AsyncSession,
+    now: datetime,
+    who: Principal,
+    cycle: Cycle,
+    contracts: Sequence[SupplyContract],
+    found: tuple[Sequence[Prepared], Sequence[Finding]],
+    reason: str,
+) -> BillingRunRow:
+    """Issue what a run has found, and keep the run."""
+    billed = await issued(session, now, *found, reason)
+    told = [
+        {"id": c.id, "customer": c.customer, "tariff": c.tariff.id, **dict(zip(METERS, c.meters, strict=True))}
+        for c in contracts
+    ]
+    row = BillingRunRow(
+        id=token_hex(8), year=cycle[0], month=cycle[1], contracts=told, reason=reason, bills=[e.id for e in billed.entries],
+        findings=[[f.place, f.message] for f in billed.findings], asked_by=who.name, created_at=now,
+    )  # fmt: skip
+    session.add(row)
+    await record(session, now, who.name, "bills.issued", f"billing-run/{row.id}", {"bills": len(billed.entries)})
+    return row
 
 
 def _stands(session: AsyncSession, row: StandingBillRow | None, p: Prepared, bill: Entry) -> None:
@@ -133,8 +188,10 @@ def _stands(session: AsyncSession, row: StandingBillRow | None, p: Prepared, bil
     )
 
 
-def _keep(journal: Journal, book: BillingBook) -> None:
-    for e in book.entries:
+async def _keep(journal: Journal, book: BillingBook) -> None:
+    for n, e in enumerate(book.entries):
+        if n % BREATH == 0:
+            await asyncio.sleep(0)
         journal.add(e.issued_at, e.contract, plain(_ENTRY, e), e.digest)
 
 

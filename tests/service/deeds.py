@@ -186,6 +186,9 @@ _BY_DEEDS = {
         POST /api/v1/auctions
         POST /api/v1/auctions/{auction_id}/clear
         POST /api/v1/billing-runs
+        POST /api/v1/billing-runs:issue
+        POST /api/v1/billing-runs:prepare
+        POST /api/v1/meter-deliveries
         POST /api/v1/books
         POST /api/v1/books/{book_id}/events
         POST /api/v1/certificates

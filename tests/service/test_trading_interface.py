@@ -1,5 +1,6 @@
 """Trading through the interface: what is sent is checked whole, what is booked sums to zero, and every chain can be followed."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -75,6 +76,9 @@ def test_a_month_is_billed_corrected_by_a_reversal_and_its_tariff_is_held(http):
     (finding,) = refused(http.put(f"{API}/tariffs/flat", **change), "begin later, or rebill that month")
     assert finding["place"] == "flat.2026-07"
     same = {"json": {"document": FLAT}, "headers": {"If-Match": '"1"'}}
+    text = {"content": json.dumps(dearer), "headers": {"If-Match": '"1"'}}
+    refused(http.put(f"{API}/documents/tariff/flat", **text), "begin later, or rebill that month")
+    refused(http.delete(f"{API}/documents/tariff/flat", headers={"If-Match": '"1"'}), "keep the tariff")
     assert http.put(f"{API}/tariffs/flat", **same).status_code == 200
 
 

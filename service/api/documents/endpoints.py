@@ -16,6 +16,7 @@ from service.api.versions import Read, read_version, require, tagged
 from service.auth.roles import Deed
 from service.documents import shelf
 from service.documents.checks import NAME, DocumentKind, judged
+from service.markets.billing import require_unbilled
 from service.store.documents import DocumentRow
 
 router = guarded(Deed.SEE, "/api/v1/documents", "documents")
@@ -104,6 +105,7 @@ async def bring(
         row = await shelf.one(session, kind, document, changing=True)
         if row is not None:
             require(row.version, read_version(if_match))
+            await require_unbilled(session, row, body)
         elif if_match is not None:
             raise HTTPException(
                 412, f"There is no {kind.value} {document} any more; leave out If-Match to keep a new one."
@@ -132,6 +134,7 @@ async def remove(backing: Backed, who: Known, kind: Kind, document: Name, read: 
     async with backing.store.changing(who.tenant_id) as session:
         row = known(await shelf.one(session, kind, document, changing=True), kind, document)
         require(row.version, read)
+        await require_unbilled(session, row, None)
         await shelf.remove(session, backing.store.clock.now(), who, row)
     return DocumentOut.of(row)
 

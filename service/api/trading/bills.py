@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime
-from secrets import token_hex
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -11,8 +10,7 @@ from annotated_types import Len
 from fastapi import Query, Response
 from pydantic import AwareDatetime, BaseModel, Field
 
-from market.billing import Entry, SupplyContract
-from market.meters import Delivery, Quality
+from market.billing import Entry
 from models.errors import DataError
 from models.findings import error
 from models.horizon import require_utc
@@ -24,28 +22,17 @@ from models.tariffs.file import require_tariff
 from models.tariffs.tariff import Tariff
 from service.api.access import Backed, Known, guarded, only
 from service.api.problems import described
-from service.api.trading.common import LAST, Asked, Before, Id, Limit, Named, Text, Told, known
-from service.api.trading.tariffs import FLAT, ZONE, Kept
+from service.api.trading.common import LAST, Asked, Before, Id, Limit, Named, known
+from service.api.trading.tariffs import FLAT, Kept
 from service.auth.roles import Deed
 from service.markets import billing
-from service.store.audit import record
-from service.store.trading import BillingRunRow
 
 router = guarded(Deed.SEE, "/api/v1", "trading")
 Wh = Annotated[list[Annotated[int, Field(ge=-(2**50), le=2**50)]], Len(1, 40_000)]
-Month = Annotated[
-    str, Field(pattern=r"^(19|20)\d{2}-(0[1-9]|1[0-2])$", description="local month", examples=["2026-07"])
-]
 Minutes = Annotated[int, Field(description="length of a meter interval")]
 MINUTES = (5, 10, 15, 30, 60)
-JULY_HOURS = 31 * 24
 PDF = "application/pdf"
-NEWRUN_EXAMPLE = {
-    "month": "2026-07",
-    "minutes": 60,
-    "contracts": [{"id": "c-1", "customer": "steel works", "meter": "m-1", "tariff": "own"}],
-    "readings": [{"meter": "m-1", "start": "2026-07-01T00:00:00+08:00", "wh": [1500] * JULY_HOURS}],
-}
+ZONE = billing.STANDARD_ZONE
 SIMULATED_EXAMPLE = {"tariff": FLAT, "start": "2026-07-01T00:00:00+08:00", "minutes": 60, "wh": [1500] * 24}
 
 
@@ -117,7 +104,7 @@ async def simulate(backing: Backed, who: Known, asked: Simulated) -> SimulatedOu
 
 
 def _simulated(asked: Simulated, tariff: Tariff) -> SimulatedOut:
-    _require_minutes(asked.minutes)
+    require_minutes(asked.minutes)
     intervals = Intervals(asked.start, len(asked.wh), asked.minutes)
     channels = [None if v is None else _row(v) for v in (asked.generation_wh, asked.reactive_varh)]
     index = {name: np.array(v, dtype=np.int64) for name, v in asked.index_micro.items()}
@@ -146,117 +133,10 @@ def _row(values: list[int]) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.array([values], dtype=np.int64)
 
 
-def _require_minutes(minutes: int) -> None:
+def require_minutes(minutes: int) -> None:
+    """Refuse what no meter counts in."""
     if minutes not in MINUTES:
         raise DataError([error("minutes", f"is {minutes}; meters read every {', '.join(map(str, MINUTES))} minutes")])
-
-
-class ContractIn(Asked):
-    """Who is supplied through which meter under which tariff."""
-
-    id: Text
-    customer: Text
-    meter: Text
-    tariff: Kept
-    generation_meter: Text | None = None
-    reactive_meter: Text | None = None
-    baseline: Text | None = None
-
-
-class ReadingsIn(Asked):
-    """What a meter delivers: whole Wh on consecutive intervals from ``start``."""
-
-    meter: Text
-    start: AwareDatetime
-    wh: Wh
-    quality: Quality = Quality.MEASURED
-
-
-class NewRun(Asked, json_schema_extra={"examples": [NEWRUN_EXAMPLE]}):
-    """A month's bills for some contracts, with readings that arrive now; a reason corrects what is billed already."""
-
-    month: Month
-    minutes: Minutes = 60
-    contracts: Annotated[list[ContractIn], Len(1, 2_000)]
-    readings: Annotated[list[ReadingsIn], Len(0, 10_000)] = Field([])
-    index_micro: dict[str, Wh] = Field({}, max_length=20)
-    time_zone: str = Field(ZONE, max_length=60, description="of tariffs that name none")
-    reason: str = Field("", max_length=200, description="why bills of this month are made again")
-
-
-class RunOut(BaseModel):
-    """A billing run and what came of it."""
-
-    id: str
-    month: str
-    asked_by: str
-    created_at: datetime
-    reason: str
-    bills: list[str] = Field(description="ids of bills and reversals, in the order of issue")
-    findings: list[Told] = Field(description="why the other contracts have no new bill")
-
-    @classmethod
-    def of(cls, row: BillingRunRow) -> Self:
-        """Return a run as the interface shows it."""
-        told = [Told(place=place, message=message) for place, message in row.findings]
-        same = {n: getattr(row, n) for n in ("id", "asked_by", "created_at", "reason", "bills")}
-        return cls(month=f"{row.year}-{row.month:02d}", findings=told, **same)
-
-
-class RunPage(BaseModel):
-    """Billing runs, newest first."""
-
-    items: list[RunOut]
-    next: str | None
-
-
-@router.post("/billing-runs", status_code=201, responses=described(413), **only(Deed.TRADE))
-async def begin(backing: Backed, who: Known, asked: NewRun, response: Response) -> RunOut:
-    """Bill a month: readings are kept, every contract gets its bill, or a finding says why not and nobody else waits for it."""
-    _require_minutes(asked.minutes)
-    year, month = (int(x) for x in asked.month.split("-"))
-    now = backing.store.clock.now()
-    async with backing.store.changing(who.tenant_id) as session:
-        kept = await billing.tariffs(session, {c.tariff for c in asked.contracts}, asked.time_zone)
-        contracts = [SupplyContract(**c.model_dump() | {"tariff": kept[c.tariff]}) for c in asked.contracts]
-        arrived = [Delivery(r.meter, r.start, tuple(r.wh), now, r.quality) for r in asked.readings]
-        billing.take_readings(session, asked.minutes, arrived)
-        meters = {m for c in contracts for m in c.meters if m is not None}
-        book = await billing.meter_book(session, asked.minutes, meters)
-        made, wrong = await asyncio.to_thread(billing.prepared, contracts, book, (year, month), now, asked.index_micro)
-        billed = await billing.issued(session, now, made, wrong, asked.reason)
-        row = BillingRunRow(
-            id=token_hex(8), year=year, month=month, contracts=[c.model_dump() for c in asked.contracts], reason=asked.reason,
-            bills=[e.id for e in billed.entries], findings=[[f.place, f.message] for f in billed.findings],
-            asked_by=who.name, created_at=now,
-        )  # fmt: skip
-        session.add(row)
-        await record(session, now, who.name, "bills.issued", f"billing-run/{row.id}", {"bills": len(billed.entries)})
-    response.headers["Location"] = f"/api/v1/billing-runs/{row.id}"
-    return RunOut.of(row)
-
-
-@router.get("/billing-runs", responses=described(404))
-async def runs(
-    backing: Backed,
-    who: Known,
-    limit: Limit = 20,
-    before: Annotated[str | None, Query(max_length=40, description="id of the last item of the page before")] = None,
-) -> RunPage:
-    """List billing runs, newest first."""
-    async with backing.store.reading(who.tenant_id) as session:
-        last = None if before is None else known(await billing.run(session, before), "billing run", before)
-        found = await billing.runs(session, last, limit + 1)
-    return RunPage(
-        items=[RunOut.of(r) for r in found[:limit]], next=found[limit - 1].id if len(found) > limit else None
-    )
-
-
-@router.get("/billing-runs/{billing_run_id}", responses=described(404))
-async def run(backing: Backed, who: Known, billing_run_id: Id) -> RunOut:
-    """Return what came of a billing run."""
-    async with backing.store.reading(who.tenant_id) as session:
-        return RunOut.of(known(await billing.run(session, billing_run_id), "billing run", billing_run_id))
 
 
 class BillOut(BaseModel):

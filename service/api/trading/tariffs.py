@@ -22,11 +22,10 @@ from service.auth.roles import Deed, Principal
 from service.backing import Backing
 from service.documents import shelf
 from service.documents.checks import NAME, DocumentKind
-from service.markets.billing import past_changes
+from service.markets.billing import STANDARD_ZONE, require_unbilled
 from service.store.documents import DocumentRow
 
 router = guarded(Deed.SEE, "/api/v1/tariffs", "trading")
-ZONE = "Asia/Shanghai"
 FLAT = {
     "bands": [{"name": "flat", "price_per_kwh": 0.62, "windows": [{"start_h": 0, "end_h": 24}]}],
     "demand_price_per_kw_month": 38.0,
@@ -38,7 +37,7 @@ class NewTariff(Asked):
 
     document: dict[str, Any] = Field(examples=[FLAT])
     name: str | None = Field(None, pattern=NAME, description="made up when left out")
-    time_zone: str = Field(ZONE, max_length=60, description="of a document that names none")
+    time_zone: str = Field(STANDARD_ZONE, max_length=60, description="of a document that names none")
 
 
 class TariffOut(BaseModel):
@@ -101,9 +100,7 @@ async def replace(
         row = known(await shelf.one(session, DocumentKind.TARIFF, tariff_id, changing=True), "tariff", tariff_id)
         require(row.version, read)
         tariff, told = _judged(wanted, tariff_id)
-        old = kept(row)[0]
-        if late := await past_changes(session, tariff_id, old, _body(wanted), wanted.time_zone):
-            raise DataError(late)
+        await require_unbilled(session, row, _body(wanted), wanted.time_zone)
         row = await _put(session, backing, who, tariff_id, wanted, row)
         await session.flush()
     tagged(response, row.version)
@@ -129,7 +126,7 @@ async def tariff(backing: Backed, who: Known, tariff_id: Id, response: Response)
     return TariffOut.of(row, known(found, "sound tariff", tariff_id), told)
 
 
-def kept(row: DocumentRow, time_zone: str = ZONE) -> tuple[Tariff | None, list[Finding]]:
+def kept(row: DocumentRow, time_zone: str = STANDARD_ZONE) -> tuple[Tariff | None, list[Finding]]:
     """Return the tariff of a kept document, and warnings about it."""
     return read_tariff(yaml.load(row.body, Loader=yaml.CSafeLoader), row.name, time_zone)
 
