@@ -28,7 +28,8 @@ def profile_orders(
     """Return the exclusive group as blocks; a market takes the one that gains most.
 
     A site that has to draw loses with every profile beside not drawing at all, which it cannot choose. So each profile's cost is counted
-    beside that of going without: ``worth_per_mwh`` is what a MWh that is drawn is worth at least, the same for all of them.
+    beside that of going without: ``worth_per_mwh`` is what a MWh that is drawn is worth at least, the same for all of them. Costs are
+    rounded to what a lot costs per tick.
 
     Raises
     ------
@@ -45,7 +46,7 @@ def profile_orders(
             tuple(_lots(q, product) for q in p.quantity_wh),
             0,
             group=p.group,
-            fixed_micro=p.cost_micro - worth_micro,
+            fixed_micro=round((p.cost_micro - worth_micro) / product.unit_micro) * product.unit_micro,
         )
         for k, p in enumerate(offers.profiles)
     )

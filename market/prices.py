@@ -28,6 +28,8 @@ ERROR_DAYS = 60
 LEAST_DAYS = 30
 RIDGE = 1.0
 COLUMNS = ("time", "price_per_mwh")
+WEEKEND_LESS, PEAKS_DIFFER = 0.1, 0.15
+"""Of made-up prices: how much lower a weekend is, per kWh, and how far peaks lie apart from day to day, in the logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,21 +191,30 @@ def _by_day(rows: dict[datetime, float], zone: ZoneInfo, source: str) -> PriceHi
 
 
 def emulated_prices(first: date, days: int, seed: int) -> PriceHistory:
-    """Return made-up prices per kWh for an emulated market: morning and evening peaks, sunny valleys, weekends, and weather that lasts.
+    """Return made-up prices per kWh for an emulated market: peaks that no two days share, sunny valleys, weekends, wind and weather that last.
 
-    They resemble a market with much sun: on bright days the hours around noon fall below 0. No market's prices; nothing is fitted to one.
+    They resemble a market with much sun: on bright days the hours around noon fall below 0. How far they spread, how far a day lies from the
+    one before, and how far from its forecast, is about what European day-ahead prices of 2023 showed; nothing else is fitted to a market.
     """
     rng, hour = np.random.default_rng([seed, first.toordinal()]), np.arange(DAY_H)
-    shape = 0.42 + 0.12 * np.exp(-(((hour - 8) / 2.0) ** 2)) + 0.24 * np.exp(-(((hour - 19) / 2.5) ** 2))
-    valley = np.exp(-(((hour - 13) / 2.8) ** 2))
-    found = np.empty((days, DAY_H))
-    level, sun = 0.0, 0.5
-    for k in range(days):
-        day = first + timedelta(days=k)
-        level = 0.8 * level + 0.05 * rng.standard_normal()
-        season = 0.5 - 0.35 * np.cos(2 * np.pi * (day.timetuple().tm_yday - 10) / 365)
-        sun = np.clip(0.6 * sun + 0.4 * rng.random(), 0.0, 1.0)
-        weekend = 0.1 if day.weekday() >= 5 else 0.0
-        rough = np.convolve(rng.standard_normal(DAY_H + 2), [0.25, 0.5, 0.25], mode="valid")
-        found[k] = shape + level - weekend - 0.85 * season * sun * valley + 0.04 * rough
-    return PriceHistory(first, found, f"made-up prices, seed {seed}")
+    when = [first + timedelta(days=k) for k in range(days)]
+    season = 0.5 - 0.35 * np.cos(2 * np.pi * (np.array([d.timetuple().tm_yday for d in when]) - 10) / 365)
+    sun = np.clip(0.5 + _lasting(rng, days, 0.6, 0.2), 0.0, 1.0)
+    weekend = np.array([WEEKEND_LESS if d.weekday() >= 5 else 0.0 for d in when])
+    morning, evening = np.exp(PEAKS_DIFFER * rng.standard_normal((2, days, 1)))
+    peaks = 0.16 * morning * np.exp(-(((hour - 8) / 2.0) ** 2)) + 0.3 * evening * np.exp(-(((hour - 19) / 2.5) ** 2))
+    valleys = (season * sun)[:, None] * np.exp(-(((hour - 13) / 2.8) ** 2))
+    wind = _lasting(rng, days * DAY_H, 0.97, 0.05).reshape(days, DAY_H)
+    level = 0.44 + _lasting(rng, days, 0.5, 0.12) - weekend
+    rough = 0.025 * rng.standard_normal((days, DAY_H))
+    return PriceHistory(first, level[:, None] + peaks - valleys + wind + rough, f"made-up prices, seed {seed}")
+
+
+def _lasting(rng: np.random.Generator, count: int, kept: float, spread: float) -> Floats:
+    """Return a wandering value: what is ``kept`` of the one before, with a shock that leaves ``spread`` as its standard deviation."""
+    shocks = spread * np.sqrt(1.0 - kept**2) * rng.standard_normal(count)
+    found, value = np.empty(count), 0.0
+    for k, shock in enumerate(shocks.tolist()):
+        value = kept * value + shock
+        found[k] = value
+    return found

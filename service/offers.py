@@ -85,6 +85,9 @@ def trade_day(
             min=0, max=1, metavar="SHARE", help="share of the expected purchase under a contract for difference"
         ),
     ] = 0.5,
+    profiles: Annotated[
+        bool, typer.Option("--profiles", help="offer whole-day profiles as an exclusive group, not a curve per hour")
+    ] = False,
     modbus: Annotated[
         bool, typer.Option("--modbus", help="carry the day out over loopback Modbus, not in process")
     ] = False,
@@ -99,10 +102,10 @@ def trade_day(
 
     One trace id follows it; the day's result is explained. Exit 0 only if the trace is whole and the ledger sums to zero.
     """
-    from scenarios.trading.day import TradeSettings
+    from scenarios.trading.traded import TradeSettings
     from service.commands.trade_day import show_trade_day
 
     settings = TradeSettings(
-        paths=paths, steps=steps, fee_per_kwh=fee, hedged_share=hedge, over_modbus=modbus, seed=seed
+        paths, steps, "profiles" if profiles else "curves", fee, hedged_share=hedge, over_modbus=modbus, seed=seed
     )
     raise typer.Exit(show_trade_day(site, day.date(), prices, settings, out=out, ledger=ledger, plot=plot))

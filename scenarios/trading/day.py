@@ -1,22 +1,22 @@
 """One trading day of an emulated site, end to end: what is forecast is planned and offered, what is cleared is carried out, metered and settled."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date, datetime
 
 import numpy as np
 import numpy.typing as npt
 
-from market.certificates import Holding
-from market.ledger import Ledger, check_chain
-from market.offer_orders import curve_orders
+from market.ledger import Ledger
+from market.offer_orders import curve_orders, profile_orders
+from market.orders import Order
 from market.outcomes import AuctionResult
 from market.portfolio import Portfolio
 from market.prices import PriceHistory
 from market.products import MarketError
 from market.receivables import Invoice
-from market.settlement import Band, Delivery, DifferenceContract, settle
+from market.settlement import Delivery, DifferenceContract, settle
 from market.settlement_runs import Run, SettlementBook
 from models.actuals import Actuals
 from models.components import GridConnection
@@ -39,63 +39,19 @@ from scenarios.offering import TradingDays
 from scenarios.operate import SnapshotSource
 from scenarios.problem import Planner
 from scenarios.trading.aftermath import certified, invoiced
+from scenarios.trading.capacity import awarded
 from scenarios.trading.planning import TradingPlanner
 from scenarios.trading.result import DayAccount, account, equipment_value, metered_wh
-from scenarios.trading.trace import Trace, check_trace
+from scenarios.trading.trace import Trace
+from scenarios.trading.traded import TradedDay, TradeSettings
 from scenarios.trading.venue import REST, Venue
 from twin.state import start_snapshot
 from twin.sync import Synchroniser
 from twin.verify import Verifier
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 OPERATING = ("gas", "maintenance", "start", "wear")
-BANDS = (Band(20_000, 100_000), Band(100_000, 200_000))
-"""Deviations beyond 2 % of the position cost a tenth of the price, beyond 10 % a fifth."""
-
-
-@dataclass(frozen=True, slots=True)
-class TradeSettings:
-    """How a day is traded: paths and steps of the offer, the fee on metered import, bands of deviations, a hedge.
-
-    ``hedged_share`` of the expected purchase is under a contract for difference at the mean expected price.
-    """
-
-    paths: int = 60
-    steps: int = 20
-    fee_per_kwh: float = 0.15
-    bands: tuple[Band, ...] = BANDS
-    hedged_share: float = 0.5
-    over_modbus: bool = False
-    proven: bool = True
-    seed: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class TradedDay:
-    """A day with everything that was made on its way."""
-
-    site: Site
-    day: date
-    trace: Trace
-    plan: Plan
-    offers: OfferSet
-    result: AuctionResult
-    portfolio: Portfolio
-    schedule: Plan
-    check: PlanCheck
-    operated: DayResult
-    delivery: Delivery
-    run: Run
-    ledger: Ledger
-    invoice: Invoice | None
-    certificates: tuple[Holding, ...]
-    account: DayAccount
-
-    @property
-    def ok(self) -> bool:
-        """Whether the trace is whole, the ledger sums to zero and is unbroken, and no write is unaccounted for."""
-        broken = [*check_trace(self.trace.id, self.trace.links), *check_chain(self.ledger.transactions)]
-        return sum(self.ledger.balances.values()) == 0 and not broken and not self.operated.unaccounted
 
 
 def trade_day(
@@ -146,7 +102,7 @@ class _TradeDay:
         schedule, check = self._schedule(problem, portfolio)
         operated = self._operate(portfolio)
         delivery = self._delivery(operated, portfolio)
-        run, ledger, invoice = self._settle(delivery)
+        run, ledger, invoice = self._settle(delivery, schedule)
         certificates = certified(self.site, operated.truth, self.horizon, self._booked_at)
         told = self._account(operated, delivery, run, portfolio, offers, paths)
         return TradedDay(
@@ -203,21 +159,43 @@ class _TradeDay:
 
     def _trade(self, offers: OfferSet) -> tuple[AuctionResult, Portfolio]:
         product, name = self.venue.product, self.site.name
-        orders = curve_orders(offers, product, name, self.trace.id)
-        self.trace.add(
-            "order", product.id, f"{len(orders)} curve orders", [[o.id, list(map(list, o.points))] for o in orders]
+        orders = self._orders(offers)
+        words = (
+            f"{len(orders)} {'curve orders' if self.settings.form == 'curves' else 'profiles in an exclusive group'}"
         )
+        self.trace.add("order", product.id, words, [asdict(o) for o in orders])
         result, trades = self.venue.cleared(name, orders)
         volume = sum(abs(t.quantity_wh) for t in trades) / 1e6
         low, high = min(result.price_micro), max(result.price_micro)
         words = f"{len(trades)} trades over {volume:,.2f} MWh at {low / 1e6:,.0f} to {high / 1e6:,.0f} {self.site.currency}/MWh"
         content = [[t.period, t.quantity_wh, t.price_micro, t.trace] for t in trades]
+        self.capacity = awarded(self.site, offers, self.trace.id)
+        if held := float(self.capacity.awarded_kw @ self.horizon.step_h):
+            words += f"; {held:,.0f} kW·h of capacity awarded"
+            content += [
+                [k, a.capacity_w, a.price_micro, a.offer.id]
+                for k, own in enumerate(self.capacity.awards)
+                for _, a in own
+            ]
         self.trace.add("trade", f"{len(trades)} trades", words, content)
         return result, Portfolio(name, product.periods).with_trades(trades)
 
+    def _orders(self, offers: OfferSet) -> Sequence[Order]:
+        product, name, trace = self.venue.product, self.site.name, self.trace.id
+        if self.settings.form == "curves":
+            return curve_orders(offers, product, name, trace)
+        # what is drawn is worth more than any price the market knows: a site cannot choose to draw nothing
+        return profile_orders(offers, product, name, trace, worth_per_mwh=2.0 * product.highest_micro / 1e6)
+
+    def _offered_wh(self, offers: OfferSet, price_per_kwh: Floats) -> Ints:
+        """Return what the offers come to at given prices."""
+        if self.settings.form == "curves":
+            return offers.cleared_wh(price_per_kwh)
+        return np.array(offers.best_profile(price_per_kwh).quantity_wh, dtype=np.int64)
+
     def _hedged(self, portfolio: Portfolio, offers: OfferSet, paths: PricePaths) -> Portfolio:
         """Return the portfolio with its contract for difference, and tell what is open."""
-        expected = offers.cleared_wh(paths.expected_per_kwh)
+        expected = self._offered_wh(offers, paths.expected_per_kwh)
         quantity = tuple(round(self.settings.hedged_share * int(q)) if q < 0 else 0 for q in expected.tolist())
         if any(quantity):
             strike = round(float(paths.expected_per_kwh.mean()) * 1e9)
@@ -239,8 +217,12 @@ class _TradeDay:
         charge = max((b.price_ppm for b in self.settings.bands), default=0) / 1e6 * float(np.abs(price).mean())
         return MarketTerms(price, self.settings.fee_per_kwh, bought_kw, charge, charge)
 
+    def _trading(self, portfolio: Portfolio) -> TradingPlanner:
+        """Return the planner that keeps what was traded."""
+        return TradingPlanner(self.planner, self.horizon, self._terms(portfolio), self.capacity)
+
     def _schedule(self, problem: DispatchProblem, portfolio: Portfolio) -> tuple[Plan, PlanCheck]:
-        schedule = self.planner.plan(replace(problem, market=self._terms(portfolio)))
+        schedule = self._trading(portfolio).plan(problem)
         check = Verifier(self.site)(schedule, problem.initial, problem.forecast)
         away = float(
             np.abs(self._bought_kw(schedule) + portfolio.position_wh() / 1e3 / self.horizon.step_h)
@@ -253,10 +235,8 @@ class _TradeDay:
         return schedule, check
 
     def _operate(self, portfolio: Portfolio) -> DayResult:
-        planner = TradingPlanner(self.planner, self.horizon, self._terms(portfolio))
-        operator = Operator(
-            "trading", planner, NaiveForecaster(self.site, Actuals(self.site, self.settings.seed)), Verifier(self.site)
-        )
+        forecaster = NaiveForecaster(self.site, Actuals(self.site, self.settings.seed))
+        operator = Operator("trading", self._trading(portfolio), forecaster, Verifier(self.site))
         run = run_day_over_modbus if self.settings.over_modbus else run_day
         # no peak is charged at the market, so no guard holds one; the position is by the hour, and so are plans
         settings = replace(operator.settings(local_day(self.site, self.day)), guarded=False, replan=HOUR)
@@ -298,8 +278,8 @@ class _TradeDay:
         """When the day is settled: noon of the day after."""
         return self.horizon.end + 12 * HOUR
 
-    def _settle(self, delivery: Delivery) -> tuple[Run, Ledger, Invoice | None]:
-        items, ledger = settle(delivery), Ledger(self.site.currency)
+    def _settle(self, delivery: Delivery, schedule: Plan) -> tuple[Run, Ledger, Invoice | None]:
+        items, ledger = [*settle(delivery), *self.capacity.items(schedule)], Ledger(self.site.currency)
         run = SettlementBook(ledger).settle(self.trace.id, items, self._booked_at)
         if run is None:  # a first version is always booked
             raise MarketError([])
@@ -350,7 +330,7 @@ class _TradeDay:
 
         return {
             "prices and loads known": -least_cost(problem, MarketTerms(came, fee), self.dispatcher),
-            "this curve, then known": with_position(-offers.cleared_wh(came) / 1000.0),
+            "this offer, then known": with_position(-self._offered_wh(offers, came) / 1000.0),
             "self-schedule, then known": with_position(schedule),
         }
 

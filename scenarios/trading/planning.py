@@ -1,4 +1,4 @@
-"""Plans of a day that has been traded: the market in place of the tariff, and the position to keep."""
+"""Plans of a day that has been traded: the market in place of the tariff, the position to keep, the capacity to hold."""
 
 from dataclasses import replace
 
@@ -8,13 +8,17 @@ from models.dispatch import DispatchProblem, Plan
 from models.horizon import Horizon
 from models.trading import MarketTerms
 from scenarios.problem import Planner
+from scenarios.trading.capacity import Capacity
 
 
 class TradingPlanner:
     """A planner whose electricity costs what the market asks, and who keeps to the position that was traded."""
 
-    def __init__(self, planner: Planner, horizon: Horizon, market: MarketTerms) -> None:
+    def __init__(
+        self, planner: Planner, horizon: Horizon, market: MarketTerms, capacity: Capacity | None = None
+    ) -> None:
         self.planner, self.horizon, self.market = planner, horizon, market
+        self.capacity = capacity or Capacity(((),) * len(horizon))
         self._starts = np.array([e.timestamp() for e in horizon.edges[:-1]])
 
     def plan(self, problem: DispatchProblem) -> Plan:
@@ -31,4 +35,5 @@ class TradingPlanner:
             price_per_kwh=self.market.price_per_kwh[place],
             bought_kw=None if position is None else position[place],
         )
-        return replace(problem, market=terms, demand=None, demand_windows={})
+        asked = self.capacity.asked_kw(problem.horizon, place)
+        return replace(problem, market=terms, demand=None, demand_windows={}, reserve_kw=asked)

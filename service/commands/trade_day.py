@@ -12,8 +12,9 @@ from rich.table import Table
 from market.journal_export import journal_csv
 from models.site.file import load_site
 from scenarios.planners import planner_for
-from scenarios.trading.day import TradedDay, TradeSettings, trade_day
+from scenarios.trading.day import trade_day
 from scenarios.trading.result import Hour
+from scenarios.trading.traded import TradedDay, TradeSettings
 from service.commands.files import require_writable
 from service.commands.offers import prices_for
 from service.commands.screen import console, progress_console
@@ -116,8 +117,8 @@ def verdict(traded: TradedDay) -> list[str]:
         "lost most: " + ", ".join(_hour_words(traded, h) for h in told.worst()),
         "had prices and loads been known: "
         + grouped(known)
-        + f" {currency} in the model; the curve's position gives up "
-        f"{grouped(known - told.alternatives['this curve, then known'])}, a self-schedule "
+        + f" {currency} in the model; the offer's position gives up "
+        f"{grouped(known - told.alternatives['this offer, then known'])}, a self-schedule "
         f"{grouped(known - told.alternatives['self-schedule, then known'])}",
     ]
     zero = sum(traded.ledger.balances.values())

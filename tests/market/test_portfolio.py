@@ -139,7 +139,7 @@ def test_curves_clear_at_the_step_that_holds_at_the_price():
 def test_of_an_exclusive_group_the_market_takes_the_cheapest_day():
     profiles = [
         ProfileOffer((-100_000, -300_000, 0, 0), 20_000_000, "g"),
-        ProfileOffer((0, 0, -200_000, -200_000), 10_000_000, "g"),
+        ProfileOffer((0, 0, -200_000, -200_000), 10_000_003, "g"),
     ]
     made = offers([step(0, -100)], profiles)
     for prices in ([100.0, 100.0, 300.0, 300.0], [500.0, 400.0, 100.0, 90.0]):

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,12 +14,15 @@ from market.orders import StepOrder
 from market.products import MarketError
 from market.settlement import Item, Part
 from market.settlement_runs import SettlementBook
+from models.offers import OfferCurve, OfferProof, OfferSet, OfferStep
+from models.site import ReserveContract
 from models.site.file import load_site
 from models.trading import MarketTerms
 from scenarios.day import local_day
 from scenarios.offering import TradingDays
 from scenarios.sites import park_path
 from scenarios.trading.aftermath import certified, invoiced
+from scenarios.trading.capacity import awarded
 from scenarios.trading.planning import TradingPlanner
 from scenarios.trading.result import account
 from scenarios.trading.trace import STAGES, Trace, check_trace
@@ -154,3 +159,31 @@ def test_a_traded_day_is_drawn_with_a_bar_for_every_kind():
     bottom = day_chart(told, "a day", "CNY").axes[2]
     assert [t.get_text() for t in bottom.get_xticklabels()] == ["gas", "grid\nfee", "result"]
     assert sum(p.get_height() for p in bottom.patches[:-1]) == pytest.approx(told.result)
+
+
+def test_capacity_that_was_awarded_is_asked_of_plans_and_paid(days):
+    horizon = days.horizon(DAY)
+    spin = ReserveContract(id="spin", party="grid", providers=("battery",), price_per_kw_h=0.02, most_kw=300.0)
+    site = replace(days.site, contracts=(*days.site.contracts, spin))
+    steps = (OfferStep(10_000_000, 200_000, 0.0, 0.0, 0, 1), OfferStep(30_000_000, 900_000, 0.0, 0.0, 0, 1))
+    edges = horizon.edges
+    curves = [OfferCurve(a, b, steps) for a, b in pairwise(edges)]
+    held = [replace(c, kind="reserve", contract="spin") for c in curves[:2]]
+    offers = OfferSet(
+        "park", "CNY", "Asia/Shanghai", horizon, tuple(curves), tuple(held), (), OfferProof("x"), "", 1, (), 0.0, {}
+    )  # 20 CNY a MW and hour lie between the steps: 200 kW are offered
+    capacity = awarded(site, offers, "t")
+    assert capacity.awarded_kw.tolist() == [200.0, 200.0] + [0.0] * 22
+    terms = MarketTerms(np.zeros(24), 0.1)
+    asked = TradingPlanner(None, horizon, terms, capacity).traded(days.expected(DAY)).reserve_kw  # type: ignore[arg-type] # nothing is planned
+    assert asked.sel(contract="spin").to_numpy().tolist() == [200.0, 200.0] + [0.0] * 22
+    power = [[[200.0, 150.0, *[0.0] * 22]]]
+    kept = SimpleNamespace(
+        reserve_kw=xr.DataArray(power, dims=("contract", "asset", "time"), coords={"contract": ["spin"]})
+    )
+    items = list(capacity.items(kept))
+    assert [(i.part, i.period, i.amount_micro) for i in items] == [
+        (Part.CAPACITY, 0, 4_000_000),
+        (Part.CAPACITY, 1, 4_000_000),
+        (Part.SHORTFALL, 1, -2_000_000),  # a quarter is missing, at twice the price
+    ]
