@@ -145,6 +145,10 @@ class HighsSession:
             self._set_integrality(new.integrality)
         return changed
 
+    def forget(self) -> None:
+        """Let the next run begin from nothing."""
+        _check(self._highs.clearSolver(), "forgetting the basis")
+
     def run(self, *, time_limit_s: float = 60.0, gap_share: float = 1e-4, watch: Watch | None = None) -> Solution:
         """Solve and return what was found, whatever it is; ``gap_share`` is the allowed relative gap of integer programs."""
         if watch is not None:
@@ -156,7 +160,7 @@ class HighsSession:
         found = self._run(start_s)
         if found.status is Status.FAILED:
             # a kept basis can lead the simplex astray; from nothing it finds its way
-            _check(self._highs.clearSolver(), "forgetting the basis")
+            self.forget()
             found = self._run(start_s)
         return found
 

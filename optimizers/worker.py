@@ -113,10 +113,14 @@ class SolverProcess:
 
     def sweep(self, sweep: Sweep, *, deadline_s: float) -> Swept:
         """Solve every member of a sweep within ``deadline_s`` seconds, rechecked; raises as :meth:`solve` and :func:`swept`."""
-        found = self._asked(sweep, deadline_s)
-        if isinstance(found, list):
-            return swept(sweep, found)
-        raise SolverCrashError(f"the solver's process failed: {found}")
+
+        def ask(part: Sweep) -> list[Solution]:
+            found = self._asked(part, deadline_s)
+            if isinstance(found, list):
+                return found
+            raise SolverCrashError(f"the solver's process failed: {found}")
+
+        return swept(sweep, ask)
 
     def _asked(self, job: "Job | Sweep", deadline_s: float) -> Any:
         with self._lock:

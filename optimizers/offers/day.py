@@ -138,7 +138,7 @@ class MarketDay:
             upper[smaller & both[:, None]] = 0.0
             most = np.hstack([upper[again].reshape(len(again), -1), limits[again]])
             shut = replace(sweep, costs=sweep.costs[again], bounded=bounded, upper=most)
-            found = _replaced(found, again, self.dispatcher.sweep(shut, deadline_s=self.deadline_s))
+            found = found.with_members(again, self.dispatcher.sweep(shut, deadline_s=self.deadline_s))
 
     def _read(self, paths: PricePaths, found: Swept) -> Optima:
         grids = self.problem.site.of_kind(GridConnection)
@@ -170,10 +170,3 @@ class MarketDay:
             worth = -found.row_dual[:, rows] / unit.discharge_efficiency
             total += worth * unit.energy_kwh / size
         return total
-
-
-def _replaced(found: Swept, members: Ints, better: Swept) -> Swept:
-    """Return optima with those of some members replaced."""
-    x, dual, objective = found.x.copy(), found.row_dual.copy(), found.objective.copy()
-    x[members], dual[members], objective[members] = better.x, better.row_dual, better.objective
-    return Swept(x, dual, objective)
