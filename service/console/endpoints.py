@@ -47,6 +47,8 @@ CHARTS: Mapping[str, Callable[[Glance], Chart]] = {
     "unit": schedule.unit_chart,
     "days": schedule.day_before,
 }
+ON_THE_WALL = "wall"
+"""Whoever asks for a part with this has nothing to press."""
 TOUR = (
     ("#tiles", "tour_tiles"),
     ("#flow-card", "tour_flow"),
@@ -72,7 +74,8 @@ async def fragment(look: Glanced, name: str) -> HTMLResponse:
     if name not in FRAGMENTS:
         raise HTTPException(404, f"The console has no part named {name}.")
     made = FRAGMENTS[name](look)
-    parts = {**(await made if isawaitable(made) else made), "operate": look.who.may(Deed.OPERATE)}
+    operate = look.who.may(Deed.OPERATE) and look.thing != ON_THE_WALL
+    parts = {**(await made if isawaitable(made) else made), "operate": operate}
     template = "device_list.html" if name == "devices" else f"{name}.html"
     return rendered(template, look.runtime, look.language, parts)
 

@@ -57,7 +57,7 @@ def _offers(look: Glance, folder: Path) -> Parts:
         *((f"{look.w['offers_violated']}: {kind}", f"{worst:.2g}") for kind, worst in proof.worst.items()),
     ]
     parts: Parts = {"offer_rows": rows, "hours": hours, "proof": told, "accepted": proof.accepted}
-    return {**parts, "proof_words": proof.words(), "offers_currency": made.currency}
+    return {**parts, "offers_currency": made.currency}
 
 
 def sweep_chart(look: Glance, job: Job) -> Chart:

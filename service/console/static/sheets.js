@@ -121,7 +121,7 @@ class Sheet {
     this.detail = element("div");
     box.append(element("p", { class: "lineup" }, this.search, element("span", { class: "saves" }, words.save_as, save)), this.place, this.detail);
     for (const act of about.acts.filter((a) => !a.of_row)) box.append(formOf(act, refreshAll));
-    this.refresh();
+    this.ready = this.refresh();
   }
 
   async refresh() {
@@ -152,7 +152,7 @@ class Sheet {
   /** The columns that say most: short values first seen in the newest row, ids of ours and inner workings last or not at all. */
   columns() {
     const row = this.rows[0];
-    const hidden = ["id", "version", "hash", "previous", "tenant_id", "created_at", "size"];
+    const hidden = [...("name" in row || "title" in row ? ["id"] : []), "version", "hash", "previous", "tenant_id", "created_at", "size"];
     const names = Object.keys(row).filter((n) => !hidden.includes(n) && (typeof row[n] !== "object" || Array.isArray(row[n]) || row[n] === null));
     return (names.length ? names : Object.keys(row)).slice(0, 8);
   }
@@ -194,3 +194,8 @@ function meet(box) {
 /** Sheets are filled when they come into view, so that a room with many of them opens at once. */
 const seen = new IntersectionObserver((entries) => entries.filter((e) => e.isIntersecting).forEach((e) => meet(e.target)), { rootMargin: "200px" });
 boxes.forEach((box) => seen.observe(box));
+/** The others follow one by one, so that nobody scrolls into empty frames. */
+for (const box of boxes) {
+  meet(box);
+  await made.get(box).ready;
+}
