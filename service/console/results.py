@@ -23,6 +23,8 @@ from service.jobs.work import BASE_RUN, CASE_RUN
 
 ROWS_SHOWN = 100
 BARS_SHOWN = 12
+SHARE_MOST = 10.0
+"""Beyond tenfold the base was next to nothing, and a share of it says nothing."""
 FORMATS = ("json", "csv", "xlsx", "parquet", "nc")
 
 
@@ -67,7 +69,7 @@ def _comparison(folder: Path) -> Comparison | None:
 
 def _row(look: Glance, d: Difference) -> dict[str, object]:
     """Return one figure beside the base's, in words."""
-    share = f"{100 * d.share:+.1f} %".replace("-", "−") if np.isfinite(d.share) and not d.same else ""
+    share = f"{100 * d.share:+.1f} %".replace("-", "−") if abs(d.share) <= SHARE_MOST and not d.same else ""
     return {
         "title": KPIS[d.kpi].title_in(look.language),
         "base": words_of(d.kpi, d.base, d.currency),
@@ -115,7 +117,9 @@ def change_chart(look: Glance, job: Job) -> Chart:
     """Return by what share each figure differs from the base's, the largest first."""
     comparison = _comparison(job.folder(look.backing.results))
     found = [] if comparison is None else comparison.differences(comparison.runs[0])
-    told = sorted((d for d in found if np.isfinite(d.share) and d.shown), key=lambda d: -abs(d.share))[:BARS_SHOWN]
+    told = sorted((d for d in found if abs(d.share) <= SHARE_MOST and d.shown), key=lambda d: -abs(d.share))[
+        :BARS_SHOWN
+    ]
     names = [KPIS[d.kpi].title_in(look.language) for d in told]
     bars = Line(look.w["change"], names, [100 * d.share for d in told], Look.BARS)
     return Chart("change", [Panel(look.w["change_to_base"], "%")], [bars], Axis.NAMES, look.w["figure"], across=True)

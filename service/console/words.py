@@ -186,6 +186,7 @@ LIVE: Mapping[str, tuple[str, str]] = {
     "hours_old_s": ("s", "秒"),
     "hours_old_min": ("min", "分钟"),
     "hours_old_h": ("h", "小时"),
+    "fetching": ("Being fetched …", "加载中…"),
     "no_data": ("Nothing to show for this time yet.", "该时段尚无数据。"),
     "script_needed": (
         "This page needs JavaScript for its charts; the figures above are from the moment it was loaded.",

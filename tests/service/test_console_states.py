@@ -67,6 +67,16 @@ def test_the_schedule_opens_whatever_state_its_schedules_are_in(site):
     assert "Approve</button>" in page
 
 
+def test_what_has_just_happened_has_its_chain_before_it_is_in_the_store(site):
+    with here(local_app(site)) as http:
+        plan, receipt = site.memory.plan.plan, site.memory.receipts()[0]
+        text = http.get(f"/trace/{plan.id}?lang=en").text
+        assert "twin agrees" in text
+        assert text.count("<tr") > 1
+        assert 'class="here"' in http.get(f"/trace/{receipt.command.id}").text
+        assert http.get("/trace/nothing").status_code == 404
+
+
 def test_a_study_has_its_page_from_the_moment_it_is_asked_for(quiet):
     with here(local_app(quiet)) as http:
         for body in (

@@ -187,7 +187,7 @@ class Figure {
   constructor(box) {
     this.box = box;
     this.place = box.querySelector(".chart");
-    this.place.dataset.words = words.no_data;
+    this.place.dataset.words = words.fetching;
     this.place.classList.add("waiting");
     this.asked = -Infinity;
     box.querySelector(".png")?.addEventListener("click", () => this.save());
@@ -202,6 +202,7 @@ class Figure {
     this.asked = performance.now();
     const path = this.box.dataset.chart;
     const view = await ask(path);
+    if (!view && !this.view) this.place.dataset.words = words.no_data;
     if (!view || path !== this.box.dataset.chart) return;
     this.view = view;
     if (view.axis === "time") view.marks = await notes();
