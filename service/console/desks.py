@@ -15,6 +15,8 @@ from service.console.sheets import sheets
 from service.version import VERSION
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+NOT_YET = 503
+"""Told before the first value or plan: no fault of ours."""
 ADMIN = ("/api/v1/users", "/api/v1/keys", "/api/v1/tenant", "/api/v1/audit", "/api/v1/jobs", "/api/v1/documents")
 TRADING = (
     "/api/v1/tariffs", "/api/v1/bills", "/api/v1/billing-runs", "/api/v1/auctions", "/api/v1/orders", "/api/v1/positions",
@@ -38,7 +40,7 @@ async def admin(request: Request, look: Glanced) -> HTMLResponse:
         "health": health,
         "outcomes": look.memory.outcomes(),
         "answers": counted,
-        "faults": sum(n for status, n in requests.statuses.items() if status >= 500),
+        "faults": sum(n for status, n in requests.statuses.items() if status >= 500 and status != NOT_YET),
         "mean_ms": 1e3 * requests.seconds / counted if counted else None,
     }
     return desk(request, look, "admin", ADMIN, more)

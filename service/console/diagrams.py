@@ -13,6 +13,8 @@ from service.pictures.layout import Place, SingleLine, hung, open_branches, sing
 
 COLUMN, ROW, PIPE_COLUMN = 140.0, 96.0, 122.0
 MARGIN = 70.0
+HERE_PX = 90.0
+"""What the longest words of what stands at the last bus reach beyond it."""
 BAR = 46.0
 STEPS = 5
 """Colours between good and bad, as the style sheet has them."""
@@ -101,7 +103,7 @@ def _grid(network: ElectricNetwork, state: xr.Dataset, names: Names, w: Mapping[
     return Diagram(
         id=network.id,
         carrier="electricity",
-        width=max(x for x, _ in place.values()) + MARGIN,
+        width=max(x for x, _ in place.values()) + MARGIN + HERE_PX,
         height=max(y for _, y in place.values()) + 60,
         marks=[_bus(b, volts[b.id], place[b.id], names.get(b.id, ())) for b in network.buses],
         ways=list(_branches(network, plan, place, state, w)),
@@ -170,7 +172,7 @@ def _pipes(
     return Diagram(
         id=network.id,
         carrier=carrier,
-        width=max(x for x, _ in place.values()) + 150,
+        width=max(x for x, _ in place.values()) + 170,
         height=max(y for _, y in place.values()) + 40,
         marks=[replace(m, inner=m.id in feeding) for m in marks],
         ways=list(_tubes(carrier, network, ends, place, state)),
