@@ -6,6 +6,7 @@ import pytest
 
 from customers.lifecycle.project import Milestone, Project
 from service.console.dealings import board
+from service.console.desks import ADMIN, CUSTOMERS, TRADING
 from service.console.endpoints import FRAGMENTS
 from service.memory import Memory
 from service.runtime import PlantKind, Runtime
@@ -100,6 +101,16 @@ def test_every_alarm_that_waits_is_on_the_page_however_many_there_are(site):
     assert [n for n in range(30) if f"<b>meter_{n}</b>" not in strip] == []
     assert [n for n in range(5) if f"<b>bus_{n}</b>" not in strip] == []
     assert strip.index("5 of low priority are held back") < strip.index("<b>bus_4</b>")
+
+
+def test_every_list_of_a_room_answers_as_its_page_asks(quiet):
+    with here(local_app(quiet)) as http:
+        known = http.app.openapi()["paths"]
+        paths = [p for p in (*ADMIN, *TRADING, *CUSTOMERS) if "get" in known.get(p, ())]
+        assert len(paths) > 25
+        asked = {"Accept": "application/json"}
+        answers = {p: http.get(f"{p}?limit=200", headers=asked).status_code for p in paths}
+        assert {p: status for p, status in answers.items() if status != 200} == {}
 
 
 def test_a_party_has_a_page_where_its_meter_data_lead_to_a_package(quiet):
