@@ -130,7 +130,7 @@ def test_the_bridge_reads_what_the_emulator_serves(small_site):
         done = run("bridge", str(small_site), "--seconds", "2")
     finally:
         plant.send_signal(signal.SIGINT)
-        plant.communicate(timeout=30)
+        plant.communicate(timeout=240)
     assert done.exit_code == 0, done.output
     assert re.search(r"electricity (4|5)\d\.\d kW", done.output)  # 50 kW, as far as the meter can tell
     assert "good" in done.output

@@ -91,6 +91,6 @@ def ran(address, folder, *words):
     """What schemathesis says when it finds nothing."""
     program = Path(sys.executable).parent / "st"
     command = [program, "run", f"{address}api/v1/openapi.json", *words]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     return done

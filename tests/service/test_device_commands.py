@@ -55,7 +55,7 @@ def port():
 
 def jouletwin(*arguments):
     command = [sys.executable, "-m", "service.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=240, check=False)
 
 
 def test_probe_lists_the_models_of_a_device(port):

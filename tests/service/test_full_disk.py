@@ -105,7 +105,7 @@ def site(park):
     return Runtime(memory, StandingClock(NOON), PlantKind.EMULATED, 144.0)
 
 
-def told(site, kind, within_s=60.0):
+def told(site, kind, within_s=240.0):
     """Whether the page says so much of the store, within a while."""
     until = time.monotonic() + within_s
     while time.monotonic() < until:

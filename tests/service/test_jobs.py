@@ -19,14 +19,19 @@ from service.jobs import queue
 from service.jobs.crew import Crew
 from service.jobs.job import JobState
 from service.jobs.requests import DispatchJob
+from service.memory import Memory
+from service.runtime import PlantKind, Runtime
 from service.store.engine import Store
 from tests.service.apps import here, local_app
+from tests.service.conftest import NOON, StandingClock
 from tests.service.stores import with_tenants
 from tests.service.workers import WorkerThread
 from twin.state import start_snapshot
 
 DISPATCH = {"kind": "dispatch", "day": "2015-07-15"}
 FLOW = {"kind": "flow", "at": "2015-07-15T12:00:00+08:00"}
+PATIENCE_S = 300.0
+"""So long a busy machine may take for what takes seconds otherwise."""
 ANN = Principal(HOME, "ann", frozenset({Role.PLANNER}))
 
 
@@ -41,11 +46,13 @@ def page(app):
         yield http
 
 
-@pytest.fixture
-def at_work(app):
+@pytest.fixture(scope="module")
+def office(park):
+    """Somebody who asks, and a worker: one service for all tests that leave no job unfinished, as every start warms a process up."""
+    app = local_app(Runtime(Memory(park), StandingClock(NOON), PlantKind.EMULATED, 144.0))
     backing = app.state.backing
-    with WorkerThread(backing.store.url, backing.results) as beside:
-        yield beside
+    with here(app) as http, WorkerThread(backing.store.url, backing.results) as beside:
+        yield http, beside
 
 
 def asked(page, body, **headers):
@@ -55,12 +62,12 @@ def asked(page, body, **headers):
     return answer.headers["location"]
 
 
-def until(page, place, *states, seconds=60.0):
-    end = time.monotonic() + seconds
+def until(page, place, *states):
+    end = time.monotonic() + PATIENCE_S
     while (job := page.get(place).json())["state"] not in states:
         assert job["state"] in ("queued", "running"), job["words"]
         assert time.monotonic() < end, job
-        time.sleep(0.02)
+        time.sleep(0.05)
     return job
 
 
@@ -81,7 +88,8 @@ def living(group):
     return found
 
 
-def test_jobs_come_to_their_results_in_the_order_asked(page, at_work):
+def test_jobs_come_to_their_results_in_the_order_asked(office):
+    page, _ = office
     first, second = asked(page, FLOW), asked(page, DISPATCH)
     assert page.get(f"{second}/result").status_code == 409
     flow, dispatch = until(page, first, "done"), until(page, second, "done")
@@ -97,7 +105,7 @@ def test_jobs_come_to_their_results_in_the_order_asked(page, at_work):
     )
     assert page.get(f"{first}/result?format=csv").text.startswith("start_utc,")
     assert page.get(f"{first}/result?format=xlsx").status_code == 406
-    assert [j["kind"] for j in page.get("/api/v1/jobs").json()["items"]] == ["dispatch", "flow"]
+    assert [j["kind"] for j in page.get("/api/v1/jobs?limit=2").json()["items"]] == ["dispatch", "flow"]
     newest = page.get("/api/v1/jobs?limit=1").json()
     assert page.get(f"/api/v1/jobs?limit=1&before={newest['next']}").json()["items"][0]["kind"] == "flow"
     told = page.get(f"{second}/events")
@@ -107,9 +115,10 @@ def test_jobs_come_to_their_results_in_the_order_asked(page, at_work):
     assert page.get(f"{second}/events", headers={"Last-Event-ID": version}).text.count("event: job") == 0
 
 
-def test_a_job_is_cancelled_inside_its_search_and_the_next_one_runs(page, at_work):
+def test_a_job_is_cancelled_inside_its_search_and_the_next_one_runs(office):
+    page, at_work = office
     running, waiting, last = asked(page, DISPATCH), asked(page, DISPATCH), asked(page, FLOW)
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_S
     while "apart" not in page.get(running).json()["words"] and "found yet" not in page.get(running).json()["words"]:
         assert time.monotonic() < end
         assert page.get(running).json()["state"] in ("queued", "running")
@@ -117,17 +126,18 @@ def test_a_job_is_cancelled_inside_its_search_and_the_next_one_runs(page, at_wor
     assert page.delete(waiting).json()["state"] == "cancelled"
     assert page.delete(waiting).status_code == 200
     group = process_of(at_work, page, running).pid
-    began = time.monotonic()
     assert page.delete(running).json()["state"] == "cancelled"
+    end = time.monotonic() + PATIENCE_S  # how soon it is gone is measured by the benchmarks
     while living(group):
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() < end
         time.sleep(0.01)
     until(page, last, "done")
     assert page.delete(last).status_code == 409
     assert page.get(waiting).json()["started_at"] is None
 
 
-def test_a_job_whose_process_is_killed_says_so(page, at_work):
+def test_a_job_whose_process_is_killed_says_so(office):
+    page, at_work = office
     place = asked(page, DISPATCH)
     os.kill(process_of(at_work, page, place).pid, signal.SIGKILL)
     job = until(page, place, "died")
@@ -135,7 +145,8 @@ def test_a_job_whose_process_is_killed_says_so(page, at_work):
     assert page.get(f"{place}/result").status_code == 409
 
 
-def test_a_job_that_cannot_be_done_fails_with_words(page, at_work):
+def test_a_job_that_cannot_be_done_fails_with_words(office):
+    page, _ = office
     place = asked(page, {"kind": "explain", "day": "2015-07-15", "at": "2016-01-01T00:00:00Z"})
     assert "outside the day" in until(page, place, "failed")["words"]
 
@@ -148,11 +159,12 @@ def test_a_job_ends_at_its_limits(page, app):
         assert "after 1 s, its limit" in until(page, asked(page, DISPATCH | {"limit_s": 1}), "failed")["words"]
 
 
-def test_what_is_urgent_does_not_wait_behind_a_study(page, at_work):
+def test_what_is_urgent_does_not_wait_behind_a_study(office):
+    page, _ = office
     study, urgent = asked(page, DISPATCH), None
     until(page, study, "running")
     urgent = asked(page, DISPATCH | {"urgent": True})
-    until(page, urgent, "running", "done", seconds=5)
+    until(page, urgent, "running", "done")
     assert page.get(study).json()["state"] == "running"
     page.delete(study)
     page.delete(urgent)
@@ -177,7 +189,7 @@ def test_a_worker_that_is_killed_loses_its_job_to_the_next_one(page, app, monkey
         place = asked(page, DISPATCH)
         until(page, place, "running")
         os.kill(crew.pid, signal.SIGKILL)
-        job = until(page, place, "done", seconds=90)
+        job = until(page, place, "done")
         folders = sorted(p.name for p in (backing.results / job["id"]).iterdir() if p.is_dir())
         assert folders == ["1", "2"]
         assert page.get(f"{place}/result").json()["steps"] == 96
@@ -204,8 +216,9 @@ OPTIONS = {
 }
 
 
-def test_a_case_goes_on_from_where_the_live_site_stands(page, at_work, quiet):
-    live = start_snapshot(quiet.site, datetime(2015, 7, 15, 2, 7, tzinfo=UTC), 0.8, needs_kwh={"ev_office": 20.0})
+def test_a_case_goes_on_from_where_the_live_site_stands(office, park):
+    page, _ = office
+    live = start_snapshot(park, datetime(2015, 7, 15, 2, 7, tzinfo=UTC), 0.8, needs_kwh={"ev_office": 20.0})
     begins = SnapshotOut.of(live).model_dump(mode="json")
     case = {"format": "jouletwin-case/1", "name": "on", "title": "On from here", "site": "park", "start": "2015-01-01"}
     body = {"kind": "scenario", "case": {**case, "days": 0.0834, "run": {"step": "hour"}}, "alone": True}
@@ -220,7 +233,8 @@ def test_a_case_goes_on_from_where_the_live_site_stands(page, at_work, quiet):
     assert record["provenance"]["start"] == "2015-07-15T02:00:00+00:00"
 
 
-def test_a_sweep_goes_on_with_what_an_earlier_attempt_has_done_and_is_compared_and_reported(page, at_work):
+def test_a_sweep_goes_on_with_what_an_earlier_attempt_has_done_and_is_compared_and_reported(office):
+    page, _ = office
     case = {"format": "jouletwin-case/1", "name": "growth", "title": "More load", "site": "park", "start": "2015-07-15"}
     case |= {
         "days": 0.0834,
@@ -230,11 +244,11 @@ def test_a_sweep_goes_on_with_what_an_earlier_attempt_has_done_and_is_compared_a
     }
     swept = asked(page, {"kind": "sweep", "case": case})
     ran = asked(page, {"kind": "scenario", "case": case, "values": {"factor": 1.2}})
-    assert until(page, swept, "done", seconds=300)["words"] == "2 of 2 points have a result"
+    assert until(page, swept, "done")["words"] == "2 of 2 points have a result"
     found = page.get(f"{swept}/result").json()
     assert [p["values"]["factor"] for p in found["points"]] == [1.0, 1.2]
     assert found["failed"] == {}
-    job = until(page, ran, "done", seconds=300)
+    job = until(page, ran, "done")
     figures = page.get(f"{ran}/result").json()["kpis"]
     assert found["points"][1]["kpis"] == figures
     assert page.get(f"{swept}/report", params={"format": "html"}).text.count("More load") > 0
