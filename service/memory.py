@@ -1,5 +1,6 @@
 """What the running system knows: the newest snapshot, plans, receipts, the history and the log of events. Bounded, and safe to read from any thread."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,8 @@ from twin.alarms import AlarmBook, AlarmChange, unheard
 PLANS_KEPT = 200
 RECEIPTS_KEPT = 2000
 EVENTS_KEPT = 2000
+log = logging.getLogger("jouletwin.site")
+"""One line per event, with the ids of plans and alarms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class EventLog:
             self._last_id += 1
             event = Event(self._last_id, kind, at, dict(data or {}))
             self._events.append(event)
-            return event
+        log.info(kind, extra={"told": {"event": event.id, "site_at": at.isoformat(), **event.data}})
+        return event
 
     def after(self, last_id: int) -> Sequence[Event]:
         """Return the kept events with a higher number, oldest first; a number from another run counts as none seen."""
@@ -171,7 +175,9 @@ class Memory:
             for receipt in receipts:
                 self._counts[receipt.outcome] += 1
         missed = [r.command.id for r in receipts if r.outcome is not Outcome.APPLIED]
-        self.events.add("commands", max(r.at for r in receipts), {"count": len(receipts), "not_applied": missed})
+        plans = sorted({r.command.plan_id for r in receipts if r.command.plan_id})
+        words = {"count": len(receipts), "not_applied": missed, "plans": plans}
+        self.events.add("commands", max(r.at for r in receipts), words)
 
     def take_fault(self, at: datetime, place: str, message: str) -> None:
         """Tell the listeners of something that went wrong and was survived."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -9,8 +10,11 @@ from sqlalchemy.exc import OperationalError
 from service.auth.doors import HOME
 from service.auth.roles import Role
 from service.limits import BODY_MOST, DEEPEST, Bounded, depth
+from service.memory import Memory
+from service.memory import log as site_log
 from service.observed import Lines, log
 from tests.service.apps import here
+from tests.service.conftest import NOON, play
 from tests.service.people import bearer, guarded_app
 
 
@@ -122,3 +126,15 @@ def test_every_request_is_one_line_with_its_id_and_no_secret(app, operator, capl
     first, *_ = [json.loads(Lines().format(r)) for r in caplog.records if r.name == log.name]
     assert (first["request"], first["path"], first["status"]) == ("abc123", "/api/v1/snapshot", 200)
     assert "jt_" not in caplog.text
+
+
+def test_every_event_of_the_site_is_one_line_with_the_ids_of_its_plans(park, caplog):
+    memory = Memory(park)
+    with caplog.at_level("INFO", site_log.name):
+        play(memory, NOON - timedelta(minutes=15), 0.25)
+    lines = [json.loads(Lines().format(r)) for r in caplog.records if r.name == site_log.name]
+    assert {line["logger"] for line in lines} == {"jouletwin.site"}
+    told = {line["message"]: line for line in lines}
+    assert told["plan"]["plan_id"] == "plan-2"
+    assert told["commands"]["plans"] == ["plan-1"]
+    assert [line["event"] for line in lines] == [e.id for e in memory.events.after(0)]
