@@ -13,10 +13,10 @@ from sqlalchemy import Insert, Table, column, insert, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from models.errors import SetupError
-from service.store.columns import Base
 from service.store.engine import EVERY_TENANT, Store
 from service.store.migrate import revision, upgrade
 from service.store.people import Tenant
+from service.store.tables import EVERY_TABLE
 
 ABOUT = "store.json"
 FORMAT = "jouletwin-store/1"
@@ -72,7 +72,7 @@ async def _tables(store: Store) -> AsyncIterator[Part]:
         async with connection.begin():
             await _act_as(store, connection, EVERY_TENANT)
             owners = (await connection.execute(select(Tenant.__table__.c.id))).scalars().all()
-            for kept in Base.metadata.sorted_tables:
+            for kept in EVERY_TABLE.sorted_tables:
                 for owner in owners if _owned(kept) else [EVERY_TENANT]:
                     await _act_as(store, connection, owner)
                     mine = kept.select().where(kept.c.tenant_id == owner) if _owned(kept) else kept.select()
@@ -150,7 +150,7 @@ async def _fill(store: Store, archive: tarfile.TarFile) -> int:
 
 def _insert(name: str, rows: Sequence[Mapping[str, Any]]) -> tuple[Insert, list[dict[str, Any]]]:
     """Return what puts rows back into a table as it was when they were saved; what the engine numbers is numbered anew, in order."""
-    now = Base.metadata.tables[name]
+    now = EVERY_TABLE.tables[name]
     kept = [c for c in rows[0] if c not in now.c or now.c[c].identity is None]
     then = table(name, *(column(c, now.c[c].type if c in now.c else None) for c in kept))
     return insert(then), [{c: row[c] for c in kept} for row in rows]

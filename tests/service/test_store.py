@@ -1,13 +1,15 @@
 """The store on both engines: tables both ways, tenants kept apart, the chain of the audit log, backup and restore."""
 
 import asyncio
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import BigInteger, Text, select, text, update
+from sqlalchemy import BigInteger, Text, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from typer.testing import CliRunner
 
@@ -278,6 +280,20 @@ def test_a_backup_brings_everything_back_on_either_engine(engines, store_at, tar
         assert (elsewhere / "j1" / "result.json").read_text() == "{}"
 
     asyncio.run(run())
+
+
+def test_a_backup_knows_every_table_in_a_process_that_does_nothing_else(store_at):
+    code = "from service.store import backup; print(*backup.EVERY_TABLE.tables)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=240, check=True)
+
+    async def there():
+        engine = open_engine(store_at, as_owner=True)
+        async with engine.connect() as connection:
+            found = await connection.run_sync(lambda c: set(inspect(c).get_table_names()))
+        await engine.dispose()
+        return found
+
+    assert set(told.stdout.split()) == asyncio.run(there()) - {"alembic_version"}
 
 
 def test_what_is_no_backup_changes_nothing(engines, tmp_path):
