@@ -94,7 +94,7 @@ def test_a_planner_changes_a_case_runs_it_and_reads_the_comparison(demo, look):
     page.locator("[name=days]").fill("0.125")
     with page.expect_navigation(url=re.compile("/studies/")):
         page.locator("#run").click()
-    expect(page.locator("#state")).to_have_text("done", timeout=480_000)
+    expect(page.locator("#state")).to_have_text("done", timeout=900_000)
     expect(page.locator("#comparison tbody tr").first).to_be_visible()
     expect(page.locator("#figure-change canvas")).to_be_visible()
     expect(page.locator("#figure-duration canvas")).to_be_visible()
@@ -183,7 +183,7 @@ def stepped(page, sheet, verb, **values):
 
 def came_of(page, demo):
     """Wait for the study on the page, and return its PDF."""
-    expect(page.locator("#state")).to_have_text("done", timeout=480_000)
+    expect(page.locator("#state")).to_have_text("done", timeout=900_000)
     path = page.get_by_role("link", name="PDF", exact=True).get_attribute("href")
     return httpx.get(demo.address[:-1] + path, timeout=60).content
 
