@@ -74,13 +74,21 @@ def portrait(
     model: Model = None,
     plots: Plots = None,
     reports: Annotated[Path | None, typer.Option("--pdf", metavar="FOLDER", help="write a report of each")] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="what they paid: CSV with a time and price_per_kwh")
+    ] = None,
+    calls: Annotated[
+        Path | None, typer.Option("--calls", metavar="FILE", help="calls on them: CSV with customer, start and end")
+    ] = None,
     unit: Unit = "",
     zone: Zone = "",
 ) -> None:
     """Draw the portraits of customers: energy, assets and business in sentences, and how sure they are."""
     from service.commands.customers import Stated, show_portraits
 
-    raise typer.Exit(show_portraits(source, Stated(unit, zone), customer or [], weather, model, plots, reports))
+    raise typer.Exit(
+        show_portraits(source, Stated(unit, zone), customer or [], weather, model, plots, reports, prices, calls)
+    )
 
 
 @customers.command()

@@ -116,15 +116,6 @@ def _read(place: str, row: dict[str, str], catalogue: Catalogue) -> ProviderOffe
     return found or ProviderOffer(row["provider"].strip(), row["module"], valid_until=until, **numbers)
 
 
-def best_factor(offers: Iterable[ProviderOffer], module: str, on: date) -> tuple[float, str]:
-    """Return the lowest price factor for a module on a day and whose it is; 1 and nobody where none is offered."""
-    mine = [o for o in valid(offers, on) if o.module == module]
-    if not mine:
-        return 1.0, ""
-    best = min(mine, key=lambda o: (o.price_factor, -o.rating, o.provider))
-    return best.price_factor, best.provider
-
-
 def valid(offers: Iterable[ProviderOffer], on: date) -> Iterator[ProviderOffer]:
     """Yield the offers that hold on a day."""
     return (o for o in offers if o.valid_until >= on and o.capacity > 0)

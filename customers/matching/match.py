@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from customers.catalogue.offers import ProviderOffer
+from customers.catalogue.offers import ProviderOffer, valid
 from optimizers.packages import NOBODY, Choice, Columns, choose
 
 Floats = npt.NDArray[np.float64]
@@ -17,8 +17,6 @@ UNSURE_SHARE = 0.1
 """Part of a promised effect that is lost with a provider who neither stands for it nor has kept it so far."""
 SEARCH_S = 10.0
 """How long a better matching is searched for behind the rounded one."""
-NEAR = 8
-"""So many of a need's best offers enter the program; needs that it leaves may take any other."""
 EVENED_SHARE = 0.01
 """How much of the gain may be given up so that providers of like terms get like shares."""
 
@@ -83,41 +81,17 @@ def match(
     The result is the better one of the program and of first come (largest need first, best terms that are left); then providers whose
     terms are nearly as good are given work that others have in plenty, at the cost of 1 % of the gain and never below first come.
     """
-    held = [o for o in offers if o.valid_until >= on]
+    held = list(valid(offers, on))
     arcs = _arcs(needs, held, feeder_kw or {})
     greedy = _greedy(arcs)
     if not len(arcs.need):
         return _result(arcs, greedy, greedy, 0.0, None)
-    near = np.flatnonzero(_near(arcs))
-    part = Columns(arcs.need[near], arcs.gain[near], arcs.columns.uses[:, near], arcs.columns.room)
-    choice = choose(part, deadline_s=SEARCH_S)
-    best = np.full(len(needs), NOBODY)
-    best[: len(choice.column)] = np.where(choice.column == NOBODY, NOBODY, near[choice.column])
-    best = _greedy(arcs, best)
-    if _gain(arcs, best) < _gain(arcs, greedy):
-        best = greedy.copy()
-    bound = _bound(arcs, choice.price) if len(near) < len(arcs.need) else choice.bound
-    return _result(arcs, _evened(arcs, best, _gain(arcs, greedy)), greedy, bound, choice)
-
-
-def _near(a: _Arcs) -> npt.NDArray[np.bool_]:
-    """Return which arcs the program looks at: every need's best offers; with thousands of needs the others only cost time."""
-    order = np.lexsort((-a.gain, a.need))
-    first = np.searchsorted(a.need[order], a.need[order])
-    found = np.zeros(len(order), dtype=bool)
-    found[order] = np.arange(len(order)) - first < NEAR
-    return found
-
-
-def _bound(a: _Arcs, prices: Floats) -> float:
-    """Return a gain that no matching passes, by the prices of what is scarce.
-
-    Source: Lagrangian relaxation of the capacities (Held & Karp 1970); any prices of 0 or more give a bound.
-    """
-    scarce = np.maximum(prices, 0.0)
-    left = np.zeros(len(a.needs))
-    np.maximum.at(left, a.need, a.gain - a.columns.uses.T @ scarce)
-    return float(scarce @ a.columns.room + left.sum())
+    choice = choose(arcs.columns, deadline_s=SEARCH_S)
+    best = greedy.copy()
+    if choice.value >= _gain(arcs, greedy):
+        best[:] = NOBODY
+        best[: len(choice.column)] = choice.column
+    return _result(arcs, _evened(arcs, best, _gain(arcs, greedy)), greedy, choice.bound, choice)
 
 
 def gain_of(need: Need, offer: ProviderOffer) -> float:
@@ -155,10 +129,10 @@ def _arcs(needs: Sequence[Need], offers: Sequence[ProviderOffer], feeder_kw: Map
     return _Arcs(needs, offers, need, offer, gain, Columns(need, gain, uses, room))
 
 
-def _greedy(a: _Arcs, before: Ints | None = None) -> Ints:
-    """Return first come: the largest gain first, each with the best terms that still have room; ``before`` has chosen already and stays."""
-    chosen = np.full(len(a.needs), NOBODY) if before is None else before.copy()
-    taken, uses = a.columns.taken(chosen[chosen != NOBODY]).astype(np.float64), sparse.csc_array(a.columns.uses)
+def _greedy(a: _Arcs) -> Ints:
+    """Return first come: the largest gain first, each with the best terms that still have room."""
+    chosen = np.full(len(a.needs), NOBODY)
+    taken, uses = np.zeros(len(a.columns.room)), sparse.csc_array(a.columns.uses)
     for k in np.argsort(-a.gain, kind="stable").tolist():
         used = slice(uses.indptr[k], uses.indptr[k + 1])
         rows, sizes = uses.indices[used], uses.data[used]

@@ -1,6 +1,6 @@
 """Designs of many customers that the network can take together: where it cannot, the largest roofs are built less and designed anew."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,50 +23,46 @@ def deliverable(
 ) -> tuple[list[PackageDesign], Delivery]:
     """Return designs with their replay; photovoltaics beyond a limit in kW, the same for everybody, give way and are designed anew.
 
-    The limit is found by halving on the designs as they are, each with its feed-in cut in proportion; then who is above it is designed
-    with a roof that holds no more. What is left beyond a limit of the network without any photovoltaics, no roof can mend.
+    The limit is found by halving, on the designs as they are with less photovoltaics; then who is above it is designed with a roof that
+    holds no more. Hours that the rest of the packages brings, like a load that an efficiency programme takes off, no roof can mend.
     """
     made = list(designs)
-    delivery = check_delivery(site, _fed(made, hours))
-    if delivery.deliverable:
+    delivery = check_delivery(site, _fed(made, hours, np.inf))
+    least = check_delivery(site, _fed(made, hours, 0.0)).after.beyond
+    if delivery.deliverable or delivery.after.beyond <= least:
         return made, delivery
-    limit_kw = _limit_kw(site, made, hours)
+    limit_kw = _limit_kw(site, made, hours, least)
     for _ in range(ROUNDS):
         made = [
             design_package(with_less_roof(d.bench, limit_kw), catalogue) if _pv_kw(d) > limit_kw else d for d in made
         ]
-        delivery = check_delivery(site, _fed(made, hours))
-        if delivery.deliverable:
+        delivery = check_delivery(site, _fed(made, hours, np.inf))
+        if delivery.after.beyond <= least:
             break
         limit_kw *= LESS
     return made, delivery
 
 
-def _limit_kw(site: Site, made: Sequence[PackageDesign], hours: int) -> float:
-    """Return the highest limit under which a replay stays within the network's, 0 where none does."""
-    fed = {d.bench.customer.id: fed_by(d.bench, d.best.bundle, hours) for d in made}
+def _limit_kw(site: Site, made: Sequence[PackageDesign], hours: int, least: int) -> float:
+    """Return the highest limit under which a replay has no more than ``least`` hours beyond a limit of the network."""
     low, high = 0.0, max(_pv_kw(d) for d in made)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        cut = [(d, min(middle / max(_pv_kw(d), 1e-9), 1.0)) for d in made]
-        if check_delivery(
-            site, _by_bus((d.bench.customer.bus, k * fed[d.bench.customer.id]) for d, k in cut)
-        ).deliverable:
+        if check_delivery(site, _fed(made, hours, middle)).after.beyond <= least:
             low = middle
         else:
             high = middle
     return low
 
 
-def _fed(made: Sequence[PackageDesign], hours: int) -> Mapping[str, Floats]:
-    return _by_bus((d.bench.customer.bus, fed_by(d.bench, d.best.bundle, hours)) for d in made)
-
-
-def _by_bus(parts: Iterable[tuple[str, Floats]]) -> Mapping[str, Floats]:
-    """Return what is fed into each bus by everybody on it."""
+def _fed(made: Sequence[PackageDesign], hours: int, limit_kw: float) -> Mapping[str, Floats]:
+    """Return what is fed into each bus by everybody on it, photovoltaics cut to a limit."""
     found: dict[str, Floats] = {}
-    for bus, kw in parts:
-        found[bus] = found.get(bus, 0.0) + kw
+    for d in made:
+        less_kw = max(_pv_kw(d) - limit_kw, 0.0)
+        sun = d.bench.sun.typical[: hours * (len(d.bench.sun.typical) // hours)].reshape(hours, -1).mean(axis=1)
+        fed = fed_by(d.bench, d.best.bundle, hours) - less_kw * sun
+        found[d.bench.customer.bus] = found.get(d.bench.customer.bus, 0.0) + fed
     return found
 
 

@@ -33,6 +33,8 @@ class Business:
     paid_per_year: float = 0.0
     """What the customer pays for electricity in a year; 0 where it is not known."""
     currency: str = ""
+    answers: str = ""
+    """How it answers to prices, in words; "" where no prices were given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def portrait(drawn: Drawn, row: int, business: Business = Business(), hints: Seq
         drawn.features.customers[row],
         segments.model.names[label],
         float(segments.membership[row, label]),
-        tuple(energy_sentences(figures)),
+        (*energy_sentences(figures), *([f"answers to prices: {business.answers}"] if business.answers else ())),
         tuple(_assets(figures, business)),
         (*_business(figures, business, drawn, row), *_told(hints)),
         sure,
@@ -167,6 +169,8 @@ def _assets(f: Mapping[str, float], business: Business) -> list[str]:
         back = f", made good within {business.recovery_h:.0f} h" if business.recovery_h else ""
         source = f" ({business.flexible_from})" if business.flexible_from else ""
         found.append(f"can move {business.flexible_kw:,.0f} kW{back}{source}")
+    elif business.flexible_from:
+        found.append(f"moved nothing that could be told ({business.flexible_from})")
     elif np.isfinite(f["peak_kw"]):
         found.append("what it can move is not known: no flexible load is registered and no call was measured")
     return found

@@ -12,16 +12,16 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 CRITERIA = ("money", "popularity", "association", "content", "collaborative")
 USUAL_WEIGHTS: Mapping[str, float] = {
-    "money": 0.25,
-    "popularity": 0.65,
+    "money": 0.3,
+    "popularity": 0.5,
     "association": 0.0,
-    "content": 0.03,
-    "collaborative": 0.07,
+    "content": 0.1,
+    "collaborative": 0.1,
 }
 """Until enough has been taken to learn from. Where nothing was taken all packages are equally popular, and money alone decides."""
 ENOUGH = 60
 """Takings from which weights are learnt."""
-TRUST = 12.0
+TRUST = 6.0
 """Takings per customer at which what was learnt counts as much as the usual weights."""
 
 

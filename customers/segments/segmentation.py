@@ -59,10 +59,6 @@ class Segmentation:
     label: npt.NDArray[np.int64]
     membership: Array
 
-    def name_of(self, customer: str) -> str:
-        """Return the name of a customer's segment."""
-        return self.model.names[int(self.label[self.customers.index(customer)])]
-
     def members(self, name: str) -> tuple[str, ...]:
         """Return the customers of a segment."""
         place = self.model.names.index(name)

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
 from customers.evaluation.system import EvaluationSystem, read_system
 from customers.evaluation.target import indicators_of, target_index
 from customers.features.table import FeatureTable, features_of
-from customers.intervals.instants import read_instants
 from customers.intervals.keeping import ENDING, read_store, write_store
 from customers.intervals.reading import Asked, read_meters
 from customers.intervals.series import MeterTable
@@ -31,6 +29,7 @@ from models.carriers import Carrier
 from models.errors import DataError, SetupError
 from models.findings import Finding, error, errors_in
 from models.site.file import load_site
+from service.commands.customer_inputs import TOLD_MOST, answers_of, bytes_of, read_air
 from service.commands.files import require_writable
 from service.commands.screen import console, count, findings_table, progress_console
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 DPI = 110
-TOLD_MOST = 40
 YEAR = timedelta(days=365)
 
 
@@ -83,46 +81,10 @@ def gather(source: Path, stated: Stated, weather: Path | None = None) -> Data:
     if source.suffix.lower() == ENDING:
         store = read_store(source)
     else:
-        raw, told = read_meters(_bytes(source), Asked(*(getattr(stated, f) for f in Stated.__slots__)))
+        raw, told = read_meters(bytes_of(source), Asked(*(getattr(stated, f) for f in Stated.__slots__)))
         store = validate(with_own_holidays(raw))
     air = None if weather is None else read_air(weather, store.raw)
     return Data(store, air, {}, [*told, *findings_of(store)])
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as fault:
-        raise DataError([error(str(path), f"cannot be read ({fault.strerror})")]) from None
-
-
-def read_air(path: Path, table: MeterTable) -> Array:
-    """Return the outdoor temperature on a table's intervals, from a CSV with a time column and ``air_degc``.
-
-    Raises
-    ------
-    DataError
-        If columns are missing, or the file leaves more than six hours of the data without a temperature.
-    """
-    rows = list(csv.reader(_bytes(path).decode("utf-8-sig").splitlines()))
-    heading = [c.strip() for c in rows[0]] if rows else []
-    if "air_degc" not in heading or len(heading) < 2:
-        raise DataError([error(path.name, f"has columns {', '.join(heading)}; a time and air_degc are needed")])
-    column = heading.index("air_degc")
-    body = [(n, row) for n, row in enumerate(rows[1:], 2) if len(row) > column]
-    told = read_instants([row[0] for _, row in body], [n for n, _ in body], table.zone)
-    values = pd.to_numeric(pd.Series([row[column] for _, row in body]), errors="coerce").to_numpy(dtype=float)
-    bad = [error(f"row {body[k][0]}", "air_degc is no number") for k in np.flatnonzero(~np.isfinite(values))]
-    if errors_in(found := [*told.findings, *bad]):
-        raise DataError(found[:TOLD_MOST])
-    at = np.array([s for s in told.seconds if s is not None], dtype=float)
-    wanted = table.intervals.times.to_numpy().astype("datetime64[s]").astype(float)
-    outside = int(((wanted < at.min() - 6 * 3600) | (wanted > at.max() + 6 * 3600)).sum())
-    gap = float(np.diff(at).max()) / 3600 if len(at) > 1 else 0.0
-    if outside or gap > 6 or (np.diff(at) <= 0).any():
-        text = f"{outside} intervals lie outside it, its longest gap is {gap:.0f} h; temperatures in their order without gaps are needed"
-        raise DataError([error(path.name, text)])
-    return np.asarray(np.interp(wanted, at, values), dtype=np.float64)
 
 
 def import_file(file: Path, stated: Stated, out: Path | None) -> int:
@@ -174,15 +136,17 @@ def show_portraits(
     model: Path | None,
     plots: Path | None,
     reports: Path | None,
+    prices: Path | None = None,
+    calls: Path | None = None,
 ) -> int:
     """Print portraits, draw them, and write a report of each."""
     with progress_console.status("drawing portraits"):
         data = gather(source, stated, weather)
-        old = None if model is None else read_model(_bytes(model).decode("utf-8", "replace"))
+        old = None if model is None else read_model(bytes_of(model).decode("utf-8", "replace"))
         drawn = drawn_from(data.store, data.air_degc, old)
         table = data.store.best
         rows = [table.row(n) for n in names] or list(range(len(table.customers)))
-        made = portraits_with_hints(drawn, data.businesses, rows)
+        made = portraits_with_hints(drawn, answers_of(table, data.businesses, prices, calls), rows)
     for portrait in made[:TOLD_MOST]:
         _print_portrait(portrait)
     if plots is not None:
@@ -227,7 +191,7 @@ def show_segments(
     with progress_console.status("grouping"):
         data = gather(source, stated, weather)
         drawn = drawn_from(data.store, data.air_degc)
-        old = None if previous is None else read_model(_bytes(previous).decode("utf-8", "replace"))
+        old = None if previous is None else read_model(bytes_of(previous).decode("utf-8", "replace"))
         segments = drawn.segments if old is None else segment(drawn.features, old)
         earlier = _year_before(data.store.best)
         known = None if margins is None else _margins(margins, drawn.features.customers)
@@ -277,7 +241,7 @@ def show_index(source: Path, stated: Stated, weather: Path | None, margins: Path
         known = None if margins is None else _margins(margins, drawn.features.customers)
         own: EvaluationSystem | None = None
         if system is not None:
-            own = read_system(_bytes(system).decode("utf-8", "replace"), system.stem)
+            own = read_system(bytes_of(system).decode("utf-8", "replace"), system.stem)
         missing = 1.0 - np.asarray(drawn.coverage_share) + np.asarray(drawn.estimated_share)
         made = target_index(drawn.features.customers, indicators_of(drawn.features, missing), known, own)
     by = "simulated margin" if made.by_margin else "score"
@@ -300,7 +264,7 @@ def show_index(source: Path, stated: Stated, weather: Path | None, margins: Path
 
 def _margins(path: Path, customers: Sequence[str]) -> Array:
     """Return every customer's margin from a CSV with the columns customer and margin."""
-    rows = list(csv.DictReader(_bytes(path).decode("utf-8-sig").splitlines()))
+    rows = list(csv.DictReader(bytes_of(path).decode("utf-8-sig").splitlines()))
     found: dict[str, float] = {}
     wrong = []
     for number, row in enumerate(rows, 2):

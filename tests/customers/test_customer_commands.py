@@ -3,6 +3,8 @@
 import json
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -60,6 +62,22 @@ def test_segments_are_kept_and_found_again(base):
     assert "taken:" in again
     assert (base / "segments.png").is_file()
     assert names[0] in run("portrait", base / "base.npz", "--weather", base / "air.csv", "--model", base / "s.json")
+
+
+def test_answers_to_prices_and_calls_stand_in_the_portrait(base):
+    times = pd.date_range("2021-12-31T16:00Z", periods=8760, freq="h").strftime("%Y-%m-%dT%H:%MZ")
+    price = np.exp(np.random.default_rng(1).normal(-0.5, 0.3, 8760)).round(4)
+    pd.DataFrame({"time": times, "price_per_kwh": price}).to_csv(base / "prices.csv", index=False)
+    calls = base / "calls.csv"
+    calls.write_text("customer,start,end\nc00003,2022-03-15T10:00+08:00,2022-03-15T12:00+08:00\n")
+    asked = ("portrait", base / "base.npz", "--customer", "c00003", "--prices", base / "prices.csv", "--calls", calls)
+    told = run(*asked)
+    assert "of load per 1 % of price" in told
+    assert "1 call measured" in told
+    calls.write_text("customer,start,end\nnobody,2022-03-15T10:00+08:00,soon\n")
+    told = run(*asked, code=1)
+    assert "'nobody' has no meter data" in told
+    assert "row 2" in told
 
 
 def test_margins_rank_where_they_are_given_and_segments_have_theirs(base):

@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from customers.catalogue.modules import load_catalogue
-from customers.catalogue.offers import best_factor, load_offers
+from customers.catalogue.offers import load_offers, valid
 from customers.costs.library import CostItem, Source, check_costs, load_costs, unsourced
 from models.errors import DataError
 
@@ -68,8 +68,7 @@ def test_offers_are_read_whole_or_not_at_all(tmp_path):
     catalogue, path = load_catalogue(), tmp_path / "offers.csv"
     path.write_text(OFFERS + "Sun Ltd,pv,0.9,500,2027-12-31,0.5,0.8\nOther,pv,0.8,500,2020-01-01,0,1\n")
     offers = load_offers(path, catalogue)
-    assert best_factor(offers, "pv", date(2026, 1, 1)) == (0.9, "Sun Ltd")
-    assert best_factor(offers, "storage", date(2026, 1, 1)) == (1.0, "")
+    assert [(o.provider, o.price_factor) for o in valid(offers, date(2026, 1, 1))] == [("Sun Ltd", 0.9)]
     path.write_text(OFFERS + "Sun Ltd,pv,cheap,500,2027-12-31,0.5,0.8\n,roof,0.9,-1,soon,2,0.8\n")
     with pytest.raises(DataError) as fault:
         load_offers(path, catalogue)

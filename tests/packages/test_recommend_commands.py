@@ -50,7 +50,7 @@ def test_what_to_offer_whom_first_with_every_share_told(files):
     out = files / "all.csv"
     done = recommended(files, "--history", str(files / "history.csv"), "-o", str(out))
     assert done.exit_code == 0, told(done)
-    assert "weights, usual ones, as too little was taken to learn from: money 25%" in told(done)
+    assert "weights, usual ones, as too little was taken to learn from: money 30%" in told(done)
     rows = list(csv.DictReader(out.open()))
     assert {r["customer"] for r in rows} == {f"c{k}" for k in range(6)}
     assert not [r for r in rows if (r["customer"], r["package"]) in (("c0", "pv"), ("c2", "pv"))]
