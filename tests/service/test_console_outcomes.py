@@ -125,7 +125,7 @@ def test_a_package_is_shown_with_its_bills_before_and_after(done):
 
 
 def test_a_portrait_is_shown_in_sentences(done):
-    sure = {"grade": "fair", "words": "six weeks are no year"}
+    sure = {"coverage_share": 1.0, "estimated_share": 0.02, "days": 42}
     one = {
         "customer": "main",
         "segment": "day",
@@ -137,7 +137,7 @@ def test_a_portrait_is_shown_in_sentences(done):
         "offers", [{**one, "sureness": sure, "grade": "fair", "figures": {"peak_kw": 60.0}}], "portrait"
     )
     text = http.get(f"{page}?lang=en").text
-    for words in ("works by day", "is closed on Sundays", "six weeks are no year", "60 kW", "fairly sure"):
+    for words in ("works by day", "is closed on Sundays", "Measured over 42 days", "60 kW", "fairly sure"):
         assert words in text
 
 

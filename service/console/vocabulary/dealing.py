@@ -87,6 +87,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "meter_zone": ("Clock", "时区"),
     "meter_unit": ("Unit where no column says one", "未注明时的单位"),
     "meter_bring": ("Check and keep", "校验并保存"),
+    "measured_on": ("Measured over", "计量"),
+    "of_days": ("days", "天"),
     "draw_portrait": ("Draw the portrait", "生成画像"),
     "design_package": ("Design a package", "设计套餐"),
     "design_note": (
