@@ -189,7 +189,8 @@ class Maker:
         """Return a body that names rows which are there: ``x_id`` in it is what ``/xs/{x_id}`` is about."""
         if not isinstance(body, dict):
             return body
-        of_others = {f: d for d in self.doors.values() for f in d.fields if f.endswith("_id") and d is not door}
+        others = (d for d in self.doors.values() if d.told and d is not door)
+        of_others = {f: d for d in others for f in d.fields if f.endswith("_id")}
         here = {
             n: self.names(of_others[n])[n]
             for n, v in body.items()
