@@ -1,14 +1,14 @@
 """What came of customers' and traders' studies, as their pages show it: a package with its bills, offers with their proof, matches, sweeps."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from fastapi import HTTPException
 
 from models.errors import DataError
-from models.offers import OfferSet
+from models.offers import OfferCurve, OfferSet
 from service.commands.offers import KILO, MICRO, read_offers
 from service.console.charts import Axis, Chart, Line, Look, Panel
 from service.console.figures import grouped, local_time
@@ -35,29 +35,38 @@ def _document(folder: Path) -> object:
 def _offers(look: Glance, folder: Path) -> Parts:
     """Return a day's offers: a row per interval, what was proven, and the intervals whose curves can be drawn."""
     made = read_offers(folder / "result.json")
-    rows = []
-    for curve in (*made.curves, *made.reserve):
-        middle = curve.steps[len(curve.steps) // 2]
-        kwh = [grouped(s.quantity_wh / KILO) for s in (curve.steps[0], middle, curve.steps[-1])]
-        prices = [grouped(s.price_micro / MICRO) for s in (curve.steps[0], curve.steps[-1])]
-        worth = [grouped(KILO * v) for v in (middle.marginal_cost_per_kwh, middle.store_value_per_kwh)]
-        clock = local_time(curve.start, made.time_zone, "%H:%M")
-        rows.append((f"{clock} {curve.contract}".strip(), len(curve.steps), " … ".join(prices), *kwh, *worth))
-    hours = [(str(k), local_time(c.start, made.time_zone, "%H:%M")) for k, c in enumerate(made.curves)]
-    proof = made.proof
-    told = [
-        (look.w["offers_replayed"], grouped(proof.replayed)),
-        (look.w["offers_violated"], grouped(proof.violated)),
-        (look.w["offers_loss_error"], f"{grouped(proof.loss_error_kw, 1)} kW"),
-        (look.w["offers_calls"], f"{grouped(proof.failed_calls)} / {grouped(proof.calls)}"),
-        (look.w["offers_paths"], proof.paths_hash),
-        (look.w["offers_grid"], proof.network_revision or "–"),
-        (look.w["offers_profiles"], grouped(len(made.profiles))),
-        (look.w["offers_expected"], f"{grouped(made.expected_cost)} {made.currency}"),
-        *((f"{look.w['offers_violated']}: {kind}", f"{worst:.2g}") for kind, worst in proof.worst.items()),
-    ]
-    parts: Parts = {"offer_rows": rows, "hours": hours, "proof": told, "accepted": proof.accepted}
-    return {**parts, "offers_currency": made.currency}
+    return {
+        "offer_rows": [_offer_row(made, c) for c in (*made.curves, *made.reserve)],
+        "hours": [(str(k), local_time(c.start, made.time_zone, "%H:%M")) for k, c in enumerate(made.curves)],
+        "proof": list(_proven(look, made)),
+        "accepted": made.proof.accepted,
+        "offers_currency": made.currency,
+    }
+
+
+def _offer_row(made: OfferSet, curve: OfferCurve) -> tuple[object, ...]:
+    """Return one interval: when, steps, prices, kWh at the lowest, middle and highest of them, and what a MWh costs and gives up in the middle."""
+    middle = curve.steps[len(curve.steps) // 2]
+    kwh = [grouped(s.quantity_wh / KILO) for s in (curve.steps[0], middle, curve.steps[-1])]
+    prices = [grouped(s.price_micro / MICRO) for s in (curve.steps[0], curve.steps[-1])]
+    worth = [grouped(KILO * v) for v in (middle.marginal_cost_per_kwh, middle.store_value_per_kwh)]
+    clock = local_time(curve.start, made.time_zone, "%H:%M")
+    return (f"{clock} {curve.contract}".strip(), len(curve.steps), " … ".join(prices), *kwh, *worth)
+
+
+def _proven(look: Glance, made: OfferSet) -> Iterator[tuple[str, str]]:
+    """Yield what was replayed before the offers left the house, by name."""
+    w, proof = look.w, made.proof
+    yield w["offers_replayed"], grouped(proof.replayed)
+    yield w["offers_violated"], grouped(proof.violated)
+    yield w["offers_loss_error"], f"{grouped(proof.loss_error_kw, 1)} kW"
+    yield w["offers_calls"], f"{grouped(proof.failed_calls)} / {grouped(proof.calls)}"
+    yield w["offers_paths"], proof.paths_hash
+    yield w["offers_grid"], proof.network_revision or "–"
+    yield w["offers_profiles"], grouped(len(made.profiles))
+    yield w["offers_expected"], f"{grouped(made.expected_cost)} {made.currency}"
+    for kind, worst in proof.worst.items():
+        yield f"{w['offers_violated']}: {kind}", f"{worst:.2g}"
 
 
 def sweep_chart(look: Glance, job: Job) -> Chart:

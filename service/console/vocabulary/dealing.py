@@ -147,7 +147,6 @@ TABLE: Mapping[str, tuple[str, str]] = {
         "The case at many values of its parameters, between the ends that it names.",
         "在情景给定的范围内,以多组参数取值运行。",
     ),
-    "sweep_points": ("Every point", "各点结果"),
     "sweep_moves": ("What each value alone moves", "单参数影响"),
     "cover_one_at_a_time": ("each value alone", "逐项变化"),
     "cover_grid": ("every combination", "全组合"),
