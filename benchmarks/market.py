@@ -272,11 +272,11 @@ def _seconds(work: Callable[..., tuple["OrderBook", Timed]], *given: Any) -> Tim
 
 
 def _in_batches(events: Ints, batch: int) -> tuple["OrderBook", Timed]:
-    """Return a book that was opened for so many events, after all of them, and the seconds they took."""
+    """Return a book after all events, and the seconds that opening it for so many and all of them took."""
     from market.book import OrderBook
 
-    book = OrderBook(0, 10_000, room=len(events))
     begun = time.perf_counter()
+    book = OrderBook(0, 10_000, room=len(events))
     for k in range(0, len(events), batch):
         book.apply(events[k : k + batch])
     return book, Timed(time.perf_counter() - begun)
@@ -285,9 +285,9 @@ def _in_batches(events: Ints, batch: int) -> tuple["OrderBook", Timed]:
 def _one_by_one(rows: Sequence[Sequence[int]]) -> tuple["OrderBook", Timed]:
     from market.book import OrderBook
 
+    begun = time.perf_counter()
     book = OrderBook(0, 10_000, room=len(rows))
     enter, cancel, change = book.enter, book.cancel, book.change
-    begun = time.perf_counter()
     for act, order, owner, side, tick, lots, shown, life, until, now in rows:
         if act == NEW:
             enter(owner, side, tick, lots, shown, life, until, now)

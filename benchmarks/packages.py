@@ -108,7 +108,7 @@ def choice(bench: Bench) -> Iterable[Row]:
     )
 
 
-@case("packages", "matching", size=3_000, quick_size=300, packages=("highspy",))
+@case("packages", "matching", size=10_000, quick_size=300, packages=("highspy",))
 def matching(bench: Bench) -> Iterable[Row]:
     """Match needs with 50 providers under capacities and 200 feeders: gain beside first come, and distance to the bound."""
     from datetime import date

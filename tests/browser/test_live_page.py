@@ -96,6 +96,24 @@ def test_a_pulled_plug_is_an_alarm_that_can_be_seen_put_aside_and_brought_back(d
     assert witness.complaints == []
 
 
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_fits_a_phone(demo, look, picture, theme):
+    page, witness = look(demo.address, width=390, height=844, theme=theme)
+    ready(page)
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert overflow <= 0
+    picture(page, f"live-phone-{theme}")
+    assert witness.complaints == []
+
+
+def test_the_page_in_chinese_and_dark(demo, look, picture):
+    page, witness = look(demo.address + "?lang=zh", theme="dark")
+    ready(page)
+    expect(page.get_by_role("heading", name="能量流")).to_be_visible()
+    picture(page, "live-dark-zh")
+    assert witness.complaints == []
+
+
 def lost_wind(demo):
     """Return the number of the alarm that says that the wind turbine is lost, None while it does not stand."""
     alarms = demo.ask("alarms")["items"]

@@ -102,7 +102,9 @@ def test_a_service_that_is_told_to_end_leaves_nothing_hanging(play):
         job = park.ask("dispatch", day="2015-01-05", deadline_s=60)
         assert waited(play, lambda: park.job(job.id).state != "queued")
     play.service.send_signal(signal.SIGTERM)
+    asked_at = time.monotonic()
     assert play.service.wait(180) == 0, play.said.read_text()
+    assert time.monotonic() - asked_at < 30
     assert "Traceback" not in play.said.read_text()
     listener.join(60)
     assert (listener.is_alive(), listener.fault) == (False, None)

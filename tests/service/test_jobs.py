@@ -127,9 +127,9 @@ def test_a_job_is_cancelled_inside_its_search_and_the_next_one_runs(office):
     assert page.delete(waiting).status_code == 200
     group = process_of(at_work, page, running).pid
     assert page.delete(running).json()["state"] == "cancelled"
-    end = time.monotonic() + PATIENCE_S  # how soon it is gone is measured by the benchmarks
+    began = time.monotonic()
     while living(group):
-        assert time.monotonic() < end
+        assert time.monotonic() - began < 1.0
         time.sleep(0.01)
     until(page, last, "done")
     assert page.delete(last).status_code == 409
