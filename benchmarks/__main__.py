@@ -44,11 +44,17 @@ def chosen(names: Sequence[str]) -> list[Phase]:
 
 
 def measured(phases: Sequence[Phase], failures: list[str], *, quick: bool) -> Iterator[Row]:
-    """Run the phases one after the other and give their rows as they come; a phase that breaks is noted and the next one runs."""
+    """Run the phases one after the other and give their rows as they come; a phase that breaks is noted and the next one runs.
+
+    Ctrl-C ends the run; what was measured until then is kept.
+    """
     for p in phases:
         print(f"{p.case}: {p.name} ...", flush=True)
         try:
             yield from p.run(quick=quick)
+        except KeyboardInterrupt:
+            failures.append(f"{p.case}, {p.name}: interrupted, and what comes after it")
+            return
         except Exception as fault:  # whatever it is, the other figures are still wanted
             traceback.print_exc()
             failures.append(f"{p.case}, {p.name}: {type(fault).__name__}: {fault}")
