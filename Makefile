@@ -17,23 +17,24 @@ OURS = $(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/
 # Compiled modules are kept whatever the shell says: without them pandapower alone takes twice as long to import.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run serve test check format bench chaos peers lock clean browser
+.PHONY: help run serve test check format bench chaos peers lock clean browser warm
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-run: $(VENV)/.ready ## the demo park, live: emulated plant, planner, twin and page on this machine (Ctrl-C ends it)
-	@$(BIN)/jouletwin warm
+run: warm ## the demo park, live: emulated plant, planner, twin and page on this machine (Ctrl-C ends it)
 	@$(BIN)/jouletwin demo $(ARGS)
 
-serve: $(VENV)/.ready ## API and page for a site: make serve ARGS="SITE.yaml"
-	@$(BIN)/jouletwin warm
+serve: warm ## API and page for a site: make serve ARGS="SITE.yaml"
 	@$(BIN)/jouletwin serve $(ARGS)
 
-test: check browser ## check, then every test: make test ARGS="tests/hil -k codec"
-	@$(BIN)/jouletwin warm
+test: browser $(VENV)/.ready-dev ## check, then every test: make test ARGS="tests/hil -k codec"
+	@$(MAKE) --no-print-directory --jobs 2 check warm
 	@$(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile $(ARGS)
+
+warm: $(VENV)/.ready ## compile the loops for this machine, once; about a minute
+	@$(BIN)/jouletwin warm
 
 check: $(VENV)/.ready-dev ## formatting, lint, types, open doors and import rules; seconds
 	@$(BIN)/ruff format --check --quiet . || { echo "some files are not formatted; correct them with: make format"; exit 1; }
