@@ -3,6 +3,7 @@
 from datetime import date
 
 import numpy as np
+from scipy import sparse
 
 from customers.costs.library import load_costs
 from customers.features.table import features_of
@@ -21,13 +22,14 @@ from models.tariffs.calendar import Calendar, Intervals, from_windows
 from models.tariffs.components import Demand, Energy, NetBilling, Tier
 from models.tariffs.tariff import Tariff, Version
 from models.tariffs.time_of_use import Window
+from optimizers.packages import Columns, choose
 
 ZONE = "Asia/Shanghai"
 DAYS = 28
 
 
 def warm_customers() -> None:
-    """Compile the loops of meter data, features and packages; takes some fifteen seconds of one core."""
+    """Compile the loops of meter data, features, packages and choices; takes some fifteen seconds of one core."""
     people = population(2, 1)
     table = people.meters(FIRST_YEAR, 60)
     store = validate(table)
@@ -36,6 +38,7 @@ def warm_customers() -> None:
     year = priced(_tariff(), short.intervals)
     _package(short, year)
     _sketches(short, year)
+    choose(Columns(np.zeros(1, dtype=np.int64), np.ones(1), sparse.csr_array(np.ones((1, 1))), np.ones(1)))
 
 
 def _package(table: MeterTable, year: PricedYear) -> None:

@@ -15,16 +15,17 @@ from scipy import sparse
 
 from models.errors import ProblemError
 from models.findings import Finding, error
+from optimizers.packing import NOBODY, TOLERANCE, fill, undominated
 from optimizers.session import HighsSession, Program, Status
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-NOBODY = -1
-TOLERANCE = 1e-9
 WHOLE = 1e-6
 """What the relaxed program leaves nearer to 0 or 1 than this is decided."""
 REST_S = 5.0
 """How long the small search over undecided customers may take."""
+SHORTEST_S = 0.1
+"""With less time left no tree is begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,27 +84,44 @@ def choose(columns: Columns, *, gap_share: float = 1e-3, deadline_s: float = 30.
     if not len(kept):
         return Choice(np.full(columns.customers, NOBODY), 0.0, 0.0, np.zeros(len(columns.room)), 0.0)
     part = Columns(columns.owner[kept], columns.value[kept], sparse.csr_array(columns.uses[:, kept]), columns.room)
-    program, present = _program(part)
-    relaxed = HighsSession(program.relaxed()).run(time_limit_s=deadline_s)
-    bound = (
-        -relaxed.objective if relaxed.status is Status.OPTIMAL else float(np.maximum.reduceat(*_by_owner(part)).sum())
-    )
-    dual = np.zeros(len(program.row_lower)) if relaxed.row_dual is None else relaxed.row_dual
-    price = np.maximum(-dual[present:], 0.0)
-    x = np.zeros(len(kept)) if relaxed.x is None else relaxed.x
-    chosen = _filled(part, _within(part, _rounded(part, x, program), price))
-    value = _value(part, chosen)
-    left_s = deadline_s - (time.monotonic() - begun)
-    if bound - value > gap_share * abs(bound) and left_s > 0.1:
-        found_by_tree = HighsSession(program).run(time_limit_s=left_s, gap_share=gap_share)
-        bound = min(bound, -found_by_tree.bound)
-        if found_by_tree.x is not None and -found_by_tree.objective > value:
-            chosen = _whole(part, found_by_tree.x, columns.customers)
-            value = _value(part, chosen)
+    relaxed = _relaxed(part, deadline_s)
+    chosen = _filled(part, _within(part, _rounded(part, relaxed), relaxed.price))
+    chosen, bound = _searched(part, relaxed, chosen, gap_share, deadline_s - (time.monotonic() - begun))
     column = np.full(columns.customers, NOBODY)
     there = np.flatnonzero(chosen != NOBODY)
     column[there] = kept[chosen[there]]
-    return Choice(column, value, max(bound, value), price, time.monotonic() - begun)
+    value = _value(part, chosen)
+    return Choice(column, value, max(bound, value), relaxed.price, time.monotonic() - begun)
+
+
+@dataclass(frozen=True)
+class _Relaxed:
+    """A program with what it says without integrality: shares (column,), the bound of any choice, prices (resource,)."""
+
+    program: Program
+    x: Floats
+    bound: float
+    price: Floats
+
+
+def _relaxed(c: Columns, deadline_s: float) -> _Relaxed:
+    program, present = _program(c)
+    found = HighsSession(program.relaxed()).run(time_limit_s=deadline_s)
+    bound = -found.objective if found.status is Status.OPTIMAL else float(np.maximum.reduceat(*_by_owner(c)).sum())
+    dual = np.zeros(len(program.row_lower)) if found.row_dual is None else found.row_dual
+    x = np.zeros(len(c.value)) if found.x is None else found.x
+    return _Relaxed(program, x, bound, np.maximum(-dual[present:], 0.0))
+
+
+def _searched(c: Columns, relaxed: _Relaxed, chosen: Ints, gap_share: float, left_s: float) -> tuple[Ints, float]:
+    """Return a choice and its bound after a search of the whole tree, where the one at hand is not near enough and time is left."""
+    value = _value(c, chosen)
+    if relaxed.bound - value <= gap_share * abs(relaxed.bound) or left_s <= SHORTEST_S:
+        return chosen, relaxed.bound
+    found = HighsSession(relaxed.program).run(time_limit_s=left_s, gap_share=gap_share)
+    if found.x is not None and -found.objective > value:
+        chosen = _whole(c, found.x, c.customers)
+    return chosen, min(relaxed.bound, -found.bound)
 
 
 def _wrong(c: Columns) -> Iterator[Finding]:
@@ -126,19 +144,25 @@ def worth_keeping(c: Columns) -> npt.NDArray[np.bool_]:
     """Return which columns can be in an optimum: they are worth something, fit alone, and no other of the same customer beats them."""
     alone = np.asarray((sparse.csc_array(c.uses) > c.room[:, np.newaxis] + TOLERANCE).sum(axis=0)).ravel() == 0
     keep: npt.NDArray[np.bool_] = (c.value > 0) & alone
-    order = np.argsort(c.owner, kind="stable")
-    uses = sparse.csc_array(c.uses)
-    for group in np.split(order, np.flatnonzero(np.diff(c.owner[order])) + 1):
-        mine = group[keep[group]]
-        block = uses[:, mine]
-        rows = np.unique(block.indices)
-        table = block[rows].toarray() if len(rows) else np.zeros((0, len(mine)))
-        value = c.value[mine]
-        for k in range(len(mine)):
-            better = (value > value[k]) | ((value == value[k]) & (np.arange(len(mine)) < k))
-            better &= (table <= table[:, [k]]).all(axis=0)
-            keep[mine[k]] = not better.any()
+    order, first = _by_customer(c)
+    undominated(order, first, c.value, *_entries(c), keep)
     return keep
+
+
+def _by_customer(c: Columns) -> tuple[Ints, Ints]:
+    """Return the columns customer by customer, best value first, beginning with who has the best; and where each customer's begin."""
+    best = np.full(c.customers, -np.inf)
+    np.maximum.at(best, c.owner, c.value)
+    place = np.empty(c.customers, dtype=np.int64)
+    place[np.argsort(-best, kind="stable")] = np.arange(c.customers)
+    order = np.lexsort((-c.value, place[c.owner]))
+    return order, np.flatnonzero(np.diff(c.owner[order], prepend=NOBODY, append=NOBODY))
+
+
+def _entries(c: Columns) -> tuple[Ints, Ints, Floats]:
+    """Return the uses column by column, as the compiled loops read them."""
+    uses = sparse.csc_array(c.uses)
+    return uses.indptr.astype(np.int64), uses.indices.astype(np.int64), uses.data.astype(np.float64)
 
 
 def _program(c: Columns) -> tuple[Program, int]:
@@ -169,8 +193,9 @@ def _by_owner(c: Columns) -> tuple[Floats, Ints]:
     return c.value[order], np.flatnonzero(np.diff(c.owner[order], prepend=-1))
 
 
-def _rounded(c: Columns, x: Floats, program: Program) -> Ints:
+def _rounded(c: Columns, relaxed: _Relaxed) -> Ints:
     """Return the columns that the relaxed program takes whole, and for the customers in between what a small tree search takes."""
+    x, program = relaxed.x, relaxed.program
     chosen = np.full(c.customers, NOBODY)
     for k in np.flatnonzero(x > 1.0 - WHOLE).tolist():
         chosen[c.owner[k]] = k
@@ -204,27 +229,13 @@ def _within(c: Columns, chosen: Ints, price: Floats) -> Ints:
 
 def _filled(c: Columns, chosen: Ints) -> Ints:
     """Return the choice with every customer moved to its best column that still fits, as long as anything moves."""
-    chosen, uses = chosen.copy(), sparse.csc_array(c.uses)
-    taken = c.taken(chosen[chosen != NOBODY])
-    order = np.argsort(c.owner, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(c.owner[order])) + 1)
-    gains = sorted(groups, key=lambda g: -float(c.value[g].max()))
-    moved = True
-    while moved:
-        moved = False
-        for group in gains:
-            owner = int(c.owner[group[0]])
-            now = int(chosen[owner])
-            value = 0.0 if now == NOBODY else float(c.value[now])
-            own = np.zeros(len(c.room)) if now == NOBODY else uses[:, [now]].toarray().ravel()
-            for k in group[np.argsort(-c.value[group], kind="stable")].tolist():
-                if c.value[k] <= value + TOLERANCE:
-                    break
-                after = taken - own + uses[:, [k]].toarray().ravel()
-                if (after <= c.room + TOLERANCE).all():
-                    chosen[owner], taken, moved = k, after, True
-                    break
-    return chosen
+    order, first = _by_customer(c)
+    owner = c.owner[order[first[:-1]]]
+    moved, taken = chosen[owner], c.taken(chosen[chosen != NOBODY])
+    fill(order, first, c.value, *_entries(c), c.room, moved, taken)
+    found = chosen.copy()
+    found[owner] = moved
+    return found
 
 
 def _whole(c: Columns, x: Floats, customers: int) -> Ints:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from customers.catalogue.offers import ProviderOffer, valid
-from optimizers.packages import NOBODY, Choice, Columns, choose
+from optimizers.packages import Choice, Columns, choose
+from optimizers.packing import NOBODY
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -63,7 +64,7 @@ class Matching:
 
 @dataclass(frozen=True)
 class _Arcs:
-    """Every pair of a need and an offer that fits; arrays by arc, ``need`` and ``offer`` count from 0."""
+    """Every pair of a need and an offer that fits; arrays by arc in the order of needs, ``need`` and ``offer`` count from 0."""
 
     needs: Sequence[Need]
     offers: Sequence[ProviderOffer]
@@ -72,13 +73,17 @@ class _Arcs:
     gain: Floats
     columns: Columns
 
+    def of(self, need: int) -> range:
+        """Return the places of a need's arcs."""
+        return range(*np.searchsorted(self.need, (need, need + 1)).tolist())
+
 
 def match(
     needs: Sequence[Need], offers: Sequence[ProviderOffer], on: date, feeder_kw: Mapping[str, float] | None = None
 ) -> Matching:
     """Match every need with at most one provider within capacities and, for what feeds in, the room of its feeder.
 
-    The result is the better one of the program and of first come (largest need first, best terms that are left); then providers whose
+    The result is the better one of the program and of first come (largest gain first, best terms that are left); then providers whose
     terms are nearly as good are given work that others have in plenty, at the cost of 1 % of the gain and never below first come.
     """
     held = list(valid(offers, on))
@@ -105,21 +110,22 @@ def gain_of(need: Need, offer: ProviderOffer) -> float:
 
 
 def _arcs(needs: Sequence[Need], offers: Sequence[ProviderOffer], feeder_kw: Mapping[str, float]) -> _Arcs:
+    selling = {m: [k for k, o in enumerate(offers) if o.module == m] for m in {n.module for n in needs}}
     pairs = [
         (n, o, worth)
         for n, need in enumerate(needs)
-        for o, offer in enumerate(offers)
-        if offer.module == need.module and need.size <= offer.capacity and (worth := gain_of(need, offer)) > 0
+        for o in selling[need.module]
+        if need.size <= offers[o].capacity and (worth := gain_of(need, offers[o])) > 0
     ]
     need, offer = (np.array([p[k] for p in pairs], dtype=np.int64) for k in (0, 1))
     gain = np.array([p[2] for p in pairs], dtype=np.float64)
-    feeders = list(feeder_kw)
+    feeders = {bus: k for k, bus in enumerate(feeder_kw)}
     size = np.array([needs[n].size for n in need.tolist()])
     arc = np.arange(len(pairs))
     fed = [
-        (feeders.index(needs[n].bus), k)
+        (feeders[needs[n].bus], k)
         for k, n in enumerate(need.tolist())
-        if needs[n].bus in feeder_kw and needs[n].module == "pv"
+        if needs[n].bus in feeders and needs[n].module == "pv"
     ]
     rows = np.concatenate([offer, np.array([len(offers) + f for f, _ in fed], dtype=np.int64)])
     columns = np.concatenate([arc, np.array([k for _, k in fed], dtype=np.int64)])
@@ -176,14 +182,15 @@ def _result(a: _Arcs, chosen: Ints, greedy: Ints, bound: float, choice: Choice |
     left = dict(_left(a, chosen))
     total = sum(m.gain for m in matches)
     providers = sorted({o.provider for o in a.offers})
-    shares = {p: sum(m.gain for m in matches if m.offer.provider == p) / total if total else 0.0 for p in providers}
+    shares = dict.fromkeys(providers, 0.0)
+    for m in matches:
+        shares[m.offer.provider] += m.gain / total
     return Matching(matches, left, total, _gain(a, greedy), max(bound, total), shares)
 
 
 def _told(a: _Arcs, k: int, prices: Floats) -> Match:
     need, offer = a.needs[a.need[k]], a.offers[a.offer[k]]
-    mine = np.flatnonzero(a.need == a.need[k])
-    better = [a.offers[a.offer[j]].provider for j in mine.tolist() if a.gain[j] > a.gain[k] + 1e-6]
+    better = [a.offers[a.offer[j]].provider for j in a.of(int(a.need[k])) if a.gain[j] > a.gain[k] + 1e-6]
     words = f"{offer.provider}: {a.gain[k]:,.0f} a year at {offer.price_factor:.2f} of the library's cost"
     if better:
         words += f"; {', '.join(better[:3])} would bring more but builds for others"
@@ -203,7 +210,7 @@ def _left(a: _Arcs, chosen: Ints) -> Iterator[tuple[str, str]]:
             yield place, "no provider offers this module"
         elif not any(o.capacity >= need.size for o in same):
             yield place, f"no provider can build {need.size:,.0f} of it"
-        elif not (a.need == n).any():
+        elif not a.of(n):
             yield place, "at every provider's price it would lose money"
         else:
             yield place, "capacities or the feeder are taken by needs that bring more"

@@ -9,7 +9,8 @@ from scipy import sparse
 
 from customers.packages.design import PackageDesign, Proven
 from customers.packages.prices import together
-from optimizers.packages import NOBODY, Choice, Columns, choose
+from optimizers.packages import Choice, Columns, choose
+from optimizers.packing import NOBODY
 
 Floats = npt.NDArray[np.float64]
 

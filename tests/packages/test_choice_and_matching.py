@@ -12,7 +12,8 @@ from customers.matching.match import Need, gain_of, match
 from customers.recommend.offline import compare, made_market, observed
 from customers.recommend.ranking import CRITERIA, USUAL_WEIGHTS, Evidence, recommend
 from models.errors import ProblemError
-from optimizers.packages import NOBODY, Columns, choose, worth_keeping
+from optimizers.packages import Columns, choose, worth_keeping
+from optimizers.packing import NOBODY
 
 ON = date(2026, 1, 1)
 
