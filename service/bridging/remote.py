@@ -137,7 +137,9 @@ class RemoteBridge:
         except OSError as fault:
             line.close()
             self._forget_idle()  # they led to the same process
-            raise PlantError(f"the bridge at {self._place} is gone ({fault})") from None
+            raise PlantError(
+                f"the bridge at {self._place} is gone: {fault.strerror or fault}; start it again"
+            ) from None
         self._idle.put(line)
         if kind == FAULT:
             unknown, words = content
@@ -157,7 +159,9 @@ class RemoteBridge:
             line.connect(str(self._place))
         except OSError as fault:
             line.close()
-            raise PlantError(f"the bridge at {self._place} cannot be reached ({fault})") from None
+            raise PlantError(
+                f"the bridge at {self._place} cannot be reached: {fault.strerror or fault}; is it started?"
+            ) from None
         return line
 
     def _listen(self) -> None:
