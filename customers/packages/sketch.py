@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from customers.packages.kernels import sketch_year
+from customers.packages.lanes import ENERGY, LANES, POWER_KW, PV_KW, side_by_side, sketch_years
 from customers.packages.priced import PricedYear
 from models.errors import DataError
 from models.findings import error
@@ -21,11 +21,11 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.int8]
+Flags = npt.NDArray[np.bool_]
 KINDS, HOURS = 3, 24
 CELLS_PER_MONTH = KINDS * HOURS
 SHAVED_SHARE = 0.5
 """How far below the month's peak a battery aims in a screening, as a share of its power; a design finds the lowest cap that holds."""
-BATCH = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class CellPrices:
 
     import_per_kwh: Floats
     export_per_kwh: Floats
-    counts: npt.NDArray[np.bool_]
+    counts: Flags
     demand_per_kw: Floats
     fixed: float
 
@@ -131,20 +131,18 @@ def costs(
     """
     count = len(population.load_kw)
     out = np.empty((count, len(variants), len(tariffs)))
-    bought_price = np.array([t.import_per_kwh for t in tariffs]).T
-    sold_price = np.array([t.export_per_kwh for t in tariffs]).T
+    billed, bands = _Billed.under(tariffs, cells), _Bands(cells, pv_pu, mode, one_way_efficiency)
 
     def work(first: int, last: int) -> None:
-        for start in range(first, last, BATCH):
-            part = slice(start, min(start + BATCH, last))
-            bare: dict[tuple[float, float], Floats] = {}
+        rows = np.empty((cells.intervals.count, LANES), dtype=np.float32)
+        for start in range(first, last, LANES):
+            part = slice(start, min(start + LANES, last))
+            side_by_side(population.load_kw, start, part.stop - start, rows)
+            block = _Block(rows, population.load_kw[part].max(axis=1), population.roof_kw[part], bands, {})
             for v in _bare_first(variants):
-                sketch = _sketches(population, part, variants[v], cells, pv_pu, mode, one_way_efficiency, bare)
-                bought, sold, peak = sketch
-                energy = (bought @ bought_price - sold @ sold_price) * (cells.intervals.minutes / 60)
-                out[part, v] = energy + _demand(peak, tariffs, cells)
+                out[part, v] = billed.cost(block.sketch(variants[v])).T[: part.stop - start]
 
-    in_pieces(count, work)
+    in_pieces(count, work, parallel_from=2 * LANES)
     return out
 
 
@@ -153,46 +151,80 @@ def _bare_first(variants: Sequence[SizedVariant]) -> list[int]:
     return sorted(range(len(variants)), key=lambda v: variants[v].battery_share > 0)
 
 
-def _sketches(
-    population: Population,
-    part: slice,
-    variant: SizedVariant,
-    cells: Cells,
-    pv_pu: Singles,
-    mode: Bytes,
-    one_way_efficiency: float,
-    bare: dict[tuple[float, float], Floats],
-) -> tuple[Floats, Floats, Floats]:
-    """Return what customers buy, send out and need at most by cell; ``bare`` collects monthly peaks without a battery, by what is built."""
-    loads = population.load_kw[part]
-    bought, sold, peak = np.empty((3, len(loads), cells.count))
-    built = variant.pv_share, variant.saved_share
-    if variant.battery_share and built not in bare:
-        alone = replace(variant, battery_share=0.0)
-        _sketches(population, part, alone, cells, pv_pu, mode, one_way_efficiency, bare)
-    for k, load in enumerate(loads):
-        power = variant.battery_share * float(load.max())
-        battery = np.array([power, power * variant.battery_hours, one_way_efficiency, one_way_efficiency, 0.0])
-        battery[1] /= cells.intervals.minutes / 60  # the kernel counts energy in kW times intervals
-        caps = np.maximum(bare[built][k] - SHAVED_SHARE * power, 0.0) if power else np.zeros(cells.months)
-        pv_kw = variant.pv_share * float(population.roof_kw[part.start + k])
-        kept = 1.0 - variant.saved_share
-        sketch_year(load, pv_pu, pv_kw, kept, mode, cells.month, cells.cell, battery, caps, bought[k], sold[k], peak[k])
-    if not variant.battery_share:
-        bare[built] = peak.reshape(len(loads), cells.months, -1).max(axis=2)
-    return bought, sold, peak
+@dataclass(frozen=True, slots=True)
+class _Bands:
+    """What is the same for all customers: cells, output of photovoltaics and what price bands ask, by interval."""
+
+    cells: Cells
+    pv_pu: Singles
+    mode: Bytes
+    one_way_efficiency: float
 
 
-def _demand(peak: Floats, tariffs: Sequence[CellPrices], cells: Cells) -> Floats:
-    """Return demand and fixed charges, shape (customer, tariff); peaks over the same cells are looked up once."""
-    found = np.empty((len(peak), len(tariffs)))
-    known: dict[bytes, Floats] = {}
-    for t, tariff in enumerate(tariffs):
-        total = np.full(len(peak), tariff.fixed)
-        for counts, price in zip(tariff.counts, tariff.demand_per_kw, strict=True):
-            key = counts.tobytes()
-            if key not in known:
-                known[key] = (peak * counts).reshape(len(peak), cells.months, -1).max(axis=2)
-            total += known[key] @ price
-        found[:, t] = total
-    return found
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Customers side by side: their loads as lanes, peaks and roofs (customer,); ``bare`` collects monthly peaks (month, lane) without a battery."""
+
+    rows: Singles
+    peak_kw: Singles
+    roof_kw: Floats
+    bands: _Bands
+    bare: dict[tuple[float, float], Singles]
+
+    def sketch(self, variant: SizedVariant) -> Singles:
+        """Return what the customers buy, send out and need at most; shape (cell, 3, lane)."""
+        cells, bands, built = self.bands.cells, self.bands, (variant.pv_share, variant.saved_share)
+        state, caps = self._state(variant), np.zeros((cells.months, LANES), dtype=np.float32)
+        if variant.battery_share:
+            if built not in self.bare:
+                self.sketch(replace(variant, battery_share=0.0))
+            caps = np.maximum(self.bare[built] - np.float32(SHAVED_SHARE) * state[POWER_KW : POWER_KW + LANES], 0.0)
+        found = np.empty((cells.count, 3, LANES), dtype=np.float32)
+        kept, into = np.float32(1.0 - variant.saved_share), np.float32(bands.one_way_efficiency)
+        sketch_years(self.rows, bands.pv_pu, state, kept, bands.mode, cells.month, cells.cell, into, caps, found)
+        if not variant.battery_share:
+            self.bare[built] = found[:, 2].reshape(cells.months, -1, LANES).max(axis=1)
+        return found
+
+    def _state(self, variant: SizedVariant) -> Singles:
+        """Return where every lane begins: nothing stored, and the sizes of what the variant builds; lanes without a customer have none."""
+        state, count = np.zeros(ENERGY + LANES, dtype=np.float32), len(self.peak_kw)
+        power = variant.battery_share * self.peak_kw
+        state[PV_KW : PV_KW + count] = variant.pv_share * self.roof_kw
+        state[POWER_KW : POWER_KW + count] = power
+        # the loops count energy in kW times intervals
+        state[ENERGY : ENERGY + count] = power * variant.battery_hours * 60 / self.bands.cells.intervals.minutes
+        return state
+
+
+@dataclass(frozen=True, slots=True)
+class _Billed:
+    """Many tariffs as tables (tariff, cell), ``fixed`` (tariff, 1); ``demand`` has the cells of every peak that is billed, with prices (tariff, month)."""
+
+    bought: Singles
+    sold: Singles
+    fixed: Floats
+    demand: Sequence[tuple[Flags, Floats]]
+    months: int
+
+    @classmethod
+    def under(cls, tariffs: Sequence[CellPrices], cells: Cells) -> "_Billed":
+        """Return tariffs as tables; tariffs that bill peaks over the same cells share the looking up."""
+        hours, demand = cells.intervals.minutes / 60, dict[bytes, tuple[Flags, Floats]]()
+        for t, tariff in enumerate(tariffs):
+            for counts, price in zip(tariff.counts, tariff.demand_per_kw, strict=True):
+                new = counts, np.zeros((len(tariffs), len(price)))
+                demand.setdefault(counts.tobytes(), new)[1][t] += price
+        bought = np.array([t.import_per_kwh for t in tariffs]) * hours
+        sold = np.array([t.export_per_kwh for t in tariffs]) * hours
+        fixed = np.array([[t.fixed] for t in tariffs])
+        return cls(bought.astype(np.float32), sold.astype(np.float32), fixed, list(demand.values()), cells.months)
+
+    def cost(self, sketch: Singles) -> Floats:
+        """Return what sketches (cell, 3, lane) cost under every tariff; shape (tariff, lane)."""
+        bought, sold, peak = sketch.transpose(1, 0, 2)
+        total = self.fixed + (self.bought @ bought - self.sold @ sold)
+        for counts, price in self.demand:
+            highest = (peak * counts[:, np.newaxis]).reshape(self.months, -1, peak.shape[1]).max(axis=1)
+            total += price @ highest
+        return np.asarray(total)

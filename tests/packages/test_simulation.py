@@ -118,6 +118,18 @@ def test_sketches_cost_what_the_intervals_cost_under_every_tariff():
             assert found[c, v] == pytest.approx([y.cost(net) for y in years], rel=1e-5)
 
 
+def test_a_customer_costs_the_same_whoever_is_simulated_beside_it():
+    intervals, shape = grid(), sun(grid()).typical
+    cells, year = Cells.over(tariff().calendar, intervals), priced(tariff(), intervals)
+    loads = np.array([load_wh(seed=k) / 1e3 * (1 + k) for k in range(67)], dtype=np.float32)
+    roofs, designs = np.linspace(0, 900, 67), [SizedVariant(0.5, 0.2), SizedVariant(1.0, 0.1, saved_share=0.1)]
+    fixed = [CellPrices.of(year, cells)], cells, shape, battery_mode(year, 0.86, 0.2), 0.93
+    together = costs(Population(loads, roofs), designs, *fixed)
+    for k in (0, 31, 32, 66):
+        alone = costs(Population(loads[k : k + 1], roofs[k : k + 1]), designs, *fixed)
+        assert together[k] == pytest.approx(alone[0], rel=1e-6)
+
+
 def test_a_tariff_that_changes_inside_an_hour_has_no_cells():
     intervals = grid(minutes=15)
     cells = Cells.over(tariff().calendar, intervals)
