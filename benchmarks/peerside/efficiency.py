@@ -9,6 +9,9 @@ from serve import serve
 warnings.simplefilter("ignore")
 logging.disable(logging.WARNING)
 YEAR = "365D"
+CHANGE = ("blackout_start_date", "blackout_end_date")
+FITS = 0.2
+"""A statement that is further from what was metered than this share is none of that meter."""
 
 
 def _sample(name: str) -> tuple[Any, Any, dict[str, Any]]:
@@ -22,10 +25,20 @@ def _sample(name: str) -> tuple[Any, Any, dict[str, Any]]:
 
 
 def samples() -> list[str]:
-    """Return the samples with hourly readings."""
+    """Return the samples with hourly readings whose statement is their own: real houses carry the same round figures, whatever they drew."""
     from opendsm.eemeter.samples import samples as named
 
-    return [n for n in named() if n.endswith("-hourly") or "-hourly-sample" in n]
+    return [n for n in named() if "-hourly" in n and _fits(n)]
+
+
+def _fits(name: str) -> bool:
+    import pandas as pd
+
+    readings, _, stated = _sample(name)
+    begins, year = pd.Timestamp(stated[CHANGE[0]]), pd.Timedelta(YEAR)
+    before = readings[(readings.index >= begins - year) & (readings.index < begins)]
+    metered = float(before.mean() * year / pd.Timedelta("1h"))
+    return abs(metered / stated["annual_baseline_total_load"] - 1.0) < FITS
 
 
 def meter(name: str) -> dict[str, Any]:
@@ -40,7 +53,7 @@ def meter(name: str) -> dict[str, Any]:
         "start": both.index[0].isoformat(),
         "kwh": [None if v != v else float(v) for v in both["kwh"]],
         "degc": both["degc"].interpolate().bfill().ffill().tolist(),
-        "change": [stated["blackout_start_date"], stated["blackout_end_date"]],
+        "change": [stated[k].isoformat() for k in CHANGE],
         "saved_share": 1.0 - after / before,
     }
 
@@ -53,7 +66,7 @@ def daily_saving(name: str) -> dict[str, float]:
     readings, degc, stated = _sample(name)
     fahrenheit = degc * 1.8 + 32.0
     electric = "electricity" in name
-    begins, ends = (pd.Timestamp(stated[k], tz=readings.index.tz) for k in ("blackout_start_date", "blackout_end_date"))
+    begins, ends = (pd.Timestamp(stated[k]) for k in CHANGE)
     year = pd.Timedelta(YEAR)
     old, new = readings[(readings.index >= begins - year) & (readings.index < begins)], readings[ends : ends + year]
     model = DailyModel().fit(
