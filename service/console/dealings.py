@@ -12,7 +12,7 @@ from customers.packages.customer import FACTS
 from customers.parties.party import PartyRole
 from models.site import Site
 from service.api.access import only
-from service.api.trading.auctions import positions as list_positions
+from service.api.trading.auctions import last_positions
 from service.auth.roles import Deed
 from service.console.chart_forms import ChartForm, sent
 from service.console.charts import Axis, Chart, Line, Look, Panel
@@ -114,7 +114,7 @@ async def positions_chart(
     look: Glanced, form: Annotated[ChartForm, Query(alias="format")] = ChartForm.JSON
 ) -> Response:
     """Return what everybody has sold or bought by period, delivery by delivery."""
-    held = (await list_positions(look.backing, look.who)).items[-SHOWN:]
+    held = await last_positions(look.backing, look.who, SHOWN)
     lines = []
     for number, one in enumerate(held):
         periods = [float(k) for k in range(len(one.position_wh))]

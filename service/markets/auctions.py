@@ -1,12 +1,12 @@
 """Auctions in the store: opened, orders taken until the gate closes, cleared once, and the trades that came of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from secrets import token_hex
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from market.clearing import clear_auction
@@ -23,6 +23,9 @@ from service.store.audit import record
 from service.store.trading import AuctionRow, OrderRow, TradeRow
 
 FORMAT = "jouletwin-auction/1"
+BY_HOLDER = (TradeRow.delivery, TradeRow.participant)
+Held = tuple[str, str]
+"""A delivery and who takes part in it."""
 
 
 class WrongStateError(JouletwinError):
@@ -193,12 +196,41 @@ async def agree(
     await record(session, now, who.name, "contract.entered", f"contract/{contract.id}", details)
 
 
-async def trades_of(session: AsyncSession, delivery: str | None, participant: str | None, most: int) -> list[TradeRow]:
-    """Return trades by delivery, participant and period."""
-    wanted = select(TradeRow).where(_mine(session, TradeRow))
+async def holders_of(
+    session: AsyncSession, delivery: str | None, participant: str | None, after: Held | None, limit: int
+) -> list[Held]:
+    """Return who holds a position in which delivery, in order, from the one behind ``after`` on."""
+    wanted = select(*BY_HOLDER).where(*_sought(session, delivery, participant))
+    if after is not None:
+        wanted = wanted.where(tuple_(*BY_HOLDER) > tuple_(*after))
+    found = await session.execute(wanted.distinct().order_by(*BY_HOLDER).limit(limit))
+    return [(d, p) for d, p in found]
+
+
+async def last_holders(session: AsyncSession, limit: int) -> list[Held]:
+    """Return the last ones that hold a position, in order."""
+    by = (column.desc() for column in BY_HOLDER)
+    found = await session.execute(
+        select(*BY_HOLDER).where(_mine(session, TradeRow)).distinct().order_by(*by).limit(limit)
+    )
+    return [(d, p) for d, p in found][::-1]
+
+
+async def trades_of(
+    session: AsyncSession, delivery: str | None, participant: str | None, between: tuple[Held, Held] | None = None
+) -> list[TradeRow]:
+    """Return every trade by delivery, participant and period; of the holders from the first to the last of ``between`` where given."""
+    wanted = select(TradeRow).where(*_sought(session, delivery, participant))
+    if between is not None:
+        first, last = between
+        held = tuple_(*BY_HOLDER)
+        wanted = wanted.where(held >= tuple_(*first), held <= tuple_(*last))
+    return list((await session.scalars(wanted.order_by(*BY_HOLDER, TradeRow.period, TradeRow.trace))).all())
+
+
+def _sought(session: AsyncSession, delivery: str | None, participant: str | None) -> Iterator[Any]:
+    yield _mine(session, TradeRow)
     if delivery is not None:
-        wanted = wanted.where(TradeRow.delivery == delivery)
+        yield TradeRow.delivery == delivery
     if participant is not None:
-        wanted = wanted.where(TradeRow.participant == participant)
-    by = wanted.order_by(TradeRow.delivery, TradeRow.participant, TradeRow.period, TradeRow.trace).limit(most)
-    return list((await session.scalars(by)).all())
+        yield TradeRow.participant == participant

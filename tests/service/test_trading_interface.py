@@ -148,6 +148,24 @@ def test_orders_are_taken_until_the_gate_closes_and_cleared_into_positions(http,
         "grid": [4_000_000, 1_000_000],
         "works": [-4_000_000, -1_000_000],
     }
+    assert paged(http, "positions") == held
+
+
+@pytest.mark.parametrize("after", ["day-1", '["day-1"]', '["day-1", "\\u0000"]', "[1, 2, 3]"])
+@pytest.mark.parametrize("name", ["positions", "certificates"])
+def test_a_place_in_a_list_that_no_page_named_is_refused(http, name, after):
+    assert http.get(f"{API}/{name}", params={"after": after}).status_code == 422
+
+
+def paged(http, name):
+    """Everything of a list, asked for one by one."""
+    found, after = [], {}
+    while after is not None:
+        page = http.get(f"{API}/{name}", params={"limit": 1} | after).json()
+        found += page["items"]
+        assert len(page["items"]) == 1
+        after = {"after": page["next"]} if page["next"] else None
+    return found
 
 
 DELIVERY = {
@@ -247,6 +265,7 @@ def test_a_certificate_is_issued_once_and_used_once(http):
     assert third["first"] == 3  # what was left of three issues fills one
     move = {"device": "pv", "first": 1, "last": 1, "holder": "park", "to": "works"}
     made(http.post(f"{API}/certificates/transfer", json=move), 200)
+    assert paged(http, "certificates") == http.get(f"{API}/certificates").json()["items"]
     refused(http.post(f"{API}/certificates/transfer", json=move), "are held by works")
     use = {"device": "pv", "first": 1, "last": 1, "holder": "works", "purpose": "July"}
     made(http.post(f"{API}/certificates/retire", json=use), 200)

@@ -1,6 +1,7 @@
 """Auctions: opened with their product and participants, orders until the gate closes, cleared once, positions from their trades."""
 
 import asyncio
+import json
 from collections import defaultdict
 from datetime import datetime
 from secrets import token_hex
@@ -8,7 +9,7 @@ from typing import Annotated, Any, Self
 
 from annotated_types import Ge, Le, Len
 from fastapi import Query, Response
-from pydantic import BaseModel, Field, FiniteFloat
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter
 from sqlalchemy import select
 
 from market.documents import OrderDocument, ParticipantDocument, ProductDocument
@@ -17,8 +18,9 @@ from market.settlement import Trade
 from market.written import Number, micro_of
 from service.api.access import Backed, Known, guarded, only
 from service.api.problems import described
-from service.api.trading.common import After, Asked, Id, Limit, Named, Text, known
-from service.auth.roles import Deed
+from service.api.trading.common import After, Asked, Behind, Id, Limit, Named, Text, known, place
+from service.auth.roles import Deed, Principal
+from service.backing import Backing
 from service.markets import auctions as house
 from service.store.trading import AuctionRow, OrderRow
 
@@ -27,7 +29,6 @@ GATE = {"opens": "2020-01-01T00:00:00Z", "closes": "2099-12-31T00:00:00Z"}
 PRODUCT = {"id": "day-ahead-21000101", "area": "park", "start": "2100-01-01T00:00:00Z", "gate": GATE, "periods": 2}
 PEOPLE = [{"id": "works", "name": "Steel works"}, {"id": "grid", "name": "The public grid"}]
 ORDER = {"auction_id": "0123456789abcdef", "participant": "works", "period": 0, "price": 350, "mwh": 1.5}
-TRADES_MOST = 100_000
 
 
 class NewAuction(Asked, json_schema_extra={"examples": [{"product": PRODUCT, "participants": PEOPLE}]}):
@@ -209,6 +210,11 @@ class Positions(BaseModel):
     """Positions by delivery and participant."""
 
     items: list[PositionOut]
+    next: str | None = Field(description="what asks for the next page as `after`")
+
+
+HOLDER: TypeAdapter[tuple[str, str]] = TypeAdapter(tuple[Text, Text])
+"""A delivery and who takes part in it."""
 
 
 @router.post("/contracts-of-energy", status_code=201, **only(Deed.TRADE))
@@ -221,15 +227,32 @@ async def agree(backing: Backed, who: Known, asked: NewContract) -> Positions:
     async with backing.store.changing(who.tenant_id) as session:
         await house.agree(session, backing.store.clock.now(), who, asked.delivery, asked.participant, contract)
         await session.flush()
-        rows = await house.trades_of(session, asked.delivery, asked.participant, TRADES_MOST)
-    return Positions(items=_positions(rows))
+        rows = await house.trades_of(session, asked.delivery, asked.participant)
+    return Positions(items=_positions(rows), next=None)
 
 
 @router.get("/positions")
-async def positions(backing: Backed, who: Known, delivery: Named = None, participant: Named = None) -> Positions:
-    """Return positions, of one delivery or participant alone where asked for."""
+async def positions(
+    backing: Backed,
+    who: Known,
+    limit: Limit = 100,
+    after: Behind = None,
+    delivery: Named = None,
+    participant: Named = None,
+) -> Positions:
+    """Return positions by delivery and participant, of one alone where asked for."""
     async with backing.store.reading(who.tenant_id) as session:
-        return Positions(items=_positions(await house.trades_of(session, delivery, participant, TRADES_MOST)))
+        held = await house.holders_of(session, delivery, participant, place(after, HOLDER), limit + 1)
+        shown = held[:limit]
+        rows = await house.trades_of(session, delivery, participant, (shown[0], shown[-1])) if shown else []
+    return Positions(items=_positions(rows), next=json.dumps(shown[-1]) if len(held) > limit else None)
+
+
+async def last_positions(backing: Backing, who: Principal, count: int) -> list[PositionOut]:
+    """Return the positions of the last deliveries."""
+    async with backing.store.reading(who.tenant_id) as session:
+        held = await house.last_holders(session, count)
+        return _positions(await house.trades_of(session, None, None, (held[0], held[-1]))) if held else []
 
 
 def _positions(rows: list[Any]) -> list[PositionOut]:

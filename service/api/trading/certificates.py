@@ -1,15 +1,16 @@
 """Green certificates: issued once for metered energy, passed on, retired; who holds them, and every act."""
 
+import json
 from datetime import datetime
 from typing import Annotated, Self
 
 from annotated_types import Ge, Le
 from fastapi import Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter
 
 from market.certificates import Event, Generated, Holding
 from service.api.access import Backed, Known, guarded, only
-from service.api.trading.common import LAST, Asked, Before, Checked, Limit, Named, Text, Told
+from service.api.trading.common import LAST, Asked, Before, Behind, Checked, Limit, Named, Text, Told, place
 from service.auth.roles import Deed
 from service.markets import certificates as registry
 from service.store.audit import record
@@ -70,6 +71,11 @@ class Holdings(BaseModel):
     """Holdings by device and number; none where energy fills no MWh yet."""
 
     items: list[HoldingOut]
+    next: str | None = Field(description="what asks for the next page as `after`")
+
+
+HELD: TypeAdapter[tuple[str, int]] = TypeAdapter(tuple[Text, Annotated[int, Ge(0), Le(LAST)]])
+"""A device and the first number."""
 
 
 class ActOut(BaseModel):
@@ -102,10 +108,24 @@ class Acts(BaseModel):
 
 
 @router.get("")
-async def certificates(backing: Backed, who: Known, device: Named = None, holder: Named = None) -> Holdings:
-    """Return who holds which certificates."""
+async def certificates(
+    backing: Backed,
+    who: Known,
+    limit: Limit = 100,
+    after: Behind = None,
+    device: Named = None,
+    holder: Named = None,
+) -> Holdings:
+    """Return who holds which certificates, by device and number."""
+    begin = place(after, HELD) or ("", 0)
     async with backing.store.reading(who.tenant_id) as session:
-        return Holdings(items=[HoldingOut.of(h) for h in await registry.holdings(session, device, holder)])
+        held = await registry.holdings(session, device, holder)
+    shown = [h for h in held if (h.device, h.first) > begin][: limit + 1]
+    last = shown[limit - 1] if len(shown) > limit else None
+    return Holdings(
+        items=[HoldingOut.of(h) for h in shown[:limit]],
+        next=None if last is None else json.dumps([last.device, last.first]),
+    )
 
 
 @router.post("", status_code=201, **only(Deed.TRADE))
@@ -118,7 +138,7 @@ async def issue(backing: Backed, who: Known, asked: NewIssue, response: Response
         made = held.issue(Generated(asked.device, asked.start, asked.end, asked.wh, asked.source), asked.holder, now)
         registry.keep(journal, held)
         await record(session, now, who.name, "certificates.issued", f"device/{asked.device}", {"wh": asked.wh})
-    return Holdings(items=[] if made is None else [HoldingOut.of(made)])
+    return Holdings(items=[] if made is None else [HoldingOut.of(made)], next=None)
 
 
 @router.post("/transfer", **only(Deed.TRADE))
@@ -130,7 +150,7 @@ async def transfer(backing: Backed, who: Known, asked: Move) -> Holdings:
         moved = held.transfer(asked.device, asked.first, asked.last, asked.holder, asked.to, now)
         registry.keep(journal, held)
         await record(session, now, who.name, "certificates.passed", f"device/{asked.device}", {"to": asked.to})
-    return Holdings(items=[HoldingOut.of(moved)])
+    return Holdings(items=[HoldingOut.of(moved)], next=None)
 
 
 @router.post("/retire", **only(Deed.TRADE))
@@ -142,7 +162,7 @@ async def retire(backing: Backed, who: Known, asked: Use) -> Holdings:
         used = held.retire(asked.device, asked.first, asked.last, asked.holder, asked.purpose, now)
         registry.keep(journal, held)
         await record(session, now, who.name, "certificates.used", f"device/{asked.device}", {"for": asked.purpose})
-    return Holdings(items=[HoldingOut.of(used)])
+    return Holdings(items=[HoldingOut.of(used)], next=None)
 
 
 @router.get("/acts")

@@ -3,7 +3,7 @@
 from typing import Annotated, Self, TypeVar
 
 from fastapi import HTTPException, Path, Query
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from models.findings import Finding
 
@@ -16,6 +16,7 @@ Limit = Annotated[int, Query(ge=1, le=200, description="how many at most")]
 LAST = 2**62
 Before = Annotated[int, Query(ge=1, le=LAST, description="number of the last item of the page before")]
 After = Annotated[str, Query(max_length=120, description="where the page before ended")]
+Behind = Annotated[str | None, Query(max_length=500, description="`next` of the page before")]
 Named = Annotated[str | None, Query(max_length=120, description="only these")]
 T = TypeVar("T")
 
@@ -45,6 +46,14 @@ class Checked(BaseModel):
     findings: list[Told] = Field(
         description="what was changed, is missing, or does not add up; empty for a sound chain"
     )
+
+
+def place(after: str | None, form: TypeAdapter[T]) -> T | None:
+    """Return the place where the page before ended; 422 for what no page has named."""
+    try:
+        return None if after is None else form.validate_json(after)
+    except ValidationError:
+        raise HTTPException(422, "`after` is what a page before gave as `next`.") from None
 
 
 def known(found: T | None, what: str, name: str) -> T:

@@ -111,7 +111,7 @@ async def settle(backing: Backed, who: Known, asked: NewSettlement, response: Re
     d, now = asked.document, backing.store.clock.now()
     async with backing.store.changing(who.tenant_id) as session:
         if not d.trades:
-            kept = await house.trades_of(session, d.delivery, None, ledgers.AT_ONCE * 100)
+            kept = await house.trades_of(session, d.delivery, None)
             d = d.model_copy(update={"trades": tuple(_trade(t) for t in kept)})
         made = await ledgers.settled(session, d.delivery, items_of(d), d.settled_at, asked.reason)
         if made is None:
