@@ -12,6 +12,7 @@ from models.dispatch import DispatchProblem
 from models.errors import ProblemError
 from models.findings import Finding, error, errors_in, warning
 from models.labelled import plain, rows_of
+from models.told import told
 from optimizers.check_terms import check_terms
 
 Floats = npt.NDArray[np.float64]
@@ -135,8 +136,10 @@ def _check_start(problem: DispatchProblem, asset: str, least_kwh: float, most_kw
         yield error(asset, f"starts with {start_kwh:g} kWh, outside {least_kwh:g} to {most_kwh:g} kWh; check the measurement or the limits",
                     value=start_kwh)  # fmt: skip
     elif not least_kwh <= start_kwh <= most_kwh:
-        yield warning(asset, f"starts with {start_kwh:g} kWh, just outside {least_kwh:g} to {most_kwh:g} kWh; the limit is used",
-                      value=start_kwh)  # fmt: skip
+        pattern = "starts with {start:g} kWh, just outside {least:g} to {most:g} kWh; the limit is used"
+        yield warning(
+            asset, told("starts_outside", pattern, start=start_kwh, least=least_kwh, most=most_kwh), value=start_kwh
+        )
 
 
 def _check_engine(problem: DispatchProblem, engine: Engine) -> Iterator[Finding]:

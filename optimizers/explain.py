@@ -9,6 +9,7 @@ from scipy import sparse
 
 from models.findings import Finding, error
 from models.horizon import Horizon
+from models.told import told
 from optimizers.blocks.book import Feed
 from optimizers.compile.program import CompiledModel, Place
 from optimizers.compile.rules import Series
@@ -146,21 +147,25 @@ def _factor(outcome: Outcome, feed: Feed) -> Floats:
 
 
 def _reason(asset: str, quantity: str, program: Program, at: int, value: float, worth: float, currency: str) -> Reason:
-    what = quantity.removesuffix("_kw").replace("_", " ")
+    name = quantity.removesuffix("_kw")
+    subject = {"asset": asset, "what": told(f"quantity_{name}", name.replace("_", " ")), "kw": value}
     room = TOLERANCE * (1.0 + abs(value))
     if value >= program.column_upper[at] - room and worth > TOLERANCE:
-        held, words = "most", f"is at its most, {value:.1f} kW; one kWh more would save {worth:.3f} {currency}"
+        held, pattern = (
+            "most",
+            "{asset}: {what} is at its most, {kw:.1f} kW; one kWh more would save {worth:.3f} {currency}",
+        )
+        words = told("held_most", pattern, **subject, worth=worth, currency=currency)
     elif value <= program.column_lower[at] + room and worth < -TOLERANCE:
-        held, words = (
-            "least",
-            f"stays at {value:.1f} kW; one kWh more would lose {-worth:.3f} {currency}",
-        )
+        held, pattern = "least", "{asset}: {what} stays at {kw:.1f} kW; one kWh more would lose {worth:.3f} {currency}"
+        words = told("held_least", pattern, **subject, worth=-worth, currency=currency)
     else:
-        held, words = (
+        held, pattern = (
             "margin",
-            f"is at {value:.1f} kW and could move either way at no loss; other units set the price around it",
+            "{asset}: {what} is at {kw:.1f} kW and could move either way at no loss; other units set the price around it",
         )
-    return Reason(asset, quantity, value, held, worth, f"{asset}: {what} {words}")
+        words = told("held_margin", pattern, **subject)
+    return Reason(asset, quantity, value, held, worth, words)
 
 
 def _running(asset: str, program: Program, at: int, value: float, worth: float, currency: str) -> Reason:
@@ -168,12 +173,16 @@ def _running(asset: str, program: Program, at: int, value: float, worth: float, 
     every = value >= program.column_upper[at] - TOLERANCE
     held = "most" if every else "least" if value <= TOLERANCE else "margin"
     which = (
-        "all that are in service run" if every and value else f"{round(value)} of {program.column_upper[at]:.0f} run"
+        told("all_run", "all that are in service run")
+        if every and value
+        else told("some_run", "{on} of {all:.0f} run", on=round(value), all=program.column_upper[at])
     )
-    change = "save" if worth > 0 else "cost"
-    held_on = "; starts or minimum times keep them running" if every and value and worth < -TOLERANCE else ""
-    words = f"{which}; at its best load one more would {change} {abs(worth):.2f} {currency} per hour, a start aside{held_on}"
-    return Reason(asset, "on", value, held, worth, f"{asset}: {words}")
+    change = told("would_save", "save") if worth > 0 else told("would_cost", "cost")
+    keeps = told("kept_running", "; starts or minimum times keep them running")
+    held_on = keeps if every and value and worth < -TOLERANCE else ""
+    pattern = "{asset}: {which}; at its best load one more would {change} {worth:.2f} {currency} per hour, a start aside{held_on}"
+    facts = {"asset": asset, "which": which, "change": change, "worth": abs(worth), "currency": currency}
+    return Reason(asset, "on", value, held, worth, told("one_more", pattern, **facts, held_on=held_on))
 
 
 def _rule(place: Place, horizon: Horizon) -> str:

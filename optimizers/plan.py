@@ -15,6 +15,7 @@ from models.dispatch import Plan, SolverReport
 from models.findings import Finding, error
 from models.horizon import Horizon
 from models.labelled import Axis, labelled, named, time_axis
+from models.told import Told, told
 from optimizers import units
 from optimizers.blocks.book import Alike, Block, Book, Facts, Feed, Values
 from optimizers.blocks.converters import CurvedChiller
@@ -206,12 +207,13 @@ def _missing(outcome: Outcome, unserved: dict[tuple[str, Carrier], Floats]) -> I
     horizon, step_h = outcome.facts.problem.horizon, outcome.facts.step_h
     for (asset, carrier), short_kw in unserved.items():
         if short_kw.max() > MISSING_KW:
-            what = f"cannot be given all its {carrier.value}"
-            yield _gap(asset, what, short_kw, horizon, step_h)
+            named = told(carrier.value, carrier.value)
+            lacks = told("lacks_carrier", "cannot be given all its {carrier}", carrier=named)
+            yield _gap(asset, lacks, short_kw, horizon, step_h)
     for carrier in outcome.carriers:
         for quantity, what in (
-            ("lacking_kw", "lacks supply for its losses"),
-            ("spare_kw", "has supply that nobody can take"),
+            ("lacking_kw", told("lacks_supply", "lacks supply for its losses")),
+            ("spare_kw", told("spare_supply", "has supply that nobody can take")),
         ):
             gap_kw = outcome.column(carrier.value, quantity)
             if gap_kw.max() > MISSING_KW:
@@ -222,36 +224,41 @@ def _missing(outcome: Outcome, unserved: dict[tuple[str, Carrier], Floats]) -> I
         late_kwh = outcome.column(name, "late_kwh")
         if late_kwh.sum() > MISSING_KW:
             when = horizon.edges[int(np.argmax(late_kwh))]
-            yield error(name, f"vehicles leave with {late_kwh.sum():.1f} kWh too little, most of it at {when:%Y-%m-%d %H:%M} UTC",
-                        value=float(late_kwh.sum()))  # fmt: skip
+            late = float(late_kwh.sum())
+            pattern = "vehicles leave with {late:.1f} kWh too little, most of it at {when:%Y-%m-%d %H:%M} UTC"
+            yield error(name, told("vehicles_late", pattern, late=late, when=when), value=late)
 
 
 def _overdrawn(outcome: Outcome) -> Iterator[Finding]:
     """Yield what the plan emits beyond its budget."""
     cap = outcome.facts.problem.co2_cap
     if cap is not None and (over_kg := float(outcome.column("co2", "over_kg")[0])) > MISSING_KW:
-        yield error("co2", f"the plan emits {over_kg:.1f} kg more than the {cap.left_kg:.1f} kg that are left; raise the budget or the "
-                    "price of going beyond it", value=over_kg, limit=cap.left_kg)  # fmt: skip
+        pattern = "the plan emits {over:.1f} kg more than the {left:.1f} kg that are left; raise the budget or the price of going beyond it"
+        yield error("co2", told("co2_over", pattern, over=over_kg, left=cap.left_kg), value=over_kg, limit=cap.left_kg)
 
 
 def _undelivered(outcome: Outcome) -> Iterator[Finding]:
     """Yield reserve and reductions that were agreed and cannot be given."""
     problem = outcome.facts.problem
-    kinds = [(c.id, "holds less capacity than it was awarded") for c in problem.site.reserves]
-    kinds += [("demand_response", "does not reduce its import as agreed")] if problem.events else []
+    less = told("less_capacity", "holds less capacity than it was awarded")
+    kinds = [(c.id, less) for c in problem.site.reserves]
+    kinds += (
+        [("demand_response", told("no_reduction", "does not reduce its import as agreed"))] if problem.events else []
+    )
     for name, what in kinds:
         missing_kw = outcome.column(name, "missing_kw")
         if missing_kw.max() > MISSING_KW:
             yield _gap(name, what, missing_kw, problem.horizon, outcome.facts.step_h)
 
 
-def _gap(asset: str, what: str, short_kw: Floats, horizon: Horizon, step_h: Floats) -> Finding:
+def _gap(asset: str, what: Told, short_kw: Floats, horizon: Horizon, step_h: Floats) -> Finding:
     steps = np.flatnonzero(short_kw > MISSING_KW)
     worst = int(short_kw.argmax())
     start, end = horizon.edges[int(steps[0])], horizon.edges[int(steps[-1]) + 1]
-    return error(
-        asset,
-        f"{what}: {short_kw[worst]:.1f} kW are missing at {horizon.edges[worst]:%Y-%m-%d %H:%M} UTC, "
-        f"{float(short_kw @ step_h):.1f} kWh in {len(steps)} steps between {start:%H:%M} and {end:%H:%M}",
-        value=float(short_kw[worst]),
+    pattern = (
+        "{what}: {kw:.1f} kW are missing at {at:%Y-%m-%d %H:%M} UTC, "
+        "{kwh:.1f} kWh in {steps} steps between {start:%H:%M} and {end:%H:%M}"
     )
+    facts = {"what": what, "kw": short_kw[worst], "at": horizon.edges[worst], "kwh": float(short_kw @ step_h)}
+    words = told("gap", pattern, **facts, steps=len(steps), start=start, end=end)
+    return error(asset, words, value=float(short_kw[worst]))

@@ -15,6 +15,7 @@ from models.components import Pv, Wind
 from models.dispatch import DispatchProblem
 from models.findings import Finding, error, warning
 from models.horizon import Horizon
+from models.told import told
 from optimizers.blocks.book import Feed
 from optimizers.certificate import certify, require
 from optimizers.compile.program import CompiledModel, Family
@@ -279,10 +280,10 @@ def decisions_finding(shortage: Shortage, unserved_kwh: float) -> Finding | None
     more = unserved_kwh - shortage.short_kwh
     if more <= max(1.0, 1e-3 * unserved_kwh):
         return None
-    words = (
-        f"{more:,.0f} kWh more are left unserved than limits alone force: starts, minimum times or prices make it so"
+    pattern = (
+        "{more:,.0f} kWh more are left unserved than limits alone force: starts, minimum times or prices make it so"
     )
-    return warning("plan", words, value=more)
+    return warning("plan", told("left_by_decisions", pattern, more=more), value=more)
 
 
 def _what(quantity: str) -> tuple[str, str]:

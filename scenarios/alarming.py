@@ -9,6 +9,7 @@ from models.findings import Finding, Severity
 from models.limits import setpoint_range_kw
 from models.ports import Outcome, Quality, Reading
 from models.site import Site
+from models.told import told
 from scenarios.events import CommandsSent, Event, Fault, PlanMade, PlantTracked, SnapshotTaken
 from twin.alarms import AlarmBook, Priority
 from twin.watch import Verdict
@@ -77,7 +78,8 @@ class AlarmFeed:
         """Take what the estimator says of the meters."""
         places = {f"{asset}.{quantity}" for asset, quantity in verdict.disputed}
         for place in places:
-            words = f"is {verdict.residual[place]:+.4g} off what every other meter says. Check the meter; what needs it waits."
+            pattern = "is {off:+.4g} off what every other meter says. Check the meter; what needs it waits."
+            words = told("meter_off", pattern, off=verdict.residual[place])
             self.book.raise_("meter", place, Priority.MEDIUM, words, verdict.at)
         self.book.clear_others("meter", places, verdict.at)
 
@@ -86,7 +88,9 @@ class AlarmFeed:
             heard_at = self._heard_at.get(device)
             if reading.quality in (Quality.BAD, Quality.STALE):
                 if heard_at is None or reading.received_at >= heard_at:
-                    words = self._words.get(device) or f"shows values that are {reading.quality.value}"
+                    quality = reading.quality.value
+                    shown = told("shows_quality", "shows values that are {quality}", quality=told(quality, quality))
+                    words = self._words.get(device) or shown
                     self.book.raise_("device", device, self._priority(device), words, event.at)
             elif reading.quality is Quality.GOOD and (heard_at is None or reading.received_at > heard_at):
                 self.book.clear("device", device, event.at)

@@ -15,6 +15,7 @@ from models.ports import Clock
 from models.site import Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import BillingPeriod
+from models.told import told
 from scenarios.events import Fault, Listener, PlanMade
 from scenarios.floor import FINE, import_by_step, period_floor_kw
 from scenarios.following import Following
@@ -99,7 +100,8 @@ class Planning:
             self._keep_going(snapshot, objection)
             return
         if objection:
-            self._fault("twin", f"{objection}; no accepted plan is young enough, so it is used under protest")
+            pattern = "{objection}; no accepted plan is young enough, so it is used under protest"
+            self._fault("twin", told("under_protest", pattern, objection=objection))
         else:
             self.course.accepted_at = snapshot.at
         self._adopt(plan, check, problem)
@@ -156,9 +158,8 @@ class Planning:
                 )
             )
         except (PlanningError, DataError) as problem:
-            self._fault(
-                "floor", f"the rest of the period could not be planned ({problem}); {course.floor_kw:.0f} kW stay"
-            )
+            pattern = "the rest of the period could not be planned ({problem}); {kw:.0f} kW stay"
+            self._fault("floor", told("rest_unplanned", pattern, problem=str(problem), kw=course.floor_kw))
 
     def _problem(self, snapshot: Snapshot, present: Mapping[str, float]) -> DispatchProblem:
         horizons, period = self.settings.horizons, self.course.period
@@ -195,7 +196,8 @@ class Planning:
                 lambda: checker(plan, problem.initial, problem.forecast)
             )
         except (DataError, FlowError) as problem_found:
-            self._fault("check", f"plan {plan.id} could not be replayed ({problem_found})")
+            pattern = "plan {plan} could not be replayed ({problem})"
+            self._fault("check", told("not_replayed", pattern, plan=plan.id, problem=str(problem_found)))
             return None
         return check
 
@@ -215,13 +217,13 @@ class Planning:
     def _keep_going(self, snapshot: Snapshot, why: str) -> None:
         """Follow the last plan as long as it reaches; behind its end the last set-points stay."""
         course = self.course
-        words = "there is no earlier plan; set-points stay as they are"
+        words = told("no_earlier_plan", "there is no earlier plan; set-points stay as they are")
         if course.plan is not None and course.forecast is not None and snapshot.at < course.plan.horizon.end:
             course.planned_kw = setpoints_kw(self.site, course.plan, course.forecast, snapshot.at)
             running = (kw for at, kw in import_by_step(self.site, course.plan).items() if at <= snapshot.at)
             course.planned_import_kw = deque(running, maxlen=1)[0]
-            words = f"plan {course.plan.id} goes on"
-        self._fault("planner", f"no plan ({why}); {words}")
+            words = told("plan_goes_on", "plan {plan} goes on", plan=course.plan.id)
+        self._fault("planner", told("no_new_plan", "no plan ({why}); {then}", why=why, then=words))
 
     def _fault(self, place: str, message: str) -> None:
         self.listener(Fault(self.clock.now(), place, message))

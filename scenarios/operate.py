@@ -20,6 +20,7 @@ from models.ports import Clock, Command, Outcome, Plant, Reading, Receipt
 from models.site import AnyContract, Site
 from models.state import Snapshot
 from models.tariffs.time_of_use import monthly
+from models.told import told
 from scenarios.events import CommandsSent, Fault, GuardActed, Listener, ReplanAsked, SnapshotTaken, nobody
 from scenarios.following import Following
 from scenarios.guard import Guard, allowed_kw, rest_of_quarter
@@ -118,7 +119,8 @@ class OperatingLoop:
                 broken += 1
                 if broken >= BROKEN_TURNS:
                     raise
-                self._fault("loop", f"the turn broke off ({problem!r}); set-points stay, the next turn begins afresh")
+                pattern = "the turn broke off ({problem}); set-points stay, the next turn begins afresh"
+                self._fault("loop", told("turn_broke_off", pattern, problem=repr(problem)))
             await self._wait_for_next_poll()
 
     async def turn(self) -> None:
@@ -166,7 +168,10 @@ class OperatingLoop:
         try:
             readings = await self.plant.read()
         except (JouletwinError, OSError) as problem:
-            self._fault("plant", f"cannot be read ({problem}); set-points stay as they are")
+            words = told(
+                "plant_unread", "cannot be read ({problem}); set-points stay as they are", problem=str(problem)
+            )
+            self._fault("plant", words)
             return None
         now = self.clock.now()
         snapshot = self.synchroniser.snapshot(readings, now)
@@ -248,7 +253,10 @@ class OperatingLoop:
         try:
             return await self.plant.write(command)
         except (JouletwinError, OSError) as problem:
-            self._fault(asset, f"the command could not be given ({problem}); it is sent again")
+            words = told(
+                "not_given", "the command could not be given ({problem}); it is sent again", problem=str(problem)
+            )
+            self._fault(asset, words)
             return Receipt(command, Outcome.MAYBE, "unknown", str(problem), self.clock.now())
 
     def _fault(self, place: str, message: str) -> None:

@@ -9,6 +9,7 @@ import xarray as xr
 from models.findings import Finding, Severity
 from models.networks.data import ElectricNetwork, GasNetwork, PipeNetwork
 from models.networks.status import Status
+from models.told import Told, told
 from twin.networks import FloatArray
 from twin.words import Speaker, Worst, worst_above, worst_below
 
@@ -72,19 +73,33 @@ def _starved(
 
 def _no_solution(network: str, status: npt.NDArray[np.int8], worst: Places, speaker: Speaker) -> Iterator[Finding]:
     words = {
-        Status.NOT_CONVERGED: "no state of the network carries the plan; take load off the network, or check its data",
-        Status.BOUND: "what is asked cannot arrive; ask less, or send it warmer, colder or at more pressure",
-        Status.ISLAND: "somebody draws or feeds where nothing connects to the source; close a switch or a valve",
+        Status.NOT_CONVERGED: (
+            told("no_state", "no state of the network carries the plan"),
+            told("take_load_off", "Take load off the network, or check its data."),
+        ),
+        Status.BOUND: (
+            told("cannot_arrive", "what is asked cannot arrive"),
+            told("ask_less", "Ask less, or send it warmer, colder or at more pressure."),
+        ),
+        Status.ISLAND: (
+            told("island", "somebody draws or feeds where nothing connects to the source"),
+            told("close_switch", "Close a switch or a valve."),
+        ),
     }
-    for kind, sentence in words.items():
+    for kind, (fact, way_on) in words.items():
         steps = np.flatnonzero(status == kind)
         if len(steps):
             k = int(steps[0])
             place = str(worst[k])
-            near = f" at {place}" if place and kind is Status.BOUND else ""
-            fact, way_on = sentence.split("; ")
-            when = f"from {speaker.at(k)} on ({speaker.often(len(steps))})"
-            message = f"{fact}{near}, {when}. {way_on.capitalize()}."
+            near = told("near", " at {place}", place=place) if place and kind is Status.BOUND else ""
+            facts = {
+                "fact": fact,
+                "near": near,
+                "at": speaker.at(k),
+                "often": speaker.often(len(steps)),
+                "way_on": way_on,
+            }
+            message = told("unsolved", "{fact}{near}, from {at} on ({often}). {way_on}", **facts)
             yield Finding(Severity.ERROR, network, message, (network, place) if place else (network,))
 
 
@@ -98,21 +113,22 @@ def judge_grid(network: ElectricNetwork, state: xr.Dataset, speaker: Speaker) ->
 
 
 def _voltage(bus: str, vm_pu: FloatArray, band: tuple[float, float], speaker: Speaker) -> Iterator[Finding]:
-    def fact(worst: Worst) -> str:
-        return f"voltage {worst.value:.4f} pu, the band is {band[0]:g} to {band[1]:g} pu,"
+    def fact(worst: Worst) -> Told:
+        pattern = "voltage {pu:.4f} pu, the band is {low:g} to {high:g} pu,"
+        return told("voltage", pattern, pu=worst.value, low=band[0], high=band[1])
 
     high, low = worst_above(vm_pu, band[1], VOLTAGE_SLACK_PU), worst_below(vm_pu, band[0], VOLTAGE_SLACK_PU)
-    way_on = "Feed in less nearby, charge a store there, or draw reactive power."
+    way_on = told("voltage_high", "Feed in less nearby, charge a store there, or draw reactive power.")
     yield from speaker.finding(Severity.ERROR, bus, high, fact, way_on)
-    way_on = "Draw less nearby, discharge a store there, or feed reactive power."
+    way_on = told("voltage_low", "Draw less nearby, discharge a store there, or feed reactive power.")
     yield from speaker.finding(Severity.ERROR, bus, low, fact, way_on)
 
 
 def _loading(branch: str, loading: FloatArray, speaker: Speaker) -> Iterator[Finding]:
-    def fact(worst: Worst) -> str:
-        return f"loaded to {worst.value:.1%} of its thermal limit"
+    def fact(worst: Worst) -> Told:
+        return told("loading", "loaded to {share:.1%} of its thermal limit", share=worst.value)
 
-    way_on = "Move load or generation behind it to other hours or another feeder."
+    way_on = told("move_load", "Move load or generation behind it to other hours or another feeder.")
     yield from speaker.finding(Severity.ERROR, branch, worst_above(loading, 1.0, LOADING_SLACK), fact, way_on)
 
 
@@ -130,11 +146,12 @@ def judge_pipes(network: PipeNetwork, state: xr.Dataset, speaker: Speaker) -> It
 def _pressure_difference(
     network: PipeNetwork, consumer: str, dp_kpa: FloatArray, speaker: Speaker
 ) -> Iterator[Finding]:
-    def fact(worst: Worst) -> str:
-        return f"{worst.value:.0f} kPa between supply and return, it needs {worst.limit:.0f} kPa,"
+    def fact(worst: Worst) -> Told:
+        pattern = "{kpa:.0f} kPa between supply and return, it needs {least:.0f} kPa,"
+        return told("pressure_difference", pattern, kpa=worst.value, least=worst.limit)
 
     worst = worst_below(dp_kpa, network.dp_min_kpa, PRESSURE_SLACK_KPA)
-    way_on = "Lift the pump, or spread the demand over more hours."
+    way_on = told("lift_pump", "Lift the pump, or spread the demand over more hours.")
     yield from speaker.finding(Severity.ERROR, consumer, worst, fact, way_on, consumer, network.id)
 
 
@@ -146,38 +163,42 @@ def arrival_degc(network: PipeNetwork) -> float:
 def _arrival(network: PipeNetwork, consumer: str, supply_degc: FloatArray, speaker: Speaker) -> Iterator[Finding]:
     limit = arrival_degc(network)
 
-    def fact(worst: Worst) -> str:
-        sent = f"{network.supply_degc:g} degC leave the plant"
-        return f"water arrives with {worst.value:.1f} degC where {sent} and {worst.limit:.1f} degC should arrive,"
+    def fact(worst: Worst) -> Told:
+        pattern = "water arrives with {degc:.1f} degC where {sent:g} degC leave the plant and {wanted:.1f} degC should arrive,"
+        return told("arrival", pattern, degc=worst.value, sent=network.supply_degc, wanted=worst.limit)
 
     warm = network.carrier != "cold"
     worst = worst_below(supply_degc, limit) if warm else worst_above(supply_degc, limit)
-    way_on = f"Send it {'warmer' if warm else 'colder'}, or let more flow through the branch."
-    yield from speaker.finding(Severity.WARNING, consumer, worst, fact, way_on, consumer, network.id)
+    warmer = told("send_warmer", "Send it warmer, or let more flow through the branch.")
+    colder = told("send_colder", "Send it colder, or let more flow through the branch.")
+    yield from speaker.finding(
+        Severity.WARNING, consumer, worst, fact, warmer if warm else colder, consumer, network.id
+    )
 
 
 def judge_gas(network: GasNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
     """Yield consumers with too little pressure, and pipes in which the gas is too fast."""
-    way_on = "Raise the pressure at the gate, or burn less behind the same pipe."
+    way_on = told("raise_gate", "Raise the pressure at the gate, or burn less behind the same pipe.")
     yield from _pressure(network, state, network.pressure_min_kpa, way_on, speaker)
     yield from _velocity(network.velocity_max_m_per_s, state, speaker)
 
 
 def judge_water(network: PipeNetwork, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
     """Yield consumers whose tap has too little pressure over the air's, and pipes in which the water is too fast."""
-    way_on = "Raise the pressure at the source, or spread the demand over more hours."
+    way_on = told("raise_source", "Raise the pressure at the source, or spread the demand over more hours.")
     yield from _pressure(network, state, ATMOSPHERE_KPA + network.dp_min_kpa, way_on, speaker)
     yield from _velocity(network.velocity_max_m_per_s, state, speaker)
 
 
 def _pressure(
-    network: GasNetwork | PipeNetwork, state: xr.Dataset, least_kpa: float, way_on: str, speaker: Speaker
+    network: GasNetwork | PipeNetwork, state: xr.Dataset, least_kpa: float, way_on: Told, speaker: Speaker
 ) -> Iterator[Finding]:
     pressure = _rows(state, "pressure_kpa", "junction")
     carrier = "gas" if isinstance(network, GasNetwork) else "water"
 
-    def fact(worst: Worst) -> str:
-        return f"{worst.value:.0f} kPa of {carrier} pressure, it needs {worst.limit:.0f} kPa,"
+    def fact(worst: Worst) -> Told:
+        pattern = "{kpa:.0f} kPa of {carrier} pressure, it needs {least:.0f} kPa,"
+        return told("pressure", pattern, kpa=worst.value, carrier=told(carrier, carrier), least=worst.limit)
 
     for consumer in network.consumers:
         worst = worst_below(pressure[consumer], least_kpa, PRESSURE_SLACK_KPA)
@@ -185,12 +206,15 @@ def _pressure(
 
 
 def _velocity(limit_m_per_s: float, state: xr.Dataset, speaker: Speaker) -> Iterator[Finding]:
-    def fact(worst: Worst) -> str:
-        return f"flows at {worst.value:.1f} m/s, the pipe is made for {worst.limit:g} m/s,"
+    def fact(worst: Worst) -> Told:
+        pattern = "flows at {speed:.1f} m/s, the pipe is made for {most:g} m/s,"
+        return told("velocity", pattern, speed=worst.value, most=worst.limit)
 
     for pipe, velocity in _rows(state, "velocity_m_per_s", "pipe").items():
         worst = worst_above(np.abs(velocity), limit_m_per_s, 1e-3)
-        yield from speaker.finding(Severity.WARNING, pipe, worst, fact, "Spread the demand over more hours.")
+        yield from speaker.finding(
+            Severity.WARNING, pipe, worst, fact, told("spread_demand", "Spread the demand over more hours.")
+        )
 
 
 def _rows(state: xr.Dataset, name: str, dim: str) -> dict[str, FloatArray]:

@@ -14,6 +14,7 @@ from models.limits import power_range_kw, smallest_kw
 from models.reserve import Standing, held_kw
 from models.site import ReserveContract, Site
 from models.state import Snapshot, UnitState
+from models.told import Told, told
 from twin.step import FloatArray
 from twin.words import Speaker, Worst, worst_above, worst_below
 
@@ -87,11 +88,14 @@ def _apparent(plan: Plan, planned: PlannedUnits, site: Site, speaker: Speaker) -
             continue
         carried = np.hypot(planned.control_kw[unit.id], plan.reactive_kvar.sel(asset=unit.id).to_numpy())
 
-        def fact(worst: Worst) -> str:
-            return f"{worst.value:.0f} kVA planned, its converter carries {worst.limit:.0f} kVA,"
+        def fact(worst: Worst) -> Told:
+            pattern = "{kva:.0f} kVA planned, its converter carries {most:.0f} kVA,"
+            return told("apparent", pattern, kva=worst.value, most=worst.limit)
 
         worst = worst_above(carried, unit.apparent_max_kva, LIMIT_SHARE * unit.apparent_max_kva)
-        yield from speaker.finding(Severity.ERROR, unit.id, worst, fact, "Feed less power or less reactive power.")
+        yield from speaker.finding(
+            Severity.ERROR, unit.id, worst, fact, told("feed_less", "Feed less power or less reactive power.")
+        )
 
 
 def _held(plan: Plan, planned: PlannedUnits, site: Site, initial: Snapshot, speaker: Speaker) -> Iterator[Finding]:
@@ -106,11 +110,14 @@ def _held(plan: Plan, planned: PlannedUnits, site: Site, initial: Snapshot, spea
             sides = [side for side, asked in ((0, contract.down), (1, contract.up)) if asked]
             most = room[:, sides].min(axis=1)
 
-            def fact(worst: Worst, name: str = contract.id) -> str:
-                return f"{worst.value:.0f} kW are to be held for {name} where {worst.limit:.0f} kW could be delivered,"
+            def fact(worst: Worst, name: str = contract.id) -> Told:
+                pattern = "{kw:.0f} kW are to be held for {name} where {most:.0f} kW could be delivered,"
+                return told("held", pattern, kw=worst.value, name=name, most=worst.limit)
 
             worst = worst_above(held, most, LIMIT_SHARE * max(float(held.max()), 1.0) + 1e-3)
-            yield from speaker.finding(Severity.ERROR, asset.id, worst, fact, "Hold less there, or leave more room.")
+            yield from speaker.finding(
+                Severity.ERROR, asset.id, worst, fact, told("hold_less", "Hold less there, or leave more room.")
+            )
 
 
 def _room_kw(asset: Asset, now: Standing, contract: ReserveContract) -> tuple[float, float]:
@@ -143,18 +150,20 @@ def _limits(
     slack = LIMIT_SHARE * max(highest, -lowest if np.isfinite(lowest) else 0.0) + 1e-3
     carrier = asset.control.value
 
-    def beyond(worst: Worst) -> str:
-        return f"{worst.value:.0f} kW of {carrier} planned, its limit is {worst.limit:.0f} kW,"
+    def beyond(worst: Worst) -> Told:
+        pattern = "{kw:.0f} kW of {carrier} planned, its limit is {limit:.0f} kW,"
+        return told("beyond", pattern, kw=worst.value, carrier=told(carrier, carrier), limit=worst.limit)
 
-    def below(worst: Worst) -> str:
-        return f"{worst.value:.0f} kW planned, it runs from {worst.limit:.0f} kW upwards,"
+    def below(worst: Worst) -> Told:
+        pattern = "{kw:.0f} kW planned, it runs from {least:.0f} kW upwards,"
+        return told("below", pattern, kw=worst.value, least=worst.limit)
 
-    way_on = "Keep the plan within the datasheet, or correct the site file."
+    way_on = told("keep_within", "Keep the plan within the datasheet, or correct the site file.")
     yield from speaker.finding(Severity.ERROR, asset.id, worst_above(power, highest, slack), beyond, way_on)
     yield from speaker.finding(Severity.ERROR, asset.id, worst_below(power, lowest, slack), beyond, way_on)
     if running:
         size = np.where((np.abs(power) > STANDING_KW) & ~undecided, np.abs(power), np.nan)
-        way_on = "Stop it there or load it more."
+        way_on = told("stop_or_load", "Stop it there or load it more.")
         yield from speaker.finding(Severity.ERROR, asset.id, worst_below(size, running, slack), below, way_on)
 
 
@@ -166,10 +175,11 @@ def _ramp(chp: Engine, power: FloatArray, initial: Snapshot, speaker: Speaker) -
     rise = power - np.maximum(earlier, np.where(power > STANDING_KW, chp.power_min_kw, 0.0))
     fall = np.where(power > STANDING_KW, earlier - power, 0.0)
 
-    def fact(worst: Worst) -> str:
-        return f"power changes by {worst.value:.0f} kW in one step where its ramp allows {worst.limit:.0f} kW,"
+    def fact(worst: Worst) -> Told:
+        pattern = "power changes by {kw:.0f} kW in one step where its ramp allows {most:.0f} kW,"
+        return told("ramp", pattern, kw=worst.value, most=worst.limit)
 
-    way_on = "Spread the change over more steps."
+    way_on = told("spread_change", "Spread the change over more steps.")
     worst = worst_above(np.maximum(rise, fall), allowed, 1.0)
     yield from speaker.finding(Severity.ERROR, chp.id, worst, fact, way_on)
 
@@ -189,21 +199,23 @@ def _minimum_times(chp: Engine, power: FloatArray, state: UnitState | None, spea
 def _too_early(chp: Engine, ran: bool, hours: float, step: int, speaker: Speaker) -> Iterator[Finding]:
     needed = chp.min_up_h if ran else chp.min_down_h
     if hours < needed - 1e-6:
-        words = ("stopped", "running") if ran else ("started", "standing")
-        fact = f"{words[0]} at {speaker.at(step)} after {hours:g} h of {words[1]}; it needs {needed:g} h."
-        yield Finding(
-            Severity.ERROR, chp.id, f"{fact} Move the switch or keep the unit as it is.", (chp.id,), hours, needed
-        )
+        facts = {"at": speaker.at(step), "hours": hours, "needed": needed}
+        if ran:
+            pattern = "stopped at {at} after {hours:g} h of running; it needs {needed:g} h. Move the switch or keep the unit as it is."
+            words = told("stopped_early", pattern, **facts)
+        else:
+            pattern = "started at {at} after {hours:g} h of standing; it needs {needed:g} h. Move the switch or keep the unit as it is."
+            words = told("started_early", pattern, **facts)
+        yield Finding(Severity.ERROR, chp.id, words, (chp.id,), hours, needed)
 
 
 def _content(store: Store, stored: FloatArray, speaker: Speaker) -> Iterator[Finding]:
     slack = LIMIT_SHARE * store.energy_kwh
 
-    def fact(worst: Worst) -> str:
-        return (
-            f"{worst.value:.0f} kWh planned, it can hold {store.stored_min_kwh:.0f} to {store.stored_max_kwh:.0f} kWh,"
-        )
+    def fact(worst: Worst) -> Told:
+        pattern = "{kwh:.0f} kWh planned, it can hold {low:.0f} to {high:.0f} kWh,"
+        return told("content", pattern, kwh=worst.value, low=store.stored_min_kwh, high=store.stored_max_kwh)
 
-    way_on = "Charge or discharge less before."
+    way_on = told("charge_less", "Charge or discharge less before.")
     yield from speaker.finding(Severity.ERROR, store.id, worst_above(stored, store.stored_max_kwh, slack), fact, way_on)
     yield from speaker.finding(Severity.ERROR, store.id, worst_below(stored, store.stored_min_kwh, slack), fact, way_on)

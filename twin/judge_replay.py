@@ -9,6 +9,7 @@ from models.dispatch import Plan
 from models.findings import Finding, Severity
 from models.site import Site
 from models.station import Port
+from models.told import Told, told
 from twin.judge_networks import judge_network
 from twin.judge_plan import PlannedUnits
 from twin.step import FloatArray, Replay
@@ -41,10 +42,10 @@ def judge_replay(plan: Plan, planned: PlannedUnits, site: Site, replay: Replay) 
 def _unsettled(replay: Replay, speaker: Speaker) -> Iterator[Finding]:
     """Yield the steps in which machines come and go with what the networks lose, so that neither answer holds."""
 
-    def fact(worst: Worst) -> str:
-        return f"machines and networks disagree by {worst.value:.1f} kW about what is lost,"
+    def fact(worst: Worst) -> Told:
+        return told("unsettled", "machines and networks disagree by {kw:.1f} kW about what is lost,", kw=worst.value)
 
-    way_on = "A unit trips at its limit and comes back; leave it some room."
+    way_on = told("leave_room", "A unit trips at its limit and comes back; leave it some room.")
     yield from speaker.finding(
         Severity.WARNING, "networks", worst_above(replay.residual_kw, 0.0, UNSETTLED_KW), fact, way_on
     )
@@ -54,13 +55,15 @@ def _connections(site: Site, replay: Replay, speaker: Speaker) -> Iterator[Findi
     """Yield connections that the replay drives to their limit, where the next kilowatt is cut off."""
     kinds: Sequence[GridConnection | GasSupply] = (*site.of_kind(GridConnection), *site.of_kind(GasSupply))
 
-    def fact(worst: Worst) -> str:
-        return f"the import of {worst.value:.0f} kW is all that the connection allows,"
+    def fact(worst: Worst) -> Told:
+        return told("all_import", "the import of {kw:.0f} kW is all that the connection allows,", kw=worst.value)
 
     for asset in kinds:
         power = np.array([b.power_kw[asset.id, asset.control] for b in replay.balances])
         worst = worst_above(power, asset.import_max_kw, -1e-3)
-        yield from speaker.finding(Severity.WARNING, asset.id, worst, fact, "Generate, discharge or shift more.")
+        yield from speaker.finding(
+            Severity.WARNING, asset.id, worst, fact, told("generate_more", "Generate, discharge or shift more.")
+        )
 
 
 def _unserved(plan: Plan, replay: Replay, speaker: Speaker) -> Iterator[Finding]:
@@ -72,14 +75,17 @@ def _unserved(plan: Plan, replay: Replay, speaker: Speaker) -> Iterator[Finding]
 
 def _short(port: Port, short_kw: FloatArray, declared_kw: FloatArray, speaker: Speaker) -> Iterator[Finding]:
     asset, carrier = port[0], port[1].value
+    named = told(carrier, carrier)
 
-    def news(worst: Worst) -> str:
-        return f"{worst.value:.0f} kW of {carrier} demand cannot be met, the plan says {worst.limit:.0f} kW,"
+    def news(worst: Worst) -> Told:
+        pattern = "{kw:.0f} kW of {carrier} demand cannot be met, the plan says {known:.0f} kW,"
+        return told("unmet", pattern, kw=worst.value, carrier=named, known=worst.limit)
 
-    def known(worst: Worst) -> str:
-        return f"{worst.value:.0f} kW of {carrier} demand stays unmet, as the plan says,"
+    def known(worst: Worst) -> Told:
+        pattern = "{kw:.0f} kW of {carrier} demand stays unmet, as the plan says,"
+        return told("stays_unmet", pattern, kw=worst.value, carrier=named)
 
-    way_on = f"Run more {carrier} supply, or start with fuller stores."
+    way_on = told("run_more", "Run more {carrier} supply, or start with fuller stores.", carrier=named)
     new = worst_above(short_kw, declared_kw, UNSERVED_KW)
     yield from speaker.finding(Severity.ERROR, asset, new, news, way_on, asset, carrier)
     if new is None:
@@ -106,11 +112,11 @@ def _differs(asset: str, wanted: FloatArray, done: FloatArray, speaker: Speaker)
     size = float(max(np.abs(wanted).max(), np.abs(done).max()))
     off = np.abs(done - wanted)
 
-    def fact(worst: Worst) -> str:
-        k = worst.step
-        return f"{wanted[k]:.0f} kW planned, {done[k]:.0f} kW happens because stores or limits leave no choice,"
+    def fact(worst: Worst) -> Told:
+        pattern = "{wanted:.0f} kW planned, {done:.0f} kW happens because stores or limits leave no choice,"
+        return told("no_choice", pattern, wanted=wanted[worst.step], done=done[worst.step])
 
-    way_on = "Plan again from the replayed state and losses."
+    way_on = told("plan_replayed", "Plan again from the replayed state and losses.")
     worst = worst_above(off, 0.0, max(MOVED_SHARE * size, 5.0))
     yield from speaker.finding(Severity.WARNING, asset, worst, fact, way_on)
 
@@ -122,8 +128,6 @@ def _stores(planned: PlannedUnits, site: Site, replay: Replay) -> Iterator[Findi
         plan_kwh = float(planned.stored_kwh[store.id][-1])
         found_kwh = replay.stored_kwh[-1][store.id]
         if abs(found_kwh - plan_kwh) > STORED_SHARE * store.energy_kwh:
-            words = (
-                f"{found_kwh:.0f} kWh left at the end of the horizon, the plan says {plan_kwh:.0f} kWh. "
-                "Plan again with the replayed losses."
-            )
+            pattern = "{found:.0f} kWh left at the end of the horizon, the plan says {planned:.0f} kWh. Plan again with the replayed losses."
+            words = told("left_at_end", pattern, found=found_kwh, planned=plan_kwh)
             yield Finding(Severity.WARNING, store.id, words, (store.id,), found_kwh, plan_kwh)

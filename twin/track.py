@@ -16,6 +16,7 @@ from models.ports import Outcome, Receipt
 from models.roster import Port
 from models.site import Site
 from models.state import Snapshot
+from models.told import Told, told
 from twin.state import powers_of, stored_of
 from twin.words import clock
 
@@ -182,26 +183,29 @@ class Tracker:
         if receipt is None or receipt.code in AS_EXPECTED:
             return
         shown = (
-            "nothing could be read back"
+            told("nothing_read", "nothing could be read back")
             if track.read_back_kw is None
-            else f"the device shows {track.read_back_kw:g} kW"
+            else told("shows", "the device shows {kw:g} kW", kw=track.read_back_kw)
         )
-        words = f"{receipt.command.value:g} kW was asked and {shown} ({receipt.message}). Plan without it or check the device."
+        pattern = "{kw:g} kW was asked and {shown} ({why}). Plan without it or check the device."
+        why = Told(receipt.message, receipt.code, {})
+        words = told("command_lost", pattern, kw=receipt.command.value, shown=shown, why=why)
         yield Finding(Severity.WARNING, track.asset, words, (track.asset,), track.read_back_kw, receipt.command.value)
 
     def _disobeyed(self, track: Track, at: datetime) -> Iterator[Finding]:
         """Yield a unit that holds its command and does something else, once it has had its time."""
-        asset, told, done = self._assets[track.asset], track.read_back_kw, track.physical_kw
-        if told is None or done is None or track.commanded_at is None or isinstance(asset, GridConnection):
+        asset, held, done = self._assets[track.asset], track.read_back_kw, track.physical_kw
+        if held is None or done is None or track.commanded_at is None or isinstance(asset, GridConnection):
             return
-        if at - track.commanded_at < SETTLE + _ramp_time(asset, abs(told - done)):
+        if at - track.commanded_at < SETTLE + _ramp_time(asset, abs(held - done)):
             return
-        apart = abs(done) - abs(told) if isinstance(asset, LIMITS) else abs(done - told)
+        apart = abs(done) - abs(held) if isinstance(asset, LIMITS) else abs(done - held)
         size = size_kw(power_range_kw(asset))
-        if apart > max(APART_KW, APART_SIZE_SHARE * size, APART_SHARE * max(abs(told), abs(done))):
+        if apart > max(APART_KW, APART_SIZE_SHARE * size, APART_SHARE * max(abs(held), abs(done))):
             since = clock(track.commanded_at)
-            words = f"told {told:g} kW since {since} and does {done:.0f} kW. Plan with what it does, or see why."
-            yield Finding(Severity.WARNING, asset.id, words, (asset.id,), done, told)
+            pattern = "told {held:g} kW since {since} and does {done:.0f} kW. Plan with what it does, or see why."
+            words = told("disobeyed", pattern, held=held, since=since, done=done)
+            yield Finding(Severity.WARNING, asset.id, words, (asset.id,), done, held)
 
     def _stores_apart(self, snapshot: Snapshot) -> Iterator[Finding]:
         step = self._course.step(snapshot.at) if self._course is not None else None
@@ -213,9 +217,8 @@ class Tracker:
                 continue
             planned = _planned_kwh(self._course, store.id, step, snapshot.at)
             if planned is not None and abs(held[store.id] - planned) > STORED_SHARE * store.energy_kwh:
-                words = (
-                    f"holds {held[store.id]:.0f} kWh where the plan counts on {planned:.0f} kWh. Plan again from here."
-                )
+                pattern = "holds {held:.0f} kWh where the plan counts on {planned:.0f} kWh. Plan again from here."
+                words = told("holds_other", pattern, held=held[store.id], planned=planned)
                 yield Finding(Severity.WARNING, store.id, words, (store.id,), held[store.id], planned)
 
     def _import_apart(self, snapshot: Snapshot) -> Iterator[Finding]:
@@ -225,9 +228,10 @@ class Tracker:
             done = self._physical_kw.get((grid.id, grid.control))
             if planned is None or done is None or done - planned <= max(APART_KW, IMPORT_SHARE * grid.import_max_kw):
                 continue
-            words = (
-                f"imports {done:.0f} kW where the plan expects {planned:.0f} kW. Plan again with the present demand."
+            pattern = (
+                "imports {done:.0f} kW where the plan expects {planned:.0f} kW. Plan again with the present demand."
             )
+            words = told("imports_more", pattern, done=done, planned=planned)
             yield Finding(Severity.WARNING, grid.id, words, (grid.id,), done, planned)
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from models.findings import Finding, Severity
 from models.horizon import Horizon
+from models.told import Told, told
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -54,21 +55,24 @@ class Speaker:
         """Return the start of a step in words."""
         return clock(self.horizon.edges[step])
 
-    def often(self, steps: int) -> str:
+    def often(self, steps: int) -> Told:
         """Return how many of the horizon's steps are meant."""
-        return "once" if steps == 1 else f"in {steps} of {len(self.horizon)} steps"
+        if steps == 1:
+            return told("once", "once")
+        return told("often", "in {steps} of {all} steps", steps=steps, all=len(self.horizon))
 
     def finding(
         self,
         severity: Severity,
         place: str,
         worst: Worst | None,
-        fact: Callable[[Worst], str],
-        way_on: str,
+        fact: Callable[[Worst], Told],
+        way_on: Told,
         *ids: str,
     ) -> list[Finding]:
         """Return one finding on the worst step, none without one; ``fact`` words the figures."""
         if worst is None:
             return []
-        words = f"{fact(worst)} at {self.at(worst.step)} ({self.often(worst.steps)}). {way_on}"
+        facts = {"fact": fact(worst), "at": self.at(worst.step), "often": self.often(worst.steps), "way_on": way_on}
+        words = told("worst", "{fact} at {at} ({often}). {way_on}", **facts)
         return [Finding(severity, place, words, ids or (place,), worst.value, worst.limit)]

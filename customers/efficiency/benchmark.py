@@ -8,6 +8,7 @@ import numpy.typing as npt
 from customers.evaluation.ranking import fuzzy_comprehensive, grade_membership
 from customers.evaluation.system import systems, weigh
 from customers.features.table import FeatureTable
+from models.told import Told, told
 
 Array = npt.NDArray[np.float64]
 GOOD_QUARTER = 25.0
@@ -32,8 +33,8 @@ RANKED = {
 class Hint:
     """A measure worth a look: what to do, what was seen, and the energy of a year that it may save, in kWh and as share."""
 
-    measure: str
-    seen: str
+    measure: Told
+    seen: Told
     saves_kwh: float
     share: float
 
@@ -48,17 +49,16 @@ class Benchmark:
     grades: tuple[str, ...]
     peers: npt.NDArray[np.int64]
 
-    def words(self, row: int) -> str:
+    def words(self, row: int) -> Told:
         """Return a customer's grade in a sentence; with few peers it says so."""
         if self.peers[row] < FEWEST_PEERS:
-            alone = (
-                "nobody else is in the segment"
-                if self.peers[row] == 0
-                else f"only {self.peers[row]} others are in the segment"
-            )
-            return f"not graded: {alone}"
+            if self.peers[row] == 0:
+                return told("graded_alone", "not graded: nobody else is in the segment")
+            return told("graded_few", "not graded: only {peers} others are in the segment", peers=int(self.peers[row]))
         best = int(np.argmax(self.grade[row]))
-        return f"{self.grades[best]} among {self.peers[row]} peers (belongs there by {self.grade[row, best]:.0%})"
+        pattern = "{grade} among {peers} peers (belongs there by {share:.0%})"
+        grade = told(f"grade_{self.grades[best].replace(' ', '_')}", self.grades[best])
+        return told("graded", pattern, grade=grade, peers=int(self.peers[row]), share=self.grade[row, best])
 
 
 def benchmark(features: FeatureTable, label: npt.NDArray[np.int64]) -> Benchmark:
@@ -105,10 +105,10 @@ def _at_rest(features: FeatureTable, row: int) -> Hint | None:
     if not f["weekend_ratio"] < RESTS_BELOW or not f["base_share"] > BASE_FROM:
         return None
     drawn = f["base_share"] * f["annual_kwh"]
-    seen = f"it rests on free days and its least hours still draw {f['base_share']:.0%} of the mean, {drawn:,.0f} kWh a year"
+    pattern = "it rests on free days and its least hours still draw {share:.0%} of the mean, {kwh:,.0f} kWh a year"
     return Hint(
-        "walk through the site at rest: standby, compressed air, ventilation, lighting",
-        seen,
+        told("walk_at_rest", "walk through the site at rest: standby, compressed air, ventilation, lighting"),
+        told("draws_at_rest", pattern, share=f["base_share"], kwh=drawn),
         drawn * TRIMMED,
         f["base_share"] * TRIMMED,
     )
@@ -128,10 +128,10 @@ def _base(mine: dict[str, float], good: dict[str, float], annual: float) -> Hint
     share = mine["base_share"] - good["base_share"]
     if not share > 0:
         return None
-    seen = f"the least hour of a day draws {mine['base_share']:.0%} of the mean, at the better quarter of peers {good['base_share']:.0%}"
+    pattern = "the least hour of a day draws {mine:.0%} of the mean, at the better quarter of peers {good:.0%}"
     return Hint(
-        "find what runs when nothing is made: standby, compressed air, ventilation, lighting",
-        seen,
+        told("find_what_runs", "find what runs when nothing is made: standby, compressed air, ventilation, lighting"),
+        told("base_of_peers", pattern, mine=mine["base_share"], good=good["base_share"]),
         share * annual,
         share,
     )
@@ -142,8 +142,9 @@ def _weekend(mine: dict[str, float], good: dict[str, float], annual: float) -> H
     share = ratio * 0.3 / (0.7 + 0.3 * mine["weekend_ratio"])
     if not ratio > 0:
         return None
-    seen = f"free days draw {mine['weekend_ratio']:.0%} of a working day, at the better quarter of peers {good['weekend_ratio']:.0%}"
-    return Hint("set back what need not run on free days", seen, share * annual, share)
+    pattern = "free days draw {mine:.0%} of a working day, at the better quarter of peers {good:.0%}"
+    seen = told("weekend_of_peers", pattern, mine=mine["weekend_ratio"], good=good["weekend_ratio"])
+    return Hint(told("set_back", "set back what need not run on free days"), seen, share * annual, share)
 
 
 def _weather(features: FeatureTable, mine: dict[str, float], good: dict[str, float], row: int) -> list[Hint | None]:
@@ -155,14 +156,13 @@ def _weather(features: FeatureTable, mine: dict[str, float], good: dict[str, flo
     degrees = {"cooling_share": np.maximum(air - balance[1], 0), "heating_share": np.maximum(balance[0] - air, 0)}
     found: list[Hint | None] = []
     for name, measure in (
-        ("cooling_share", "check chillers, set points, shading and free cooling"),
-        ("heating_share", "check heat pumps, set points, air tightness and heat recovery"),
+        ("cooling_share", told("check_chillers", "check chillers, set points, shading and free cooling")),
+        ("heating_share", told("check_heat", "check heat pumps, set points, air tightness and heat recovery")),
     ):
         more = (mine[name] - good[name]) / 10.0 * mean_kw
         saves = float(more * degrees[name].mean() * 8_760.0)
-        word = "warmth" if name == "cooling_share" else "cold"
-        seen = (
-            f"ten kelvins of {word} add {mine[name]:.0%} of the mean, at the better quarter of peers {good[name]:.0%}"
-        )
+        word = told("of_warmth", "warmth") if name == "cooling_share" else told("of_cold", "cold")
+        pattern = "ten kelvins of {word} add {mine:.0%} of the mean, at the better quarter of peers {good:.0%}"
+        seen = told("weather_of_peers", pattern, word=word, mine=mine[name], good=good[name])
         found.append(Hint(measure, seen, saves, saves / annual) if saves > 0 and np.isfinite(saves) else None)
     return found

@@ -11,6 +11,7 @@ from customers.evaluation.system import EvaluationSystem, systems, weights_on
 from customers.features.table import FeatureTable
 from models.errors import DataError
 from models.findings import error
+from models.told import Told, told
 
 Array = npt.NDArray[np.float64]
 Ranks = npt.NDArray[np.int64]
@@ -43,14 +44,19 @@ class TargetIndex:
         """Return the rows in the order of the rank."""
         return np.argsort(self.rank, kind="stable")
 
-    def why(self, row: int, most: int = 2) -> str:
+    def why(self, row: int, most: int = 2) -> Told:
         """Return what lifts and what lowers a customer most, in words."""
-        titles = [i.title.lower() for i in self.system.indicators]
+        titles = [told(f"indicator_{i.id}", i.title.lower()) for i in self.system.indicators]
         order = np.argsort(-self.contribution[row])
-        up = [titles[k] for k in order[:most] if self.contribution[row, k] > 0]
-        down = [titles[k] for k in order[::-1][:1] if self.contribution[row, k] < -0.02]
-        parts = [f"for it: {', '.join(up)}"] if up else []
-        return "; ".join([*parts, *(f"against it: {d}" for d in down)]) or "a mean customer in everything"
+        up = tuple(titles[k] for k in order[:most] if self.contribution[row, k] > 0)
+        down = tuple(titles[k] for k in order[::-1][:1] if self.contribution[row, k] < -0.02)
+        if up and down:
+            return told("for_and_against", "for it: {up}; against it: {down}", up=up, down=down)
+        if up:
+            return told("for_it", "for it: {up}", up=up)
+        if down:
+            return told("against_it", "against it: {down}", down=down)
+        return told("mean_customer", "a mean customer in everything")
 
 
 def indicators_of(features: FeatureTable, estimated_share: Array) -> Array:

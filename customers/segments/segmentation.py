@@ -11,6 +11,7 @@ from customers.features.table import FeatureTable
 from customers.segments.clusters import Clusters, Scaling, cluster, scaling_of
 from models.errors import DataError
 from models.findings import error
+from models.told import Told, told
 
 Array = npt.NDArray[np.float64]
 GROUPED_BY = (
@@ -29,6 +30,11 @@ FORMAT = "jouletwin-segments/1"
 SAME_DISTANCE = 1.5
 """Farthest that a segment's centre may move, in spreads of the features, and keep its name."""
 FUZZINESS = 2.0
+NAMED_BY = (
+    "round the clock", "every day", "working days", "evening", "daytime", "heated and cooled", "cooled", "heated", "weatherproof",
+)  # fmt: skip
+"""The words of which names of segments are made."""
+NUMERALS = "IVX "
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,6 +169,19 @@ def describe(centre: dict[str, float]) -> str:
     weather = {(True, True): "heated and cooled", (True, False): "cooled", (False, True): "heated"}
     parts = [when] if when == "round the clock" else [when, peak]
     return ", ".join([*parts, weather.get((warm, cold), "weatherproof")])
+
+
+def segment_words(name: str) -> Told:
+    """Return a segment's name as the words that it was made of, each of which may be said in another language."""
+    return told("segment_name", "{parts}", parts=tuple(_named(w) for w in name.split(", ")))
+
+
+def _named(word: str) -> str:
+    plain = word.rstrip(NUMERALS)
+    if plain not in NAMED_BY:
+        return word
+    key = f"segment_{plain.replace(' ', '_')}"
+    return told("numbered", "{word}{numeral}", word=told(key, plain), numeral=word.removeprefix(plain))
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -19,6 +19,7 @@ from hil.frames import WriteFrame
 from hil.maps.types import Table
 from models.errors import AnswerError, RefusedError, UnreachableError
 from models.ports import Clock
+from models.told import told
 
 # pymodbus prints every failed request with its last frames; the bridge tells it in its own words
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
@@ -199,7 +200,8 @@ class Link:
             self._wrap_in_tls(client, self._secure)
         if not await self._connect(client):
             self._fail()
-            raise NotSentError(f"{self} accepts no connection: {self._why or 'is the device on?'}")
+            why = self._why or told("device_on", "is the device on?")
+            raise NotSentError(told("no_connection", "{link} accepts no connection: {why}", link=str(self), why=why))
         if self._secure is not None:
             # TLS 1.3 lets a device look at our certificate after we count as connected; it then just hangs up
             self._why = "it closed before its first answer; does it accept our certificate?"
@@ -242,7 +244,8 @@ class Link:
             answer = await request
         except (ModbusException, OSError) as problem:
             self._fail()
-            raise UnreachableError(f"{self} gave no answer: {self._why or problem}") from None
+            why = self._why or str(problem)
+            raise UnreachableError(told("no_answer", "{link} gave no answer: {why}", link=str(self), why=why)) from None
         except BaseException:
             # cancelled: the answer may still come, and must not meet the next question
             self.close()

@@ -12,6 +12,7 @@ from hil.bridge.polled import BlockState, PolledDevice
 from hil.planner import halves
 from models.errors import AnswerError, RefusedError, UnreachableError
 from models.ports import Clock
+from models.told import told, words_of
 
 RETRY_S = 0.35
 """Pause before a lost device is asked again, unless its period is shorter."""
@@ -110,10 +111,10 @@ class Poller:
                 if state.due <= self._clock.monotonic():
                     await self._read(device, state)
         except (UnreachableError, AnswerError) as problem:
-            self._lost(device, str(problem))
+            self._lost(device, words_of(problem))
             return False
         except RefusedError as problem:
-            self._lost(device, str(problem))
+            self._lost(device, words_of(problem))
             return False
         return True
 
@@ -169,7 +170,9 @@ class Poller:
         point = state.block.points[0]
         device.replace_block(state, ())
         device.disabled.add(point.quantity)
-        words = f"{point.quantity} at {point.table.value} {point.address} is refused with exception {code:#04x}; correct the map"
+        pattern = "{quantity} at {table} {address} is refused with exception {code:#04x}; correct the map"
+        facts = {"quantity": point.quantity, "table": point.table.value, "address": point.address, "code": code}
+        words = told("point_refused", pattern, **facts)
         self._tell(PointDisabled(self._clock.now(), device.id, words, point.quantity))
 
     def _good(self, device: PolledDevice, started: float, state: BlockState) -> None:
@@ -183,7 +186,9 @@ class Poller:
         device.failing_since, device.last_good, device.why = None, started, "frozen" if is_frozen else ""
         if is_frozen and not was_frozen:
             since = started - state.still_since
-            words = f"has answered with the same values for {since:.0f} s; they are marked stale"
+            words = told(
+                "frozen", "has answered with the same values for {since:.0f} s; they are marked stale", since=since
+            )
             self._tell(DeviceFrozen(self._clock.now(), device.id, words))
 
     def _lost(self, device: PolledDevice, why: str) -> None:

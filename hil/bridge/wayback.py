@@ -13,6 +13,7 @@ from hil.bridge.target import BRIDGE, State, Target
 from hil.clocks import transport_scale
 from hil.journal import GroupMember, Journal, JournalError
 from models.ports import Clock, Command
+from models.told import told
 
 RESTORE_S = 15.0
 """For so many transport seconds ahead a way back is kept open, for as long as it is not at its end."""
@@ -121,8 +122,9 @@ class WayBack:
         self._journal.close_group(group, self._clock.now(), "half-written" if denied else "rolled back")
         del self._returning[group]
         if denied:
-            points = ", ".join(b.command.quantity for b in denied)
-            words = f"group {group} is half-written: {denied[0].command.device} does not take {points} back. Put it right by hand"
+            points = tuple(b.command.quantity for b in denied)
+            pattern = "group {group} is half-written: {device} does not take {points} back. Put it right by hand"
+            words = told("half_written", pattern, group=group, device=denied[0].command.device, points=points)
             self._tell(GroupTorn(self._clock.now(), denied[0].command.device, words, group))
 
     def _given_up(self, back: Target) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from customers.features.table import FeatureTable
     from customers.intervals.series import MeterTable
+    from customers.portraits.customer import CustomerPortrait
     from customers.recommend.ranking import Recommendations
     from customers.segments.segmentation import Segmentation
     from models.findings import Finding
@@ -48,9 +49,19 @@ def portrait(asked: PortraitJob, inputs: MeterInputs, folder: Path, tell: Tell) 
     made = portraits_with_hints(drawn, {}, range(len(store.best.customers)))
     write_document(portrait_document(made[0], store.best, drawn.features, 0, ""), folder / "result.pdf")
     known = [{name: value for name, value in p.figures.items() if isfinite(value)} for p in made]
-    told = [asdict(p) | {"figures": f, "grade": p.sureness.grade} for p, f in zip(made, known, strict=True)]
+    told = [
+        asdict(p) | {"figures": f, "grade": p.sureness.grade} | _in_chinese(p) for p, f in zip(made, known, strict=True)
+    ]
     kept_json(told, folder)
     return made[0].sureness.words
+
+
+def _in_chinese(portrait: "CustomerPortrait") -> dict[str, object]:
+    """Return a portrait's sentences in Chinese too: a result keeps texts, and no longer the facts in them."""
+    from service.sentences import said
+
+    subjects = {"energy": portrait.energy, "asset": portrait.asset, "business": portrait.business}
+    return {"zh": {name: [said(line, "zh") for line in lines] for name, lines in subjects.items()}}
 
 
 def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
