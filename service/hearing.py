@@ -47,7 +47,7 @@ class Hearing:
         match event:
             case SnapshotTaken():
                 memory.take_snapshot(event.snapshot)
-                memory.intake.put(event.readings)
+                memory.take_readings(event.readings)
                 if self.history is not None:
                     series = trusted_series(memory.site, event.snapshot, event.readings)
                     self.history.add(event.at, series)

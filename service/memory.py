@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from models.dispatch import Plan, PlanCheck
 from models.forecast.forecast import Forecast
-from models.ports import Outcome, Receipt
+from models.ports import Outcome, Reading, Receipt
 from models.site import Site
 from models.state import Snapshot
 from service.history import Array, History
@@ -88,6 +88,8 @@ class Memory:
         self.events = EventLog()
         self.intake = Intake()
         """Readings on their way into the store."""
+        self.readings: Mapping[str, Sequence[Reading]] = {}
+        """What every device gave last."""
         self.forecast: Forecast | None = None
         """What the newest plan was made with."""
         self.expected: Callable[[], Expected] | None = None
@@ -148,6 +150,14 @@ class Memory:
         """Keep a snapshot as the newest and count its energy; the stream tells of snapshots by itself."""
         self.history.add(snapshot)
         self._snapshot = snapshot
+
+    def take_readings(self, readings: Sequence[Reading]) -> None:
+        """Keep what the devices gave last, and pass it on to the store."""
+        by_device: dict[str, list[Reading]] = {}
+        for reading in readings:
+            by_device.setdefault(reading.device, []).append(reading)
+        self.readings = by_device
+        self.intake.put(readings)
 
     def take_plan(
         self, plan: Plan, check: PlanCheck | None = None, peak_cap_kw: float | None = None, forecast: str = ""

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +12,11 @@ from hil.bridge import Bridge, BridgeStats, Mode
 from hil.bridge.events import Listener
 from hil.bridge.writer import Approve
 from models.actuals import Actuals
-from models.errors import PlantError
+from models.errors import PlantError, SetupError
 from models.forecast.measured import MeasuredHistory
 from models.ports import Command, Receipt
+from models.site import Site
+from scenarios.events import Event, SnapshotTaken
 from scenarios.loop_settings import LoopSettings
 from scenarios.operate import OperatingLoop
 from scenarios.planners import balances_of, planner_for
@@ -32,6 +34,8 @@ from twin.verify import Verifier
 from twin.watch import Watch
 
 STOP_S = 15.0
+RENEWED_S = 120.0
+"""How long whoever renews the devices waits for the first turn with them."""
 CONFIRMED_S = 30.0
 """How long whoever confirms a command waits for what becomes of it."""
 ESTIMATE_REAL, ESTIMATE_FAST = timedelta(seconds=30), timedelta(minutes=5)
@@ -67,6 +71,12 @@ class Operation:
         self._ready = threading.Event()
         self._bridge_at = bridge_at
         self._bridge: BridgeDoor | None = None
+        self._following: Site | None = None
+        """What the loop goes on with after this turn of it; None when it ends then."""
+        self._renewing = threading.Lock()
+        self._read = threading.Event()
+        """Set when the loop has read its devices for the first time."""
+        runtime.renew = self.renew
 
     def start(self) -> None:
         """Begin to operate."""
@@ -80,6 +90,31 @@ class Operation:
             self._loop.call_soon_threadsafe(self._task.cancel)
         if self._thread.ident is not None:
             self._thread.join(STOP_S)
+
+    def renew(self, site: Site) -> None:
+        """Go on with another list of devices: the loop ends as for a restart and begins anew; safe to call from any thread but its own.
+
+        Devices keep what they were told meanwhile, or fall back by themselves. A start that fails goes on with the devices before.
+
+        Raises
+        ------
+        SetupError
+            If the bridge is a process of its own, which knows only the devices of its site file.
+        PlantError
+            If the loop could not begin with these devices.
+        """
+        if self._bridge_at is not None:
+            raise SetupError(
+                "the bridge is a process of its own; write the device into the site file and start both again"
+            )
+        with self._renewing:
+            self._following = site
+            self._read.clear()
+            if self._loop is not None and self._task is not None:
+                self._loop.call_soon_threadsafe(self._task.cancel)
+            self._read.wait(RENEWED_S)
+            if self.runtime.site is not site:
+                raise PlantError("the loop could not begin with these devices and goes on with those before")
 
     def waiting(self) -> Sequence[Command]:
         """Return the commands that wait for an operator, oldest first; safe to call from any thread."""
@@ -111,14 +146,27 @@ class Operation:
         return self._thread.is_alive()
 
     def _run(self) -> None:
+        before: Site | None = None
         try:
-            asyncio.run(self._operate())
-        except asyncio.CancelledError:
-            pass
+            while True:
+                try:
+                    asyncio.run(self._operate())
+                except asyncio.CancelledError:
+                    pass
+                except Exception as fault:  # whatever it is, the devices before have been operated until now
+                    if before is None or self._read.is_set():
+                        raise
+                    self.runtime.memory.take_fault(self.runtime.clock.now(), "devices", str(fault))
+                    self._following = before
+                if self._following is None or self.runtime.closing:
+                    return
+                before, self.runtime.memory.site = self.runtime.memory.site, self._following
+                self._following = None
         except Exception as fault:  # whatever ends the thread is told by the one who started it
             self.failure = fault
         finally:
             self._ready.set()
+            self._read.set()
 
     async def _operate(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
@@ -147,7 +195,7 @@ class Operation:
                         watch,
                         checker=Verifier(site),
                         floor_planner=balances_of(planner),
-                        listener=hear.loop,
+                        listener=self._telling(hear.loop),
                         settings=settings,
                     )
                     async with learning_beside(forecaster, self.runtime), carrying(Carrier(self.runtime, bridge)):
@@ -157,6 +205,16 @@ class Operation:
                 self.runtime.why = unexplained
                 self.stats = bridge.stats
                 planner.close()
+
+    def _telling(self, hear: Callable[[Event], None]) -> Callable[[Event], None]:
+        """Return a listener that also says when the devices have been read for the first time."""
+
+        def told(event: Event) -> None:
+            hear(event)
+            if isinstance(event, SnapshotTaken):
+                self._read.set()
+
+        return told
 
     def _door(self, listener: Listener, approve: Approve) -> BridgeDoor:
         """Return the bridge: of this process, or one that lives in a process of its own."""
@@ -169,10 +227,15 @@ class Operation:
             self._journal,
             listener,
             mode=self.runtime.mode,
-            addresses=self._addresses,
+            addresses=self._emulated(),
             approve=approve,
             kept=self._commands_kept,
         )
+
+    def _emulated(self) -> dict[str, tuple[str, int]]:
+        """Return where emulated devices listen; one that was put into service since says itself where it does."""
+        as_written = {d.id for d in self.runtime.site.devices if d in self.runtime.written.devices}
+        return {name: place for name, place in (self._addresses or {}).items() if name in as_written}
 
 
 def billing_for(runtime: Runtime) -> Billing:

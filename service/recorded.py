@@ -85,5 +85,9 @@ def remember(log: SqliteLog, runtime: Runtime, watch: Watch, history: MeasuredHi
     watch.inner.recall(memory.after_a_gap(now))
     for record in log.read(now - KEPT, LAST, (Kind.MEASURED,)):
         history.add(record.at, unpack(record.body))
+    if (
+        runtime.memory.snapshot is not None
+    ):  # the loop has only been given other devices: the page has seen the past itself
+        return
     for record in log.read(now - PAGE_KEPT, LAST, (Kind.SNAPSHOT,)):
         runtime.memory.history.add(shown_again(unpack_snapshot(record.body, record.at), watch.inner.layout))

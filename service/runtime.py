@@ -8,6 +8,7 @@ from typing import Protocol
 
 from hil.bridge import Mode
 from models.dispatch import Plan
+from models.errors import SetupError
 from models.ports import Clock, Command, Receipt
 from models.site import Site
 from optimizers.explain import Reason
@@ -58,6 +59,15 @@ def unexplained(plan: Plan, asset: str, step: int) -> Sequence[Reason]:
     return ()
 
 
+Renew = Callable[[Site], None]
+"""Goes on with another list of devices, and returns when that is done."""
+
+
+def unrenewed(site: Site) -> None:
+    """Refuse: no loop runs here."""
+    raise SetupError(f"no loop operates {site.title} here, so no device can be put into service")
+
+
 @dataclass(slots=True)
 class Runtime:
     """One running site; ``speed`` is how many site seconds pass in one real second."""
@@ -70,13 +80,17 @@ class Runtime:
     """How far the bridge may go."""
     desk: Desk = field(default_factory=EmptyDesk)
     why: Why = unexplained
+    renew: Renew = unrenewed
     orders: Orders = field(default_factory=Orders)
     """What applied schedules order."""
     closing: bool = field(default=False)
     """Set when the service is about to end, so that open streams end too."""
     started_at: datetime = field(init=False)
+    written: Site = field(init=False)
+    """The site as its file states it, without what was put into service since."""
 
     def __post_init__(self) -> None:
+        self.written = self.memory.site
         self.started_at = self.clock.now()
 
     @property

@@ -10,6 +10,7 @@ from models.errors import SetupError
 from service.app import create_app
 from service.calibrations import Revised, load_revised
 from service.commands.screen import console
+from service.commissioning import take_up
 from service.forecasting import Expects
 from service.memory import Memory
 from service.opening import Doors, opened, require_loopback
@@ -68,6 +69,7 @@ def serve(site_file: Path, serving: Serving, books: Books, doors: Doors) -> None
         bridge_at=serving.bridge_at,
     )
     backing, secret = opened(doors)
+    take_up(runtime, backing)
     backing.past = Past(books.log, revised.site)
     web = Web(create_app(runtime, backing), runtime, socket)
     crew = doors.crew()

@@ -13,14 +13,13 @@ from service.api.fields import Running
 from service.api.operations.endpoints import confirmed
 from service.auth.roles import Deed
 from service.console import live, networks, pages, places, scenarios, schedule
-from service.console.assets import static_files
+from service.console.assets import SHELF
 from service.console.chart_forms import ChartForm, sent
 from service.console.charts import Chart
 from service.console.frame import PageRoute, Spoken, page, rendered, seen_by
 from service.console.glance import Glance, Glanced
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-FILES = static_files()
 Parts = Mapping[str, object]
 FRAGMENTS: Mapping[str, Callable[[Glance], Parts | Awaitable[Parts]]] = {
     "tiles": lambda look: pages.tiles(look.runtime),
@@ -64,7 +63,7 @@ async def live_page(request: Request, look: Glanced) -> HTMLResponse:
     parts: dict[str, Any] = dict(pages.assets(look.runtime.site))
     for part in (pages.tiles, pages.commands, pages.values, pages.events, pages.alarms):
         parts |= part(look.runtime)
-    data = pages.page_data(look.runtime, look.language) | {"tour": TOUR}
+    data = pages.page_data(look.runtime, look.language) | {"tour": TOUR, "flows": live.present_flows(look.runtime)}
     return page(request, look.runtime, look.language, "live.html", {**parts, "data": data}, room="live")
 
 
@@ -135,10 +134,11 @@ async def static(
     path: str, accept_encoding: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
 ) -> Response:
     """Return a static file, compressed when the browser can read that, nothing when it has it already."""
-    file = FILES.get(path)
-    if file is None:
+    found = SHELF.find(path)
+    if found is None:
         raise HTTPException(404, f"There is no static file {path}.")
-    headers = {"ETag": file.etag, "Cache-Control": file.caching, "Vary": "Accept-Encoding"}
+    file, caching = found
+    headers = {"ETag": file.etag, "Cache-Control": caching, "Vary": "Accept-Encoding"}
     if file.etag in if_none_match:
         return Response(status_code=304, headers=headers)
     if "gzip" in accept_encoding:

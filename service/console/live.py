@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from models.carriers import Carrier
+from service.api.monitoring.schemas import FlowsOut
 from service.console.charts import Axis, Chart, Line, Look, Panel
 from service.console.glance import Glance
 from service.history import Array
+from service.runtime import Runtime
 from service.views.flows import flow_over
 from service.views.timeline import CarrierLines, StoreLines, Timeline, asset_line, timeline
 
@@ -85,6 +87,15 @@ def asset_chart(look: Glance) -> Chart:
         Line(look.w["commanded"], told_at, told_kw, Look.STEP, "--told"),
     ]  # fmt: skip
     return Chart("asset", [Panel(view.title, "kW")], lines, now=view.now)
+
+
+def present_flows(runtime: Runtime) -> dict[str, object] | None:
+    """Return the flows of the present as the interface tells them, for the diagram's first picture; None before the first snapshot."""
+    snapshot = runtime.memory.snapshot
+    if snapshot is None:
+        return None
+    view, start = flow_over(runtime.memory, snapshot, 0.0)
+    return FlowsOut.of(view, start, snapshot.at).model_dump(mode="json")
 
 
 def flow_chart(look: Glance) -> Chart:

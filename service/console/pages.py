@@ -14,9 +14,11 @@ from models.ports import Quality
 from models.site import Site
 from models.state import Snapshot
 from service.console import figures
+from service.console.assets import SHELF
 from service.console.words import Language, words
 from service.memory import Event, Memory
 from service.runtime import Runtime
+from service.sentences import said, segment_in
 from service.views.groups import by_kind
 from service.views.tiles import key_figures
 
@@ -49,7 +51,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"grouped": figures.grouped, "percent": figures.percent}
+    found.filters |= {"grouped": figures.grouped, "percent": figures.percent, "said": said, "segment": segment_in}
     return found
 
 
@@ -63,6 +65,7 @@ def common(runtime: Runtime, language: Language) -> dict[str, object]:
         "language": language,
         "site": site,
         "runtime": runtime,
+        "static": SHELF.path,
         "age": lambda seconds: figures.age(seconds, spoken),
         "clock": lambda at, pattern="%H:%M:%S": figures.local_time(at, zone, pattern),
         "later": lambda at, hours: at + timedelta(hours=hours),

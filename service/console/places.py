@@ -1,6 +1,5 @@
 """Devices with a trial of register maps, the field view for a phone, the wall, and notes on stretches of time."""
 
-import re
 from datetime import datetime
 from math import isfinite
 from typing import Annotated
@@ -19,6 +18,7 @@ from service.api.access import Backed, Known, only
 from service.api.devices.endpoints import DeviceOut
 from service.api.fields import Running
 from service.auth.roles import Deed
+from service.commissioning import map_name
 from service.console import pages
 from service.console.frame import PageRoute, page, seen_by
 from service.console.glance import Glance, Glanced
@@ -30,7 +30,6 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 NOTED = "note.written"
 NOTES_SHOWN = 30
 TRIED_S = 2.0
-NAMED = re.compile(r"^name:\s*([a-z0-9_]+)\s*$", re.MULTILINE)
 
 
 @router.get("/devices", **seen_by(Deed.SEE))
@@ -41,23 +40,31 @@ async def devices(request: Request, look: Glanced) -> HTMLResponse:
         if look.who.may(Deed.MANAGE)
         else {}
     )
-    parts = {**device_rows(look), "maps": list(maps), "map_texts": maps}
+    parts = {**device_rows(look), **commissionable(look), "maps": list(maps), "map_texts": maps}
     return page(request, look.runtime, look.language, "devices.html", parts, room="devices")
 
 
 def device_rows(look: Glance) -> dict[str, object]:
     """Return every device with its worst quality, its oldest value and how many of its values are good."""
-    site, snapshot = look.runtime.site, look.memory.snapshot
+    site = look.runtime.site
     last = {r.command.device: r for r in reversed(look.memory.receipts())}
     rows = []
     for device in site.devices:
-        told = DeviceOut.of(device, snapshot)
+        told = DeviceOut.of(device, look.runtime)
         worst = max((v.quality for v in told.values), key=pages.GRAVITY.index, default=Quality.BAD)
         good = sum(v.quality is Quality.GOOD for v in told.values)
         ages = [v.age_s for v in told.values if v.age_s is not None]
         asset = site.asset(device.asset)
         rows.append((told, asset.title or asset.id, worst, good, max(ages, default=float("nan")), last.get(device.id)))
-    return {"devices": rows}
+    return {"devices": rows, "manage": look.who.may(Deed.MANAGE)}
+
+
+def commissionable(look: Glance) -> dict[str, object]:
+    """Return the assets and meters that no device measures yet, and those whose device could be exchanged."""
+    site = look.runtime.site
+    served = {d.asset for d in site.devices}
+    titled = [(a.id, a.title or a.id) for a in site.assets]
+    return {"bare": [t for t in titled if t[0] not in served], "served": [t for t in titled if t[0] in served]}
 
 
 class Trial(BaseModel):
@@ -76,8 +83,7 @@ class Trial(BaseModel):
 async def try_device(runtime: Running, trial: Annotated[Trial, Body()]) -> JSONResponse:
     """Judge a register map, then read every point of it once from a device; nothing is written to it."""
     del runtime
-    named = NAMED.search(trial.text)
-    found, findings = parse_map(trial.text, named[1] if named else "tried")
+    found, findings = parse_map(trial.text, map_name(trial.text))
     if found is None or errors_in(findings):
         raise DataError(findings)
     try:

@@ -16,6 +16,7 @@ from service.documents.tables import profile_csv
 
 NAME = r"^[a-z0-9][a-z0-9_-]{0,59}$"
 DEEPEST = 40
+ONLY_READ = "a device is put into service and taken out at /api/v1/devices, which reads it first"
 STEP = re.compile(r"[^.\[\] ]+")
 """One part of a finding's place, a name or the number of an entry."""
 
@@ -27,6 +28,8 @@ class DocumentKind(StrEnum):
     PROFILES = "profiles"
     MAP = "map"
     TARIFF = "tariff"
+    DEVICE = "device"
+    """Where a device answers and how; put into service at /api/v1/devices, which reads it first."""
 
     @property
     def ending(self) -> str:
@@ -46,6 +49,8 @@ def judged(kind: DocumentKind, name: str, content: bytes, others: Files) -> tupl
     DataError
         With every finding when one of them is an error.
     """
+    if kind is DocumentKind.DEVICE:
+        raise DataError([error(name, ONLY_READ)])
     if kind is DocumentKind.PROFILES:
         return profile_csv(content), []
     text = plain_yaml(content)

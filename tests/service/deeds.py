@@ -34,6 +34,10 @@ _BY_DEEDS = {
         PATCH /api/v1/users/{user_id}
         POST /console/devices/try
     """,
+    (Deed.MANAGE, Deed.SEE): """
+        DELETE /api/v1/devices/{device}
+        PUT /api/v1/devices/{device}
+    """,
     (Deed.OPERATE,): """
         POST /console/alarms/{alarm_id}/{act}
         POST /console/commands/{command_id}/confirm

@@ -15,7 +15,7 @@ from service.api.problems import described
 from service.api.versions import Read, read_version, require, tagged
 from service.auth.roles import Deed
 from service.documents import shelf
-from service.documents.checks import NAME, DocumentKind, judged
+from service.documents.checks import NAME, ONLY_READ, DocumentKind, judged
 from service.markets.billing import require_unbilled
 from service.store.documents import DocumentRow
 
@@ -128,9 +128,11 @@ async def fetch(backing: Backed, who: Known, kind: Kind, document: Name) -> Resp
     return answer
 
 
-@router.delete("/{kind}/{document}", responses=described(404, 412, 428), **only(Deed.DRAFT))
+@router.delete("/{kind}/{document}", responses=described(404, 409, 412, 428), **only(Deed.DRAFT))
 async def remove(backing: Backed, who: Known, kind: Kind, document: Name, read: Read) -> DocumentOut:
     """Remove a document; studies that were asked for with it go on."""
+    if kind is DocumentKind.DEVICE:
+        raise HTTPException(409, f"{document}: {ONLY_READ}.")
     async with backing.store.changing(who.tenant_id) as session:
         row = known(await shelf.one(session, kind, document, changing=True), kind, document)
         require(row.version, read)

@@ -6,6 +6,8 @@ const narrow = matchMedia("(max-width: 620px)");
 const offset = () => data.utc_offset_s * 1000;
 const GENTLE_MS = 2000;
 const drawn = [];
+/** What nobody sees yet waits until what is seen is there. */
+const whenIdle = (task) => (window.requestIdleCallback ? requestIdleCallback(task, { timeout: 1000 }) : setTimeout(task, 300));
 
 const tint = (name) => colour(name) || colour("--faint");
 const mark = (view, x) => (view.axis === "time" ? x + offset() : x);
@@ -194,7 +196,8 @@ class Figure {
     for (const name of (box.dataset.refresh ?? "").split(" ").filter(Boolean)) document.body.addEventListener(name, () => this.refresh(true));
     if (box.dataset.everyS) setInterval(() => this.refresh(true), 1000 * Number(box.dataset.everyS));
     new ResizeObserver(() => { this.chart?.resize(); if (this.view) this.paint(); }).observe(this.place);
-    this.refresh();
+    if (box.getBoundingClientRect().top < innerHeight) this.refresh();
+    else whenIdle(() => this.refresh());
   }
 
   async refresh(gently = false) {

@@ -1,6 +1,6 @@
 // The energy flow as a Sankey diagram, and the balance of every carrier below it: one answer, so both show the same numbers.
 
-import { ask, carrierColour, chartIn, colour, element, font, grouped, kindColour, swatch, tooltip, words } from "./page.js";
+import { ask, carrierColour, chartIn, colour, data, element, font, grouped, kindColour, swatch, tooltip, words } from "./page.js";
 
 const { chart, draw } = chartIn("sankey");
 const switches = [...document.querySelectorAll("#period button")];
@@ -136,4 +136,5 @@ document.getElementById("flow-png")?.addEventListener("click", () => {
 document.body.addEventListener("site-changed", refresh);
 document.addEventListener("theme-changed", repaint);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-refresh();
+if (data.flows) show(data.flows); // came with the page, so that nobody waits for it
+else refresh();
