@@ -27,6 +27,11 @@ class Indicator:
     unit: str
     words: str
 
+    @property
+    def figure(self) -> str:
+        """The figure as it is read."""
+        return f"{self.value:,.0f}" if abs(self.value) >= 100 else f"{self.value:.3f}"
+
 
 @dataclass(frozen=True, slots=True)
 class OddDay:

@@ -1,26 +1,24 @@
 """``customers efficiency``: peers, indicators, odd days, hints, and savings with an interval."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from customers.efficiency.benchmark import hints
-from customers.efficiency.indicators import drift_words, indicators, odd_days
-from customers.efficiency.savings import Savings, YearEffect, between_years, hourly_savings, savings
-from customers.intervals.series import MeterTable
+from customers.efficiency.assessment import assessed
+from customers.efficiency.savings import Savings
+from customers.efficiency.verification import verified
 from customers.portraits.customer import Drawn
 from customers.portraits.gather import drawn_from
 from models.errors import DataError
 from models.findings import error
-from service.commands.customers import Data, Stated, gather, save
+from service.commands.customers import Stated, gather, save
 from service.commands.screen import console, progress_console
 
-SHOWN = 12
+SHOWN, SHOWN_DAYS = 12, 5
 
 
 def show_efficiency(
@@ -45,63 +43,34 @@ def show_efficiency(
         for row in rows[:SHOWN]:
             _print_one(drawn, row, floor_m2)
         return 0
-    made = _saved(data, table, [table.customers[k] for k in rows], since, others)
-    _print_savings(made)
+    made = verified(table, data.air_degc, [table.customers[k] for k in rows], since, others)
+    console.print(made.years_words, highlight=False)
+    if made.hours is not None:
+        console.print(f"by the time of the week and temperature: {made.hours.words(0)}", highlight=False)
+    _print_savings(made.days)
     if plots is not None:
         from service.pictures.customers import savings_chart
 
-        save(savings_chart(made, ["since", str(since)]), plots, "savings.png")
+        save(savings_chart(made.days, ["since", str(since)]), plots, "savings.png")
     return 0
 
 
 def _print_one(drawn: Drawn, row: int, floor_m2: float | None) -> None:
-    name = drawn.features.customers[row]
-    console.print(f"[bold]{escape(name)}[/] · {escape(drawn.benchmark.words(row))}", highlight=False)
+    one = assessed(drawn, row, floor_m2)
+    console.print(f"[bold]{escape(one.customer)}[/] · {escape(one.words)}", highlight=False)
     table = Table(header_style="bold", show_edge=False)
     for column in ("indicator", "figure", "unit", "of"):
         table.add_column(column, justify="right" if column == "figure" else "left")
-    for one in indicators(drawn.features, name, floor_m2):
-        figure = f"{one.value:,.0f}" if abs(one.value) >= 100 else f"{one.value:.3f}"
-        table.add_row(one.name, figure, one.unit, one.words)
+    for each in one.indicators:
+        table.add_row(each.name, each.figure, each.unit, each.words)
     console.print(table)
-    for hint in hints(drawn.features, drawn.segments.label, row):
+    for hint in one.hints:
         console.print(f"  hint: {hint.measure}: {hint.seen}; up to {hint.saves_kwh:,.0f} kWh a year", highlight=False)
-    for day in odd_days(drawn.features, name, 5):
+    for day in one.odd_days[:SHOWN_DAYS]:
         console.print(f"  odd day {day.words}", highlight=False)
-    if words := drift_words(drawn.features, name):
-        console.print(f"  {words}", highlight=False)
+    if one.drift:
+        console.print(f"  {one.drift}", highlight=False)
     console.print()
-
-
-def _saved(data: Data, table: MeterTable, names: Sequence[str], since: date, others: Sequence[str]) -> Savings:
-    """Return what customers saved since a local day, with years learned from the others where there are enough."""
-    assert data.air_degc is not None  # noqa: S101 - asked before
-    at = datetime(since.year, since.month, since.day, tzinfo=ZoneInfo(table.zone))
-    cut = table.intervals.index(at)
-    if not 0 < cut < table.intervals.count:
-        text = f"{since} is not inside the data ({table.intervals.start.date()} to {table.intervals.end.date()})"
-        raise DataError([error("since", text)])
-    moment = table.intervals.instant(cut)
-    halves = [(table.intervals.start, moment), (moment, table.intervals.end)]
-    air = (data.air_degc[:cut], data.air_degc[cut:])
-    before, after = (table.select(names).between(*half) for half in halves)
-    years = YearEffect()
-    if others:
-        control = table.select(others)
-        years = between_years(control.between(*halves[0]), control.between(*halves[1]), *air)
-    told = (
-        f"from {years.customers} customers without a measure"
-        if years.customers
-        else "a judgement; name --other customers to learn it"
-    )
-    spread = (
-        f"years differ by {years.spread_share:.1%} (one standard deviation), on average {years.mean_share:+.1%}: {told}"
-    )
-    console.print(spread, highlight=False)
-    if len(names) == 1:
-        hours = hourly_savings(before, after, names[0], *air, years)
-        console.print(f"by the time of the week and temperature: {hours.words(0)}", highlight=False)
-    return savings(before, after, *air, years)
 
 
 def _print_savings(made: Savings) -> None:
