@@ -19,6 +19,8 @@ from service.auth.roles import Deed
 from service.console.chart_forms import ChartForm, sent
 from service.console.frame import PageRoute, page, seen_by
 from service.console.glance import Glance, Glanced
+from service.console.vocabulary.cases import FIELDS, KINDS, case_words, parameter_words
+from service.console.words import LANGUAGES, Language
 from service.jobs import queue
 from service.jobs.job import Job
 from service.jobs.requests import ScenarioJob, checked
@@ -31,8 +33,9 @@ COVERS = get_args(Kind)
 STUDIES = ("dispatch", "explain", "flow", "n1", "estimate", "forecast")
 """Kinds of studies that ask for nothing but a day or an instant."""
 ROOM_OF = {
-    **dict.fromkeys(("portrait", "package", "segments", "recommendation", "matching"), "customers"),
+    **dict.fromkeys(("portrait", "package", "segments", "recommendation", "matching", "efficiency"), "customers"),
     "offers": "trading",
+    "trade_day": "trading",
     "bills": "trading",
 }
 """Where studies that are not the planner's were asked for."""
@@ -42,25 +45,34 @@ LEFT_OUT = ("kind", "urgent", "limit_s", "begins", "seed", "deadline_s", "site",
 @router.get("/scenarios", **seen_by(Deed.STUDY))
 async def scenarios(request: Request, look: Glanced) -> HTMLResponse:
     """Return the library of cases, the studies that can be asked for, and those that were."""
-    cases = [await asyncio.to_thread(scenario_of, name) for name in library()]
+    known = [await asyncio.to_thread(scenario_of, name) for name in library()]
+    cases = [(c, *case_words(c.name, c.title, c.story, look.language)) for c in known]
     day = look.now.date().isoformat()
-    parts = {"cases": cases, "covers": COVERS, "studies": STUDIES, "day": day, **await asked(look)}
+    parts = {"cases": cases, "covers": COVERS, "studies": STUDIES, "day": day, "labelled": parameter_words}
+    parts |= await asked(look)
     return page(request, look.runtime, look.language, "scenarios.html", parts, room="scenarios")
 
 
 async def asked(look: Glance) -> dict[str, object]:
     """Return the newest jobs, with what each is about."""
     jobs = await queue.newest_first(look.backing.store, look.who.tenant_id, None, JOBS_SHOWN)
-    return {"jobs": [(job, about(job)) for job in jobs]}
+    return {"jobs": [(job, about(job, look.language)) for job in jobs]}
 
 
-def about(job: Job) -> str:
+def about(job: Job, language: Language) -> str:
     """Return in a few words what a job was asked for."""
     told = {k: v for k, v in job.request.items() if k not in LEFT_OUT and v not in (None, "", False, [], {})}
     case = told.pop("case", None)
-    named = [str(case.get("name") if isinstance(case, dict) else case)] if case else []
+    named = [_titled(case, language)] if case else []
     values = [f"{k} {v:g}" for k, v in told.pop("values", {}).items()]
     return ", ".join([*named, *values, *(f"{k} {v}" for k, v in told.items() if not isinstance(v, dict | list))])
+
+
+def _titled(case: str | Mapping[str, Any], language: Language) -> str:
+    """Return the title of a case that was asked for, by its name or as a document of somebody's own."""
+    if isinstance(case, str):
+        return case_words(case, load_case(case).title, "", language)[0] if case in library() else case
+    return str(case.get("title") or case.get("name"))
 
 
 @router.get("/scenarios/{case}", **seen_by(Deed.STUDY))
@@ -70,16 +82,18 @@ async def editor(request: Request, look: Glanced, case: CaseName) -> HTMLRespons
         raise HTTPException(404, f"There is no case {case}; {', '.join(library())} are shipped.")
     found = await asyncio.to_thread(load_case, case)
     site = look.runtime.site
+    title, story = case_words(found.name, found.title, found.story, look.language)
     data = {
-        "document": open_document(found.document),
-        "kinds": await asyncio.to_thread(kinds_of_changes),
+        "document": open_document(found.document) | {"title": title, "story": story},
+        "kinds": await asyncio.to_thread(kinds_of_changes, look.language),
+        "parameters": {n: parameter_words(p.title, p.unit, look.language) for n, p in found.parameters.items()},
         "names": {
             "asset": [a.id for a in site.assets],
             "contract": [c.id for c in site.contracts],
             "network": [n.id for _, n in site.networks],
         },
     }
-    parts = {"case": found, "editor": data}
+    parts = {"case": found, "title": title, "editor": data}
     return page(request, look.runtime, look.language, "editor.html", parts, room="scenarios")
 
 
@@ -91,21 +105,25 @@ def open_document(document: Mapping[str, Any]) -> dict[str, Any]:
     return kept | {"site": paths.get(str(kept.get("site")), "park"), "start": str(start)}
 
 
-def kinds_of_changes() -> dict[str, dict[str, Any]]:
-    """Return every kind of change with its fields: name, what it takes, whether it must be there."""
+def kinds_of_changes(language: Language) -> dict[str, dict[str, Any]]:
+    """Return every kind of change with its title, what it does, and its fields: name, label, what it takes, whether it must be there."""
     defined = case_schema()["$defs"]
     changes = {
         d["properties"]["kind"]["const"]: d
         for d in defined.values()
         if {"kind", "note"} <= d.get("properties", {}).keys()
     }
-    return {
-        kind: {"about": str(d.get("description", "")).split("\n")[0], "fields": list(_fields(d))}
-        for kind, d in sorted(changes.items())
-    }
+    return {kind: _kind(kind, d, language) for kind, d in sorted(changes.items())}
 
 
-def _fields(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _kind(kind: str, schema: Mapping[str, Any], language: Language) -> dict[str, Any]:
+    title, title_zh, about_zh = KINDS[kind]
+    told = str(schema.get("description", "")).split("\n")[0].replace("``", "")
+    words = {"title": title_zh, "about": about_zh} if language == "zh" else {"title": title, "about": told}
+    return words | {"fields": list(_fields(schema, LANGUAGES.index(language)))}
+
+
+def _fields(schema: Mapping[str, Any], column: int) -> Iterator[dict[str, Any]]:
     for name, field in schema["properties"].items():
         if name in ("kind", "note"):
             continue
@@ -113,6 +131,7 @@ def _fields(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         plain = "number" if {"number", "integer"} & set(types) else "string" if types[0] == "string" else "json"
         yield {
             "name": name,
+            "label": FIELDS[name][column],
             "type": plain,
             "required": name in schema.get("required", ()),
             "about": field.get("description", ""),
@@ -144,7 +163,12 @@ async def study(request: Request, look: Glanced, job_id: CaseName) -> HTMLRespon
 
     job = await known(look.backing, look.who, job_id)
     room = ROOM_OF.get(job.kind, "scenarios")
-    parts = {"job": job, "about": about(job), "back": f"/{room}", **await asyncio.to_thread(outcome_of, look, job)}
+    parts = {
+        "job": job,
+        "about": about(job, look.language),
+        "back": f"/{room}",
+        **await asyncio.to_thread(outcome_of, look, job),
+    }
     parts |= await asyncio.to_thread(view_of, look, job)
     return page(request, look.runtime, look.language, "study.html", parts, room=room)
 

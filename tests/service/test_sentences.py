@@ -98,3 +98,18 @@ def test_a_portrait_is_said_whole_in_chinese():
     assert lines[0] == "年用电 5.00 GWh,平均 571 kW,最大 1,681 kW(负荷率 0.34)"
     assert lines[4] == "随天气变化:每冷 10 K 增加 10%、每热 10 K 增加 20%(可解释同类日差异的 50%)"
     assert not any(word in "".join(lines) for word in (" of ", " the ", "draws"))
+
+
+def test_every_shipped_case_and_every_kind_of_change_speaks_chinese():
+    from scenarios.cases.file import library, load_case
+    from service.console.scenarios import kinds_of_changes
+    from service.console.vocabulary.cases import CASES, FIELDS, KINDS, PARAMETERS
+
+    shipped = [load_case(name) for name in library()]
+    assert set(CASES) == set(library())
+    assert {p.title for case in shipped for p in case.parameters.values()} == set(PARAMETERS)
+    kinds = kinds_of_changes("zh")
+    assert set(KINDS) == set(kinds)
+    assert {f["name"] for kind in kinds.values() for f in kind["fields"]} == set(FIELDS)
+    assert kinds["outage"]["title"] == "停运"
+    assert kinds_of_changes("en")["outage"]["fields"][1]["label"] == "From, h after the start"

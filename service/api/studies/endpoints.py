@@ -36,6 +36,8 @@ class ParameterOut(BaseModel):
     """A number that a scenario leaves open."""
 
     name: str
+    title: str = Field(description='what it is in words, "" where the scenario does not say')
+    unit: str
     value: float = Field(description="what it is when nobody says otherwise")
 
 
@@ -95,5 +97,8 @@ async def one(scenario: Annotated[str, Path(max_length=120, description="the sce
 def scenario_of(name: str) -> ScenarioOut:
     """Return a shipped scenario as the interface shows it."""
     case = load_case(name)
-    parameters = [ParameterOut(name=n, value=v) for n, v in case.values.items()]
+    parameters = [
+        ParameterOut(name=n, title=case.parameters[n].title, unit=case.parameters[n].unit, value=v)
+        for n, v in case.values.items()
+    ]
     return ScenarioOut(name=name, title=case.title, story=case.story, days=case.days, parameters=parameters)

@@ -3,7 +3,7 @@
 import { element, words } from "./page.js";
 import { send } from "./deeds.js";
 
-const { document: begun, kinds, names } = JSON.parse(document.getElementById("editor").textContent);
+const { document: begun, kinds, names, parameters } = JSON.parse(document.getElementById("editor").textContent);
 const form = document.getElementById("case");
 const list = document.getElementById("changes");
 const verdict = document.getElementById("verdict");
@@ -12,19 +12,19 @@ let waiting = 0;
 function field(spec, value) {
   const text = value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
   const known = names[spec.name === "grid" ? "asset" : spec.name];
-  const input = spec.type === "json" ? element("textarea", { rows: 1 }, text) : element("input", { value: text });
+  const input = spec.type === "json" ? element("textarea", { rows: 3 }, text) : element("input", { value: text });
   input.dataset.field = spec.name;
   input.dataset.kind = spec.type;
   input.title = spec.about;
   if (known) input.setAttribute("list", `names-${spec.name}`);
-  return element("label", {}, spec.required ? `${spec.name} *` : spec.name, input);
+  return element("label", spec.type === "json" ? { class: "full" } : {}, spec.required ? `${spec.label} *` : spec.label, input);
 }
 
 function row(change) {
   const about = kinds[change.kind];
   const fields = element("div", { class: "fields" }, ...about.fields.map((spec) => field(spec, change[spec.name])));
   const leave = element("button", { type: "button" }, words.remove);
-  const made = element("li", {}, element("header", {}, element("b", {}, change.kind), leave), element("p", { class: "note" }, about.about), fields);
+  const made = element("li", {}, element("header", {}, element("b", {}, about.title), leave), element("p", { class: "note" }, about.about), fields);
   made.dataset.kind = change.kind;
   leave.addEventListener("click", () => { made.remove(); judge(); });
   return made;
@@ -79,11 +79,11 @@ form.addEventListener("submit", async (event) => {
 document.getElementById("add").addEventListener("click", () => { list.append(row({ kind: document.getElementById("kind").value })); judge(); });
 
 for (const [name, known] of Object.entries(names)) document.body.append(element("datalist", { id: `names-${name}` }, ...known.map((value) => element("option", { value }))));
-document.getElementById("kind").append(...Object.keys(kinds).map((kind) => element("option", { value: kind }, kind)));
+document.getElementById("kind").append(...Object.entries(kinds).map(([kind, { title }]) => element("option", { value: kind }, title)));
 for (const name of ["name", "title", "start", "story", "days"]) form.elements[name].value = begun[name] ?? (name === "days" ? 1 : "");
 form.elements.name.value = `${begun.name}_mine`.slice(0, 40);
 for (const [name, p] of Object.entries(begun.parameters ?? {})) {
-  document.getElementById("parameters").append(element("label", {}, p.title ?? name, element("input", { type: "number", step: "any", "data-name": name, value: p.default })));
+  document.getElementById("parameters").append(element("label", {}, parameters[name] ?? name, element("input", { type: "number", step: "any", "data-name": name, value: p.default })));
 }
 list.append(...(begun.changes ?? []).filter((c) => kinds[c.kind]).map(row));
 judge();

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 TABLE: Mapping[str, tuple[str, str]] = {
+    "spoken": ("en", "zh"),
     "skip": ("Skip to the content", "跳到正文"),
     "rooms": ("Rooms", "导航"),
     "room_live": ("Live", "实时"),
