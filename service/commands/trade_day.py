@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from market.journal_export import journal_csv
+from models.site import Site
 from models.site.file import load_site
 from scenarios.planners import planner_for
 from scenarios.trading.day import trade_day
@@ -38,18 +39,12 @@ def show_trade_day(
     require_writable(ledger, (".csv",), option="--ledger")
     require_writable(plot, ENDINGS, option="--plot")
     site = load_site(site_file)
-    planner = planner_for(site)
-    try:
-        with progress_console.status(f"{day}: from the forecast to the ledger"):
-            traded = trade_day(
-                site, day, prices_for(site, day, prices, settings.seed), planner, planner.dispatcher, settings
-            )
-    finally:
-        planner.close()
+    with progress_console.status(f"{day}: from the forecast to the ledger"):
+        traded = traded_at(site, day, prices, settings)
     if out is not None:
-        out.write_text(json.dumps(as_json(traded), indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        write_trace(traded, out)
     if ledger is not None:
-        ledger.write_text(journal_csv(traded.ledger.transactions, traded.ledger.currency), encoding="utf-8")
+        write_journal(traded, ledger)
     if plot is not None:
         title = f"{traded.trace.id}: {grouped(traded.account.result)} {site.currency}"
         day_chart(traded.account, title, site.currency).savefig(plot, dpi=DPI)
@@ -60,6 +55,29 @@ def show_trade_day(
     for line in verdict(traded):
         console.print(line)
     return 0 if traded.ok else 1
+
+
+def traded_at(site: Site, day: date, prices: Path | None, settings: TradeSettings) -> TradedDay:
+    """Trade a day at the prices of a file, or at made-up ones."""
+    planner = planner_for(site)
+    try:
+        known = prices_for(site, day, prices, settings.seed)
+        return trade_day(site, day, known, planner, planner.dispatcher, settings)
+    finally:
+        planner.close()
+
+
+def write_trace(traded: TradedDay, path: Path) -> None:
+    """Write trace and account as JSON."""
+    path.write_text(json.dumps(as_json(traded), indent=1, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+
+
+def write_journal(traded: TradedDay, path: Path) -> None:
+    """Write the ledger's journal as CSV."""
+    path.write_text(journal_csv(traded.ledger.transactions, traded.ledger.currency), encoding="utf-8")
+
+
+WRITERS = {".json": write_trace, ".csv": write_journal}
 
 
 def trace_table(traded: TradedDay) -> Table:
@@ -139,16 +157,20 @@ def _hour_words(traded: TradedDay, hour: Hour) -> str:
 
 def as_json(traded: TradedDay) -> dict[str, Any]:
     """Return trace, account and proof as plain data."""
-    told = traded.account
+    told, curves = traded.account, traded.offers.curves
     return {
         "trace": traded.trace.id,
+        "day": traded.day.isoformat(),
+        "time_zone": traded.site.location.time_zone,
+        "currency": traded.site.currency,
         "ok": traded.ok,
+        "whole": traded.trace.whole,
         "links": [asdict(link) for link in traded.trace.links],
         "proof": asdict(traded.offers.proof),
         "parts": dict(told.parts),
         "result": told.result,
         "equipment": dict(told.equipment),
-        "hours": [asdict(h) for h in told.hours],
+        "hours": [{"start": curves[h.period].start.isoformat(), **asdict(h)} for h in told.hours],
         "alternatives": dict(told.alternatives),
         "settlement": traded.run.id,
         "invoice": None if traded.invoice is None else asdict(traded.invoice),

@@ -105,8 +105,10 @@ def buses_of(site: Site) -> list[str]:
 
 
 async def offered(look: Glance) -> dict[str, object]:
-    """Return the offers that were made, and the day for which the next could be."""
-    return {"offers": await _jobs(look, ("offers",)), "day": look.now.date().isoformat()}
+    """Return the offers that were made and the days that were traded, and the day for which the next could be."""
+    made = await _jobs(look, ("offers", "trade_day"))
+    told = {"offers": [j for j in made if j.kind == "offers"], "traded": [j for j in made if j.kind == "trade_day"]}
+    return {**told, "day": look.now.date().isoformat()}
 
 
 @router.get("/console/positions", **only(Deed.TRADE))

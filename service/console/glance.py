@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Query
 
@@ -42,6 +43,11 @@ class Glance:
     def memory(self) -> Memory:
         """What the running system knows."""
         return self.runtime.memory
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.runtime.site.location.time_zone)
 
     @property
     def now(self) -> datetime:

@@ -13,6 +13,7 @@ from service.commands.offers import KILO, MICRO, read_offers
 from service.console.charts import Axis, Chart, Line, Look, Panel
 from service.console.figures import grouped, local_time
 from service.console.glance import Glance
+from service.console.traded import earned_chart, trade_day_view, traded_chart
 from service.jobs.job import Job, JobState
 
 Parts = dict[str, object]
@@ -23,7 +24,8 @@ def view_of(look: Glance, job: Job) -> Parts:
     folder = job.folder(look.backing.results)
     if job.kind not in VIEW_CHARTS or job.state is not JobState.DONE:
         return {"view": "", "view_charts": [], "pdf": (folder / "result.pdf").exists()}
-    parts = _offers(look, folder) if job.kind == "offers" else {"made": _document(folder)}
+    own = {"offers": _offers, "trade_day": trade_day_view}.get(job.kind)
+    parts = {"made": _document(folder)} if own is None else own(look, folder)
     return {"view": job.kind, "view_charts": VIEW_CHARTS[job.kind], "pdf": (folder / "result.pdf").exists(), **parts}
 
 
@@ -149,6 +151,7 @@ VIEW_CHARTS: Mapping[str, list[str]] = {
     "matching": [],
     "offers": ["offers"],
     "sweep": ["sweep"],
+    "trade_day": ["traded", "earned"],
 }
 """Studies with a page of their own, and the charts at its end."""
 CHARTS: Mapping[str, Callable[[Glance, Job], Chart]] = {
@@ -156,4 +159,6 @@ CHARTS: Mapping[str, Callable[[Glance, Job], Chart]] = {
     "curve": curve_chart,
     "bill": bill_chart,
     "sweep": sweep_chart,
+    "traded": traded_chart,
+    "earned": earned_chart,
 }

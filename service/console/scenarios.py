@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import APIRouter, Body, HTTPException, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
@@ -39,7 +39,20 @@ ROOM_OF = {
     "bills": "trading",
 }
 """Where studies that are not the planner's were asked for."""
-LEFT_OUT = ("kind", "urgent", "limit_s", "begins", "seed", "deadline_s", "site", "options")
+LEFT_OUT = (
+    "kind",
+    "urgent",
+    "limit_s",
+    "begins",
+    "seed",
+    "deadline_s",
+    "site",
+    "options",
+    "count",
+    "cover",
+    "step",
+    "points",
+)
 
 
 @router.get("/scenarios", **seen_by(Deed.STUDY))
@@ -178,9 +191,27 @@ async def compared(request: Request, look: Glanced) -> HTMLResponse:
     """Return runs side by side: ``thing`` names their jobs, the first is what the others are compared with."""
     from service.console.results import side_by_side
 
-    jobs = [await known(look.backing, look.who, name) for name in look.thing.split(",") if name]
-    parts = await asyncio.to_thread(side_by_side, look, jobs)
+    parts = await asyncio.to_thread(side_by_side, look, await _named(look))
     return page(request, look.runtime, look.language, "compared.html", parts, room="scenarios")
+
+
+async def _named(look: Glance) -> list[tuple[Job, str]]:
+    """Return the jobs that the address names, each with what it is about."""
+    jobs = [await known(look.backing, look.who, name) for name in look.thing.split(",") if name]
+    return [(job, about(job, look.language)) for job in jobs]
+
+
+@router.get("/console/studies/charts/{chart}", **only(Deed.STUDY))
+async def compared_chart(
+    look: Glanced,
+    chart: Annotated[Literal["duration", "front"], Path()],
+    form: Annotated[ChartForm, Query(alias="format")] = ChartForm.JSON,
+) -> Response:
+    """Return a chart of runs side by side; ``thing`` names their jobs."""
+    from service.console.results import beside_chart
+
+    made = await asyncio.to_thread(beside_chart, look, await _named(look), chart)
+    return sent(made, form, look.runtime.site.location.time_zone)
 
 
 @router.get("/console/studies/{job_id}/charts/{chart}", **only(Deed.STUDY))

@@ -122,6 +122,18 @@ class OffersJob(_Asked):
     seed: Seed = 1
 
 
+class TradeDayJob(_Asked):
+    """One day of an emulated site at a market, from the forecast to the ledger; prices are made up."""
+
+    kind: Literal["trade_day"]
+    day: Day
+    paths: Annotated[int, Ge(1), Le(200), Field(description="price paths")] = 20
+    steps: Annotated[int, Ge(1), Le(200), Field(description="steps of a curve at most")] = 20
+    fee_per_kwh: Annotated[FiniteFloat, Ge(0), Le(100)] = 0.15
+    hedged_share: Annotated[float, Ge(0), Le(1), Field(description="of the expected purchase, at a fixed price")] = 0.5
+    seed: Seed = 1
+
+
 class SizeJob(_Asked):
     """What to build at least cost, why, and what it earns."""
 
@@ -224,6 +236,7 @@ Request = (
     | EstimateJob
     | ForecastJob
     | OffersJob
+    | TradeDayJob
     | SizeJob
     | ParetoJob
     | ScenarioJob

@@ -22,6 +22,7 @@ from service.jobs.billing_work import bills
 from service.jobs.child import OUTCOME, SAID
 from service.jobs.customer_requests import CustomerInputs, CustomerJob
 from service.jobs.customer_work import OF_CUSTOMERS
+from service.jobs.efficiency_work import efficiency
 from service.jobs.queue import ORDER
 from service.jobs.requests import (
     DispatchJob,
@@ -36,6 +37,7 @@ from service.jobs.requests import (
     ScenarioJob,
     SizeJob,
     SweepJob,
+    TradeDayJob,
     case_of,
     options_of,
     shipped,
@@ -148,6 +150,21 @@ def offers(asked: OffersJob, site: Site, folder: Path, tell: Tell) -> str:
     return made.proof.words()
 
 
+def trade_day(asked: TradeDayJob, site: Site, folder: Path, tell: Tell) -> str:
+    """Trade a day and operate it, from the forecast to the ledger."""
+    from scenarios.trading.traded import TradeSettings
+    from service.commands.trade_day import WRITERS, traded_at
+
+    tell(None, "forecast, offers, clearing, schedule, delivery, settlement")
+    settings = TradeSettings(
+        asked.paths, asked.steps, fee_per_kwh=asked.fee_per_kwh, hedged_share=asked.hedged_share, seed=asked.seed
+    )
+    made = traded_at(site, asked.day, None, settings)
+    kept(WRITERS, made, folder)
+    whole = "the trace is whole and the books sum to zero" if made.ok else "the trace or the books do not close"
+    return f"{whole}; the day came to {made.account.result:.2f} {site.currency}"
+
+
 def size(asked: SizeJob, site: Site, folder: Path, tell: Tell) -> str:
     """Choose sizes."""
     from service.commands.size import WRITERS, sized
@@ -229,12 +246,14 @@ KINDS: Mapping[str, Callable[[Any, Any, Path, Tell], str]] = {
         estimate,
         forecast,
         offers,
+        trade_day,
         bills,
         size,
         pareto,
         scenario,
         sweep,
         *OF_CUSTOMERS,
+        efficiency,
     )
 }
 

@@ -53,6 +53,24 @@ PACKAGE = {
     "prices": [["design", "terms"], ["fee (offered)", "9,000"]],
     "needs": [],
 }
+TRADED = {
+    "day": "2015-07-15",
+    "currency": "CNY",
+    "ok": True,
+    "links": [{"stage": "forecast", "digest": "abcdef0123456789", "words": "45 series"}],
+    "parts": {"trades": -24265.79818, "grid fee": -8304.33},
+    "result": -32570.12,
+    "alternatives": {"prices and loads known": -32352.5},
+    "certificates": [{"count": 8}, {"count": 2}],
+    "invoice": {"id": "i000001"},
+    "equipment": {"battery": 120.5},
+    "balances_micro": {"market:trades": -24265798180, "receivable:park": 24265798180, "participant:park": 0},
+    "hours": [
+        {"start": f"2015-07-14T{16 + k}:00:00+00:00", "position_kwh": -2842.0, "metered_kwh": -2881.2, "price_per_kwh": 0.25,
+         "timing": 157.8, "beside": -1.6}
+        for k in range(2)
+    ],
+}  # fmt: skip
 MATCHES = {"matches": [{"why": "Roof Works builds it best"}], "gain": 5.0, "first_come_gain": 4.0, "bound": 5.0}
 SWEEP = {
     "kind": "grid",
@@ -75,6 +93,7 @@ def done(quiet):
         wanted = {
             "offers": ("/api/v1/offers:build", {"day": "2015-07-15"}),
             "sweep": ("/api/v1/jobs", {"kind": "sweep", "case": "battery_1mwh"}),
+            "trade_day": ("/api/v1/jobs", {"kind": "trade_day", "day": "2015-07-15", "paths": 4}),
         }
 
         def made(kind, content, renamed=None):
@@ -113,6 +132,20 @@ def test_offers_are_shown_with_what_was_proven_and_every_curve_is_a_picture(done
     day = http.get(f"{charts}/offers").json()
     assert [len(x["at"]) for x in day["lines"]] == [2] * 5
     assert (day["lines"][0]["values"], day["lines"][0]["upper"]) == ([-2000.0, -2000.0], [1000.0, 2000.0])
+
+
+def test_a_traded_day_is_shown_from_the_forecast_to_books_that_sum_to_zero(done):
+    http, page, charts = done("trade_day", TRADED)
+    text = http.get(f"{page}?lang=en").text
+    for words in ("45 series", "abcdef0123", "whole, books sum to 0", "Market: Day-ahead trades", "i000001", "Battery"):
+        assert words in text
+    books = text.split('id="day-balances"')[1].split("</table>")[0]
+    assert (books.count("<tr><td>"), "<b>0.00</b>" in books) == (2, True)
+    position, metered, price = http.get(f"{charts}/traded").json()["lines"]
+    assert (position["values"], metered["values"]) == ([-2842.0] * 2, [-2881.2] * 2)
+    assert price["values"] == [250.0, 250.0]
+    assert http.get(f"{charts}/earned").json()["lines"][0]["at"] == ["00:00", "01:00"]
+    assert page.rsplit("/", 1)[1] in http.get("/trading?lang=en").text
 
 
 def test_a_package_is_shown_with_its_bills_before_and_after(done):
