@@ -103,6 +103,7 @@ def alarms(runtime: Runtime) -> dict[str, object]:
         "alarms": [a for a in standing if not a.quiet],
         "quiet_alarms": [a for a in standing if a.quiet],
         "flooded": runtime.memory.alarms.flooded,
+        "named": {a.id: a.title or a.id for a in runtime.site.assets},
     }
 
 

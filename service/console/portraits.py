@@ -127,8 +127,9 @@ def year_chart(look: Glance, known: Known, row: int) -> Chart:
 
 def typical_chart(look: Glance, known: Known, row: int) -> Chart:
     """Return the mean working day and the mean free day."""
-    hours = [float(h) for h in range(24)]
-    working, free = np.asarray(known.features.days.typical_kw[row], dtype=float)
+    hours = [float(h) for h in range(25)]
+    by_hour = np.asarray(known.features.days.typical_kw[row], dtype=float)
+    working, free = np.concatenate([by_hour, by_hour[:, -1:]], axis=1)  # the last hour lasts until midnight
     lines = [
         Line(look.w["working_day"], hours, working, Look.STEP, "--accent"),
         Line(look.w["free_day"], hours, free, Look.STEP, "--k-chp"),

@@ -154,13 +154,19 @@ def import_chart(look: Glance, job: Job) -> Chart:
 
 def duration_chart(look: Glance, job: Job) -> Chart:
     """Return the import by duration, of the base and of the run."""
-    lines = []
-    for run, word, colour in zip(_runs(look, job), ("base", "this_run"), ("--faint", "--accent"), strict=True):
-        kw = np.sort(_import_kw(run))[::-1]
-        times = run.arrays["time"].to_numpy()
-        step_h = float((times[1] - times[0]) / np.timedelta64(1, "h")) if len(times) > 1 else 1.0
-        lines.append(Line(look.w[word], [k * step_h for k in range(len(kw))], kw, Look.STEP, colour))
+    named = zip(_runs(look, job), ("base", "this_run"), ("--faint", "--accent"), strict=True)
+    return _durations(look, [_duration(run, look.w[word], colour) for run, word, colour in named])
+
+
+def _durations(look: Glance, lines: Sequence[Line]) -> Chart:
     return Chart("duration", [Panel(look.w["duration_curve"], "kW")], lines, Axis.NUMBER, "h")
+
+
+def _duration(run: Result, title: str, colour: str) -> Line:
+    kw = np.sort(_import_kw(run))[::-1]
+    times = run.arrays["time"].to_numpy()
+    step_h = float((times[1] - times[0]) / np.timedelta64(1, "h")) if len(times) > 1 else 1.0
+    return Line(title, [k * step_h for k in range(len(kw))], kw, Look.STEP, colour)
 
 
 def front_chart(look: Glance, job: Job) -> Chart:
@@ -176,6 +182,31 @@ def front_chart(look: Glance, job: Job) -> Chart:
     return Chart("front", [Panel(cost, "")], [points], Axis.NUMBER, co2)
 
 
+def beside_chart(look: Glance, named: Sequence[tuple[Job, str]], chart: str) -> Chart:
+    """Return a chart of several runs: ``duration`` of their import, or ``front``, what each costs over what it emits."""
+    folders = [(title, job.folder(look.backing.results) / CASE_RUN) for job, title in named]
+    found = [(title, folder) for title, folder in folders if folder.exists()]
+    colours = itertools.cycle(RUN_COLOURS)
+    if chart == "duration":
+        lines = [_duration(load_result(f), title, colour) for (title, f), colour in zip(found, colours, strict=False)]
+        return _durations(look, lines)
+    records = [(title, load_record(f), colour) for (title, f), colour in zip(found, colours, strict=False)]
+    points = [_point(title, r, colour) for title, r, colour in records if {"co2_kg", "total_cost"} <= r["kpis"].keys()]
+    currency = records[0][1]["currency"] if records else ""
+    return Chart("front", [Panel(look.w["total_cost"], currency)], points, Axis.NUMBER, "CO₂, kg")
+
+
+def _point(title: str, record: Mapping[str, Any], colour: str) -> Line:
+    kpis = record["kpis"]
+    return Line(title, [float(kpis["co2_kg"])], [float(kpis["total_cost"])], Look.POINTS, colour)
+
+
+RUN_COLOURS = ("--faint", "--accent", "--k-chp", "--k-battery", "--k-pv", "--c-heat", "--c-cold", "--forecast")
+"""The first run, with which the others are compared, is grey."""
+BESIDE = ("duration", "front")
+"""Charts of runs side by side."""
+
+
 CHARTS: Mapping[str, Callable[[Glance, Job], Chart]] = {
     "change": change_chart,
     "costs": cost_chart,
@@ -185,23 +216,23 @@ CHARTS: Mapping[str, Callable[[Glance, Job], Chart]] = {
 }
 
 
-def side_by_side(look: Glance, jobs: Sequence[Job]) -> dict[str, object]:
+def side_by_side(look: Glance, named: Sequence[tuple[Job, str]]) -> dict[str, object]:
     """Return the figures of several runs, each beside the first; a study that left no run is left out."""
     records = []
-    for job in jobs:
+    for job, title in named:
         folder = job.folder(look.backing.results) / CASE_RUN
         if folder.exists():
-            records.append((job, load_record(folder)))
-    names = [n for n in KPIS if any(n in r["kpis"] for _, r in records)]
+            records.append((job, load_record(folder), title))
+    names = [n for n in KPIS if any(n in r["kpis"] for _, r, _ in records)]
     table = [
         {
             "title": KPIS[n].title_in(look.language),
             "unit": unit_of(n, records[0][1]["currency"]),
-            "cells": [_cell(n, r, records[0][1]) for _, r in records],
+            "cells": [_cell(n, r, records[0][1]) for _, r, _ in records],
         }
         for n in names
     ]
-    return {"table": table, "runs": records, "spread": _spread(records)}
+    return {"table": table, "runs": records, "spread": _spread([r for _, r, _ in records]), "beside": BESIDE}
 
 
 def _cell(name: str, record: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, object]:
@@ -215,12 +246,10 @@ def _cell(name: str, record: Mapping[str, Any], first: Mapping[str, Any]) -> dic
     }
 
 
-def _spread(records: Sequence[tuple[Job, Mapping[str, Any]]]) -> list[dict[str, object]]:
+def _spread(records: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
     """Return, by parameter that differs between the runs, how far it moves the total cost: the rows of a tornado, widest first."""
     by_name: dict[str, list[tuple[float, float]]] = {}
-    values = [
-        (r["values"], float(r["kpis"].get("total_cost", r["kpis"].get("present_cost", np.nan)))) for _, r in records
-    ]
+    values = [(r["values"], float(r["kpis"].get("total_cost", r["kpis"].get("present_cost", np.nan)))) for r in records]
     for name in {n for own, _ in values for n in own}:
         found = sorted({(float(own[name]), cost) for own, cost in values if name in own})
         if len({v for v, _ in found}) > 1:

@@ -152,6 +152,7 @@ _BY_DEEDS = {
         PUT /api/v1/contracts/{contract_id}
         POST /api/v1/contracts/{contract_id}/end
         POST /api/v1/contracts/{contract_id}/settlements
+        POST /api/v1/parties/{party_id}/edits
         POST /api/v1/contracts/{contract_id}/signatures
         POST /api/v1/leads
         PUT /api/v1/leads/{lead_id}
@@ -181,6 +182,7 @@ _BY_DEEDS = {
     (Deed.SEE, Deed.STUDY): """
         POST /api/v1/bills:simulate
         POST /api/v1/matchings
+        POST /api/v1/parties/{party_id}/efficiency:assess
         POST /api/v1/parties/{party_id}/packages:design
         POST /api/v1/parties/{party_id}/portraits:draw
         POST /api/v1/recommendations
@@ -229,6 +231,7 @@ _BY_DEEDS = {
         GET /api/v1/studies
         POST /console/check/case
         GET /console/studies/{job_id}/charts/{chart}
+        GET /console/studies/charts/{chart}
         GET /scenarios
         GET /scenarios/{case}
         GET /studies
