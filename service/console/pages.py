@@ -51,6 +51,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.globals["static"] = SHELF.path
     found.filters |= {"grouped": figures.grouped, "percent": figures.percent, "said": said, "segment": segment_in}
     return found
 
@@ -65,7 +66,6 @@ def common(runtime: Runtime, language: Language) -> dict[str, object]:
         "language": language,
         "site": site,
         "runtime": runtime,
-        "static": SHELF.path,
         "age": lambda seconds: figures.age(seconds, spoken),
         "clock": lambda at, pattern="%H:%M:%S": figures.local_time(at, zone, pattern),
         "later": lambda at, hours: at + timedelta(hours=hours),
