@@ -27,6 +27,7 @@ def page(bench: Bench) -> Iterator[Row]:
         )
         yield bench.figure(_weight_kb(browser, address), "KB", target=value_at_most(450.0), phase="page, compressed")
         opened = browser.new_page()
+        complaints, outside = _heard(opened, address)
         opened.goto(address)
         opened.wait_for_selector("#sankey canvas")
         yield bench.figure(_update_s(opened), "s", target=value_at_most(1.0), phase="event to figure on the page")
@@ -36,8 +37,20 @@ def page(bench: Bench) -> Iterator[Row]:
             target=value_at_most(15.0),
             phase=f"memory over {bench.size} s of events",
         )
+        yield bench.figure(float(len(complaints)), "", target=value_at_most(0.0), phase="errors on the console")
+        yield bench.figure(float(len(outside)), "", target=value_at_most(0.0), phase="requests off the machine")
         yield bench.figure(_silence_s(opened, demo), "s", target=value_at_most(5.0), phase="lost connection shows")
         browser.close()
+
+
+def _heard(opened: Any, address: str) -> tuple[list[str], list[str]]:
+    """Return where a page's errors and its requests to anybody else are gathered."""
+    complaints: list[str] = []
+    outside: list[str] = []
+    opened.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda e: complaints.append(str(e)))
+    opened.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else outside.append(r.url))
+    return complaints, outside
 
 
 def _first_canvas_s(browser: Any, address: str) -> float:
@@ -55,10 +68,12 @@ def _weight_kb(browser: Any, address: str) -> float:
     """Return what the page and its files weigh in gzip."""
     context = browser.new_context()
     opened = context.new_page()
-    bodies: list[bytes] = []
-    opened.on("response", lambda r: bodies.append(r.body()) if r.url == address or "/static/" in r.url else None)
+    answers: list[Any] = []
+    opened.on("response", answers.append)
     opened.goto(address, wait_until="load")
-    weight = sum(len(gzip.compress(b, 6)) for b in bodies) / 1024
+    opened.wait_for_selector("#sankey canvas")
+    own = [r for r in list(answers) if r.url == address or "/static/" in r.url]
+    weight = sum(len(gzip.compress(r.body(), 6)) for r in own) / 1024
     context.close()
     return weight
 

@@ -108,7 +108,8 @@ async def offered(look: Glance) -> dict[str, object]:
     """Return the offers that were made and the days that were traded, and the day for which the next could be."""
     made = await _jobs(look, ("offers", "trade_day"))
     told = {"offers": [j for j in made if j.kind == "offers"], "traded": [j for j in made if j.kind == "trade_day"]}
-    return {**told, "day": look.now.date().isoformat()}
+    held = bool(await last_positions(look.backing, look.who, 1))
+    return {**told, "held": held, "day": look.now.date().isoformat()}
 
 
 @router.get("/console/positions", **only(Deed.TRADE))

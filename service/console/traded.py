@@ -39,7 +39,7 @@ def _figures(look: Glance, made: Mapping[str, Any]) -> Iterator[tuple[str, str]]
     yield w["day_result"], f"{grouped(made['result'], 2)} {currency}"
     for name, value in made["alternatives"].items():
         yield _word(look, name), f"{grouped(value, 2)} {currency}"
-    yield w["day_certificates"], grouped(sum(c["count"] for c in made["certificates"]))
+    yield w["day_certificates"], grouped(sum(c["last"] - c["first"] + 1 for c in made["certificates"]))
     invoice = made["invoice"]
     yield w["day_invoice"], "–" if invoice is None else str(invoice["id"])
 

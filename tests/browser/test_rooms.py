@@ -5,8 +5,9 @@ import io
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
+
+from tests.browser.accessible import grave
 
 pytestmark = pytest.mark.browser
 
@@ -26,11 +27,6 @@ ROOMS = {
 }
 PAGE_MOST = 450_000
 PASSWORD = "four quiet words here"  # noqa: S105 # of people who live in tests
-
-
-def grave(page):
-    found = Axe().run(page).response["violations"]
-    return [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize("room", ROOMS)

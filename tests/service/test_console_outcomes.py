@@ -1,6 +1,5 @@
 """Pages of what came of traders' and customers' studies: offers with their proof, a package with its bills, matches, a sweep."""
 
-import json
 from datetime import timedelta
 
 import pytest
@@ -8,10 +7,9 @@ from pydantic import TypeAdapter
 
 from models.horizon import Horizon
 from models.offers import OfferCurve, OfferProof, OfferSet, OfferStep, ProfileOffer
-from service.jobs import queue
-from service.jobs.job import JobState
 from tests.service.apps import here, local_app
 from tests.service.conftest import NOON
+from tests.service.studies import ended_study
 
 HOUR = timedelta(hours=1)
 OFFERS = OfferSet(
@@ -61,7 +59,7 @@ TRADED = {
     "parts": {"trades": -24265.79818, "grid fee": -8304.33},
     "result": -32570.12,
     "alternatives": {"prices and loads known": -32352.5},
-    "certificates": [{"count": 8}, {"count": 2}],
+    "certificates": [{"device": "pv_food", "first": 1, "last": 8}, {"device": "wind", "first": 3, "last": 4}],
     "invoice": {"id": "i000001"},
     "equipment": {"battery": 120.5},
     "balances_micro": {"market:trades": -24265798180, "receivable:park": 24265798180, "participant:park": 0},
@@ -84,39 +82,31 @@ SWEEP = {
 }
 
 
+PORTRAIT = {
+    "customer": "main",
+    "segment": "day",
+    "energy": ["works by day"],
+    "asset": [],
+    "business": ["is closed on Sundays"],
+    "sureness": {"coverage_share": 1.0, "estimated_share": 0.02, "days": 42},
+    "grade": "fair",
+    "figures": {"peak_kw": 60.0},
+    "zh": {"energy": ["白天运行"], "asset": [], "business": ["周日停业"]},
+    "shapes": {"days": ["2026-01-01"], "year_kw": [[*range(23), None]], "typical_kw": [[60.0] * 24, [20.0] * 24]},
+}
+
+
 @pytest.fixture
 def done(quiet):
     """Give who makes studies that have ended with a result that is put there."""
     app = local_app(quiet)
-    store, results = app.state.backing.store, app.state.backing.results
     with here(app) as http:
-        wanted = {
-            "offers": ("/api/v1/offers:build", {"day": "2015-07-15"}),
-            "sweep": ("/api/v1/jobs", {"kind": "sweep", "case": "battery_1mwh"}),
-            "trade_day": ("/api/v1/jobs", {"kind": "trade_day", "day": "2015-07-15", "paths": 4}),
-        }
 
         def made(kind, content, renamed=None):
-            path, body = wanted[kind]
-            assert http.post(path, json=body).status_code == 202
-            job = http.portal.call(queue.claim, store, "test")
-            folder = job.folder(results)
-            folder.mkdir(parents=True)
-            (folder / "result.json").write_text(content if isinstance(content, str) else json.dumps(content))
-            assert http.portal.call(queue.ended, store, job, JobState.DONE, "done")
-            if renamed:
-                http.portal.call(rename, store, job.id, renamed)
-            return http, f"/studies/{job.id}", f"/console/studies/{job.id}/charts"
+            job = ended_study(http, app, kind, content, renamed)
+            return http, f"/studies/{job}", f"/console/studies/{job}/charts"
 
         yield made
-
-
-async def rename(store, job_id, kind):
-    """Make a study one of another kind, whose inputs nobody has to make up then."""
-    from service.store.work import JobRow
-
-    async with store.everywhere() as session:
-        (await session.get(JobRow, job_id)).kind = kind
 
 
 def test_offers_are_shown_with_what_was_proven_and_every_curve_is_a_picture(done):
@@ -137,7 +127,15 @@ def test_offers_are_shown_with_what_was_proven_and_every_curve_is_a_picture(done
 def test_a_traded_day_is_shown_from_the_forecast_to_books_that_sum_to_zero(done):
     http, page, charts = done("trade_day", TRADED)
     text = http.get(f"{page}?lang=en").text
-    for words in ("45 series", "abcdef0123", "whole, books sum to 0", "Market: Day-ahead trades", "i000001", "Battery"):
+    for words in (
+        "45 series",
+        "abcdef0123",
+        "whole, books sum to 0",
+        "Market: Day-ahead trades",
+        "i000001",
+        "Battery",
+        "<dd>10</dd>",
+    ):
         assert words in text
     books = text.split('id="day-balances"')[1].split("</table>")[0]
     assert (books.count("<tr><td>"), "<b>0.00</b>" in books) == (2, True)
@@ -158,17 +156,14 @@ def test_a_package_is_shown_with_its_bills_before_and_after(done):
 
 
 def test_a_portrait_is_shown_in_sentences(done):
-    sure = {"coverage_share": 1.0, "estimated_share": 0.02, "days": 42}
-    one = {
-        "customer": "main",
-        "segment": "day",
-        "energy": ["works by day"],
-        "asset": [],
-        "business": ["is closed on Sundays"],
-    }
-    http, page, _ = done(
-        "offers", [{**one, "sureness": sure, "grade": "fair", "figures": {"peak_kw": 60.0}}], "portrait"
-    )
+    http, page, charts = done("offers", [PORTRAIT], "portrait")
+    text = http.get(f"{page}?lang=zh").text
+    assert ("白天运行" in text, "works by day" in text) == (True, False)
+    rows = http.get(f"{charts}/year").json()["lines"]
+    assert (len(rows), rows[7]["values"], rows[23]["values"]) == (24, [7.0], [None])
+    working, free = http.get(f"{charts}/typical").json()["lines"]
+    assert (working["at"][-1], working["values"][-1], free["values"][0]) == (24.0, 60.0, 20.0)
+    assert http.get(f"{charts}/bill").status_code == 404
     text = http.get(f"{page}?lang=en").text
     for words in ("works by day", "is closed on Sundays", "Measured over 42 days", "60 kW", "fairly sure"):
         assert words in text

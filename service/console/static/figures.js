@@ -153,17 +153,21 @@ function yAxis(view, i) {
   const base = { ...quiet(), gridIndex: i };
   const rows = view.lines.filter((l) => l.panel === i && l.look === "runs");
   if (rows.length) return { ...base, type: "category", data: rows.map((l) => l.title), inverse: true, axisLabel: { ...base.axisLabel, width: narrow.matches ? 88 : 140, overflow: "truncate" }, axisTick: { show: false } };
-  return { ...base, type: "value", scale: view.axis === "number", splitNumber: 4, axisLabel: { ...base.axisLabel, formatter: (v) => grouped(v) } };
+  const shares = view.panels[i].unit === "%" && view.lines.every((l) => l.panel !== i || l.values.every((v) => v === null || (v >= 0 && v <= 100)));
+  return { ...base, type: "value", scale: view.axis === "number", splitNumber: 4, max: shares ? 100 : undefined, axisLabel: { ...base.axisLabel, formatter: (v) => grouped(v) } };
 }
 
-function option(view, height) {
+/** A panel's title and unit; the title is left out where it already stands above the chart. */
+const headline = (panel, heading) => `${panel.title === heading ? "" : `${panel.title}  `}{unit|${panel.unit}}`;
+
+function option(view, height, heading) {
   const boxes = layout(view, height);
   const names = [...new Map(view.lines.filter((l) => l.look !== "runs").map((l) => [l.title, l])).values()];
   const [across, along] = [boxes.map((_, i) => xAxis(view, i, i === boxes.length - 1)), boxes.map((_, i) => yAxis(view, i))];
   return {
     animation: false, useUTC: true, grid: boxes, textStyle: { fontFamily: font },
     title: view.panels.map((panel, i) => ({
-      text: `${panel.title}  {unit|${panel.unit}}`, left: 0, top: boxes[i].top - 22, padding: 0,
+      text: headline(panel, heading), left: 0, top: boxes[i].top - 22, padding: 0,
       textStyle: { color: colour("--ink"), fontSize: 12.5, fontWeight: 600, rich: { unit: { color: colour("--faint"), fontSize: 11 } } },
     })),
     legend: { show: names.length > 1, type: "scroll", top: 0, left: 0, right: 8, itemWidth: 16, itemHeight: 8, icon: "roundRect", data: names.map((l) => l.title), textStyle: { color: colour("--soft"), fontSize: 12 }, pageTextStyle: { color: colour("--soft") } },
@@ -231,7 +235,7 @@ class Figure {
     this.place.dataset.words = this.view.notes[0] ?? words.no_data;
     if (empty) return this.chart?.clear();
     this.chart ??= echarts.init(this.place, null, { renderer: "canvas" });
-    this.chart.setOption(this.view.lines[0].look === "heat" ? this.heat() : option(this.view, this.place.clientHeight), { notMerge: true });
+    this.chart.setOption(this.view.lines[0].look === "heat" ? this.heat() : option(this.view, this.place.clientHeight, this.box.querySelector("h2")?.textContent), { notMerge: true });
     this.box.dataset.drawn = this.view.name;
   }
 

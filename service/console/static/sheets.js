@@ -72,11 +72,18 @@ function read(form, fields) {
   return said;
 }
 
+const PLAIN_DEEDS = { POST: words.new_one, PUT: words.save, PATCH: words.save, DELETE: words.remove };
+
+/** What a deed is called: by its method at the list or the row itself, by its own word below them. */
+function verbOf(act, list) {
+  const last = act.path.split(/[/:]/).at(-1);
+  return last.startsWith("{") || act.path === list ? PLAIN_DEEDS[act.method] : words[`deed_${last}`] ?? last;
+}
+
 /** The form of a deed; a row's deed knows its id and version. */
-function formOf(act, after, row) {
+function formOf(act, list, after, row) {
   const path = row ? act.path.replace(/\{\w+\}/, encodeURIComponent(row.id ?? row.name)) : act.path;
-  const last = act.path.split("/").at(-1);
-  const verb = last.startsWith("{") || !row ? { POST: words.new_one, PUT: words.save, PATCH: words.save, DELETE: words.remove }[act.method] : words[`deed_${last}`] ?? last;
+  const verb = verbOf(act, list);
   const fields = act.fields.map((f) => {
     const title = f.required ? `${label(f.name)} *` : label(f.name);
     if (f.type === "choices") return element("fieldset", { class: "full" }, element("legend", {}, title), input(f));
@@ -120,7 +127,7 @@ class Sheet {
     this.place = element("div", { class: "scroll tall", tabindex: "0", role: "group", "aria-label": box.dataset.title });
     this.detail = element("div");
     box.append(element("p", { class: "lineup" }, this.search, element("span", { class: "saves" }, words.save_as, save)), this.place, this.detail);
-    for (const act of about.acts.filter((a) => !a.of_row)) box.append(formOf(act, refreshAll));
+    for (const act of about.acts.filter((a) => !a.of_row)) box.append(formOf(act, about.path, refreshAll));
     this.ready = this.refresh();
   }
 
@@ -161,7 +168,7 @@ class Sheet {
     const told = Object.entries(row).map(([name, value]) => element("div", {}, element("dt", {}, label(name)), element("dd", {}, typeof value === "object" && value !== null ? JSON.stringify(value, null, 1) : shown(name, value))));
     const close = element("button", { type: "button" }, words.close);
     close.addEventListener("click", () => this.detail.replaceChildren());
-    const forms = this.about.acts.filter((a) => a.of_row).map((act) => formOf(act, async () => { await refreshAll(); this.detail.replaceChildren(); }, row));
+    const forms = this.about.acts.filter((a) => a.of_row).map((act) => formOf(act, this.about.path, async () => { await refreshAll(); this.detail.replaceChildren(); }, row));
     this.detail.replaceChildren(element("section", { class: "opened" }, element("header", {}, element("b", {}, String(row.title ?? row.name ?? row.id ?? "")), element("span", { class: "acts" }, ...this.pageOf(row), close)), element("dl", { class: "told" }, ...told), ...forms));
     this.detail.scrollIntoView({ block: "nearest" });
   }
