@@ -16,11 +16,11 @@ YEAR, LEAST = timedelta(days=365), timedelta(days=28)
 HOUR = 60
 
 
-def joined(tables: Mapping[str, MeterTable]) -> tuple[MeterTable, list[Finding]]:
-    """Return tables of one customer each as one by the hour, over at most the year before the newest reading, and who was left out.
+def joined(tables: Mapping[str, MeterTable], span: timedelta = YEAR) -> tuple[MeterTable, list[Finding]]:
+    """Return tables of one customer each as one by the hour, over at most the ``span`` before the newest reading, and who was left out.
 
     What a customer has no readings of stays without a figure. Left out is who lives by another clock or is metered in another carrier than
-    most, and who has less than four weeks in that year.
+    most, and who has less than four weeks in that span.
 
     Raises
     ------
@@ -36,15 +36,15 @@ def joined(tables: Mapping[str, MeterTable]) -> tuple[MeterTable, list[Finding]]
         if n not in alike
     ]
     end = max((t.intervals.end for t in alike.values()), default=None)
-    kept = {} if end is None else {n: t for n, t in alike.items() if _days(t, end) >= LEAST}
+    kept = {} if end is None else {n: t for n, t in alike.items() if _days(t, end, span) >= LEAST}
     told += [
-        warning(n, "has less than 28 days in the last year; it is left out here", n) for n in alike if n not in kept
+        warning(n, "has less than 28 days in the time compared; it is left out here", n) for n in alike if n not in kept
     ]
     if end is None or not kept:
         raise DataError(
             [*(error(f.place, f.message) for f in told), error("customers", "nobody has data to be compared")]
         )
-    return _laid({n: _by_hour(t) for n, t in kept.items()}), told
+    return _laid({n: _by_hour(t) for n, t in kept.items()}, span), told
 
 
 def _by_hour(table: MeterTable) -> MeterTable:
@@ -59,14 +59,14 @@ def _by_hour(table: MeterTable) -> MeterTable:
     return replace(table, intervals=grid, energy_kwh=energy.sum(axis=2), quality=quality.min(axis=2))
 
 
-def _days(table: MeterTable, end: datetime) -> timedelta:
-    return table.intervals.end - max(table.intervals.start, end - YEAR)
+def _days(table: MeterTable, end: datetime, span: timedelta) -> timedelta:
+    return table.intervals.end - max(table.intervals.start, end - span)
 
 
-def _laid(tables: Mapping[str, MeterTable]) -> MeterTable:
-    """Return tables by the hour on one grid: the year before the newest reading, or what there is of it."""
+def _laid(tables: Mapping[str, MeterTable], span: timedelta) -> MeterTable:
+    """Return tables by the hour on one grid: the ``span`` before the newest reading, or what there is of it."""
     end = max(t.intervals.end for t in tables.values())
-    start = max(min(t.intervals.start for t in tables.values()), end - YEAR)
+    start = max(min(t.intervals.start for t in tables.values()), end - span)
     grid = Intervals(start, int((end - start) / timedelta(hours=1)), HOUR)
     energy = np.full((len(tables), grid.count), np.nan, dtype=np.float32)
     quality = np.full(energy.shape, Quality.MISSING, dtype=np.int8)

@@ -2,15 +2,15 @@
 
 import json
 import os
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
 
+from customers.intervals.bringing import edit_of, plain_edit
 from customers.intervals.series import MeterTable
-from customers.intervals.store import Changes, Edit, IntervalStore
+from customers.intervals.store import Changes, IntervalStore
 from models.carriers import Carrier
 from models.errors import DataError, SetupError
 from models.findings import error
@@ -37,7 +37,7 @@ def write_store(store: IntervalStore, path: Path) -> None:
         "zone": raw.zone,
         "carrier": raw.carrier.value,
         "country": raw.country,
-        "edits": [asdict(e) | {"start": e.start.isoformat(), "at": e.at.isoformat()} for e in store.edits],
+        "edits": [plain_edit(e) for e in store.edits],
     }
     arrays = {"energy_kwh": raw.energy_kwh, "quality": raw.quality}
     arrays |= {} if store.flags is None else {"flags": store.flags}
@@ -75,15 +75,7 @@ def read_store(path: Path) -> IntervalStore:
             names, grid, arrays["energy_kwh"], arrays["quality"], head["zone"], carrier, country=head["country"]
         )
         made = None if "row" not in arrays else Changes(*(arrays[n] for n in ("row", "place", "made_kwh", "made")))
-        edits = tuple(_edit(plain) for plain in head["edits"])
+        edits = tuple(edit_of(plain) for plain in head["edits"])
         return IntervalStore(raw, arrays.get("flags"), arrays.get("late"), made, edits)
     except (OSError, ValueError, KeyError, TypeError, BadZipFile) as fault:
         raise DataError([error(path.name, f"is no file of base data: {str(fault)[:120]}")]) from None
-
-
-def _edit(plain: dict[str, object]) -> Edit:
-    energies = plain["energy_kwh"]
-    if not isinstance(energies, list):
-        raise TypeError(f"an edit's energies are {type(energies).__name__}, no list")
-    start, at = (datetime.fromisoformat(str(plain[name])) for name in ("start", "at"))
-    return Edit(str(plain["customer"]), start, tuple(energies), str(plain["by"]), str(plain["reason"]), at)

@@ -89,13 +89,16 @@ class Drawn:
     coverage_share: Sequence[float]
     estimated_share: Sequence[float]
 
+    def sureness(self, row: int) -> Sureness:
+        """Return how much a customer's portrait rests on."""
+        days = int(np.isfinite(self.features.days.daily_kw[row]).sum())
+        return Sureness(float(self.coverage_share[row]), float(self.estimated_share[row]), days)
+
 
 def portrait(drawn: Drawn, row: int, business: Business = Business(), hints: Sequence[Hint] = ()) -> CustomerPortrait:
     """Return the portrait of one customer."""
     figures = drawn.features.at(row)
     segments, label = drawn.segments, int(drawn.segments.label[row])
-    days = int(np.isfinite(drawn.features.days.daily_kw[row]).sum())
-    sure = Sureness(float(drawn.coverage_share[row]), float(drawn.estimated_share[row]), days)
     return CustomerPortrait(
         drawn.features.customers[row],
         segments.model.names[label],
@@ -103,7 +106,7 @@ def portrait(drawn: Drawn, row: int, business: Business = Business(), hints: Seq
         (*energy_sentences(figures), *_answers(business)),
         tuple(_assets(figures, business)),
         (*_business(figures, business, drawn, row), *_told(hints)),
-        sure,
+        drawn.sureness(row),
         figures,
     )
 

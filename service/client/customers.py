@@ -8,6 +8,7 @@ lead = park.customers.move(lead, Move.QUALIFY)
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -21,7 +22,8 @@ from customers.lifecycle.project import Project
 from customers.lifecycle.settlement import NewSettlement, Settlement
 from customers.parties.party import Party
 from customers.parties.premises import Premises
-from service.api.customers.intervals import MeterDataOut
+from models.carriers import Carrier
+from service.api.customers.intervals import PLAIN, EditIn, MeterDataOut, PortraitAsked
 from service.api.customers.management import Figures
 from service.api.customers.schemas import HistoryOut, Kept, Page
 from service.api.jobs.schemas import JobOut
@@ -137,11 +139,23 @@ class Customers:
         *,
         zone: str = "Asia/Shanghai",
         unit: str = "",
+        carrier: Carrier = Carrier.ELECTRICITY,
+        kwh_per_m3: float | None = None,
         read: MeterDataOut | None = None,
     ) -> MeterDataOut:
-        """Keep a party's meter data, CSV or Excel, new or in place of those that were read; RefusedError (422) with every finding."""
-        path = f"parties/{party_id}/intervals?zone={zone}&unit={unit}"
+        """Keep a party's meter data of a carrier, CSV or Excel, new or in place of those that were read; RefusedError (422) with every finding."""
+        asked = {"zone": zone, "unit": unit, "carrier": carrier.value}
+        asked |= {} if kwh_per_m3 is None else {"kwh_per_m3": str(kwh_per_m3)}
+        path = f"parties/{party_id}/intervals?{urlencode(asked)}"
         return self._send(MeterDataOut, path, content, read=read, method="PUT")
+
+    def meter_data(self, party_id: str, carrier: Carrier = Carrier.ELECTRICITY) -> MeterDataOut:
+        """Return what meter data of a party are kept in a carrier."""
+        return self._get(MeterDataOut, f"parties/{party_id}/intervals", carrier=carrier.value)
+
+    def edit_meter_data(self, party_id: str, read: MeterDataOut, figures: EditIn) -> MeterDataOut:
+        """Set figures of meter data that were read, with a reason; what came stays readable as another version."""
+        return self._send(MeterDataOut, f"parties/{party_id}/edits", _plain(figures), read=read)
 
     def design_package(
         self,
@@ -165,9 +179,29 @@ class Customers:
         }
         return self._send(JobOut, f"parties/{party_id}/packages:design", asked)
 
-    def draw_portraits(self, party_id: str) -> JobOut:
+    def draw_portraits(self, party_id: str, asked: PortraitAsked = PLAIN) -> JobOut:
         """Ask for portraits drawn from a party's meter data; the result of the job is JSON and PDF."""
-        return self._send(JobOut, f"parties/{party_id}/portraits:draw", None)
+        return self._send(JobOut, f"parties/{party_id}/portraits:draw", _plain(asked))
+
+    def assess_efficiency(
+        self,
+        party_id: str,
+        weather: str,
+        *,
+        since: date | None = None,
+        others: Sequence[str] = (),
+        peers: Sequence[str] = (),
+        floor_m2: float | None = None,
+    ) -> JobOut:
+        """Ask how efficient a party is, and what a measure has saved ``since`` a day; the result of the job is JSON, CSV and PDF."""
+        asked = {
+            "weather": weather,
+            "since": None if since is None else since.isoformat(),
+            "other_ids": list(others),
+            "peer_ids": list(peers),
+            "floor_m2": floor_m2,
+        }
+        return self._send(JobOut, f"parties/{party_id}/efficiency:assess", asked)
 
     def draw_segments(self, party_ids: Sequence[str] = (), *, previous: str = "") -> JobOut:
         """Ask for segments of customers, their portraits and whom to call first; ``previous`` is the id of a job whose names are kept."""

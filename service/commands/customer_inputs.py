@@ -37,7 +37,7 @@ def bytes_of(path: Path) -> bytes:
 
 
 def read_air(path: Path, table: MeterTable) -> Array:
-    """Return the outdoor temperature on a table's intervals, from a CSV with a time column and ``air_degc``.
+    """Return the outdoor temperature on a table's intervals, from a CSV with a time column and ``air_degc`` (or one other in degC).
 
     Raises
     ------
@@ -64,6 +64,9 @@ def _series(path: Path, table: MeterTable, name: str) -> tuple[Array, Array, Arr
     """Return the instants and values of a column, and the instants of a table's intervals; all in seconds."""
     rows = list(csv.reader(bytes_of(path).decode("utf-8-sig").splitlines()))
     heading = [c.strip() for c in rows[0]] if rows else []
+    alike = [h for h in heading if h.endswith(name[name.rindex("_") :])]
+    if name not in heading and len(alike) == 1:
+        name = alike[0]
     if name not in heading or len(heading) < 2:
         raise DataError([error(path.name, f"has columns {', '.join(heading)}; a time and {name} are needed")])
     column = heading.index(name)

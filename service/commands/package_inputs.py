@@ -16,6 +16,7 @@ from customers.intervals.keeping import ENDING, read_store
 from customers.intervals.reading import Asked as Read
 from customers.intervals.reading import read_meters
 from customers.intervals.series import MeterTable
+from customers.intervals.store import IntervalStore
 from customers.intervals.vee import findings_of, validate
 from customers.packages.between import ASSUMED, BetweenYears, learnt
 from customers.packages.customer import PackageCustomer, SiteFacts, facts_of
@@ -64,11 +65,8 @@ def read_customer(asked: Asked) -> tuple[MeterTable, list[Finding]]:
     DataError
         If the file cannot be read, holds several customers and none is named, less than four weeks, or gaps that nothing fills.
     """
-    try:
-        content = asked.meters.read_bytes()
-    except OSError as fault:
-        raise DataError([error(str(asked.meters), f"cannot be read ({fault.strerror})")]) from None
-    raw, told = read_meters(content, Read(unit=asked.unit, zone=asked.zone, feeds_in=True))
+    store, told = _base_data(asked)
+    raw = store.raw
     if not asked.customer and len(raw.customers) > 1:
         there = ", ".join(raw.customers[:8])
         raise DataError(
@@ -88,11 +86,25 @@ def read_customer(asked: Asked) -> tuple[MeterTable, list[Finding]]:
                 )
             ]
         )
-    store = validate(one)
-    told += findings_of(store)
+    checked = validate(one)
+    told += findings_of(checked)
     if bad := [f for f in told if f.severity is Severity.ERROR]:
         raise DataError(bad)
-    return store.best, told
+    if store.edits:
+        return store.best.select(one.customers).between(one.intervals.start, one.intervals.end), told
+    return checked.best, told
+
+
+def _base_data(asked: Asked) -> tuple[IntervalStore, list[Finding]]:
+    """Return meter data from base data with their edits, or from any other file as it came."""
+    if asked.meters.suffix.lower() == ENDING:
+        return read_store(asked.meters), []
+    try:
+        content = asked.meters.read_bytes()
+    except OSError as fault:
+        raise DataError([error(str(asked.meters), f"cannot be read ({fault.strerror})")]) from None
+    raw, told = read_meters(content, Read(unit=asked.unit, zone=asked.zone, feeds_in=True))
+    return IntervalStore(raw), told
 
 
 def read_facts(texts: Sequence[str], roof_m2: float) -> SiteFacts:

@@ -75,7 +75,9 @@ async def asked(look: Glance) -> dict[str, object]:
 def about(job: Job, language: Language) -> str:
     """Return in a few words what a job was asked for."""
     told = {k: v for k, v in job.request.items() if k not in LEFT_OUT and v not in (None, "", False, [], {})}
-    case = told.pop("case", None)
+    case, name = told.pop("case", None), told.pop("name", None)
+    if name:  # a customer, whose other particulars stand on its own page
+        return str(name)
     named = [_titled(case, language)] if case else []
     values = [f"{k} {v:g}" for k, v in told.pop("values", {}).items()]
     return ", ".join([*named, *values, *(f"{k} {v}" for k, v in told.items() if not isinstance(v, dict | list))])

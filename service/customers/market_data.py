@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from customers.catalogue.offers import ProviderOffer
 from customers.lifecycle.refusal import RefusedStepError
 from customers.matching.match import Need
+from models.carriers import Carrier
 from models.errors import DataError
 from models.findings import error
+from service.customers.meter_data import brought, no_profiles
 from service.customers.shelves import CONTRACTS, MODULE_OFFERS, PARTIES, PREMISES, PROPOSALS
 from service.documents import shelf
 from service.documents.checks import DocumentKind
-from service.jobs.customer_requests import MarketInputs, MeterFile
+from service.jobs.customer_requests import EfficiencyInputs, MarketInputs, MeterFile
 from service.jobs.job import Job, JobState
 from service.store.customers import MeterDataRow
 from service.store.work import JobRow
@@ -35,7 +37,11 @@ async def customers(session: AsyncSession, wanted: Sequence[str]) -> dict[str, M
     """
     parties = await PARTIES.all(session)
     tenant = session.sync_session.info["tenant"]
-    rows = {r.party_id: r for r in await session.scalars(select(MeterDataRow).where(MeterDataRow.tenant_id == tenant))}
+    electric = MeterDataRow.carrier == Carrier.ELECTRICITY.value
+    rows = {
+        r.party_id: r
+        for r in await session.scalars(select(MeterDataRow).where(MeterDataRow.tenant_id == tenant, electric))
+    }
     wrong = [
         error(f"party_ids.{i}", "there is no such party; /api/v1/parties lists them")
         for i in wanted
@@ -49,7 +55,7 @@ async def customers(session: AsyncSession, wanted: Sequence[str]) -> dict[str, M
     for place in (await PREMISES.all(session)).values():
         roofs[place.party_id] = roofs.get(place.party_id, 0.0) + place.roof_m2
     return {
-        i: MeterFile(p.name, p.sector, roofs.get(i, 0.0), rows[i].body, rows[i].zone, rows[i].unit)
+        i: MeterFile(p.name, p.sector, roofs.get(i, 0.0), brought(rows[i]))
         for i, p in parties.items()
         if i in rows and (not wanted or i in wanted)
     }
@@ -71,6 +77,25 @@ async def recommended_from(session: AsyncSession, wanted: Sequence[str], tariff:
         if contract.signed:
             taken.setdefault(contract.party_id, []).append(proposals[contract.proposal_id].modules)
     return MarketInputs(await customers(session, wanted), document.body, taken)
+
+
+async def assessed_from(
+    session: AsyncSession, party_id: str, peers: Sequence[str], others: Sequence[str], weather: str
+) -> EfficiencyInputs:
+    """Return what an assessment of efficiency is made from; ``peers`` are all with meter data where none are named.
+
+    Raises
+    ------
+    DataError
+        With everybody who has no meter data, and the weather where it is not kept or has no temperature.
+    """
+    document = await shelf.one(session, DocumentKind.PROFILES, weather)
+    if document is None:
+        raise DataError([no_profiles("weather", weather)])
+    wanted = dict.fromkeys((party_id, *peers, *others))
+    named = await customers(session, tuple(wanted))
+    rest = {} if peers else await customers(session, ())
+    return EfficiencyInputs({**named, **rest}, document.body)
 
 
 async def needs(session: AsyncSession, results: Path, wanted: Sequence[str]) -> list[Need]:

@@ -7,9 +7,13 @@ from secrets import token_hex
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from customers.intervals.reading import Asked, read_meters
+from customers.intervals.bringing import Brought, plain_edit
+from customers.intervals.reading import read_meters
+from customers.intervals.series import Version
+from customers.intervals.store import Edit
 from customers.intervals.vee import findings_of, validate
 from market.meters import Quality
+from models.carriers import Carrier
 from models.errors import DataError
 from models.findings import Finding, error, errors_in
 from service.auth.roles import Principal
@@ -22,7 +26,12 @@ from service.store.customers import MeterDataRow
 SHOWN = timedelta(days=31)
 
 
-def judged(content: bytes, zone: str, unit: str) -> MeterDataRow:
+def brought(row: MeterDataRow) -> Brought:
+    """Return what a row keeps, to be read with its edits."""
+    return Brought(row.body, row.zone, row.unit, Carrier(row.carrier), row.kwh_per_m3, row.edits)
+
+
+def judged(made: Brought) -> MeterDataRow:
     """Return meter data as they are to be kept.
 
     Raises
@@ -30,26 +39,32 @@ def judged(content: bytes, zone: str, unit: str) -> MeterDataRow:
     DataError
         With every finding when one of them is an error; nothing is kept then.
     """
-    table, told = read_meters(content, Asked(unit=unit, zone=zone, feeds_in=True))
+    table, told = read_meters(made.body, made.asked)
     told += findings_of(validate(table))
     if wrong := errors_in(told):
         raise DataError(wrong)
     return MeterDataRow(
-        zone=zone,
-        unit=unit,
+        zone=made.zone,
+        unit=made.unit,
+        carrier=made.carrier.value,
+        kwh_per_m3=made.kwh_per_m3,
+        edits=[],
         columns=list(table.customers),
         start=table.intervals.start,
         end=table.intervals.end,
         minutes=table.intervals.minutes,
         findings=[[f.severity.value, f.place, f.message] for f in told],
-        body=content,
+        body=made.body,
     )
 
 
-async def of_party(session: AsyncSession, party_id: str, *, changing: bool = False) -> MeterDataRow | None:
-    """Return a party's meter data, held while they are changed."""
+async def of_party(
+    session: AsyncSession, party_id: str, carrier: Carrier = Carrier.ELECTRICITY, *, changing: bool = False
+) -> MeterDataRow | None:
+    """Return a party's meter data in a carrier, held while they are changed."""
     tenant = session.sync_session.info["tenant"]
-    mine = select(MeterDataRow).where(MeterDataRow.tenant_id == tenant, MeterDataRow.party_id == party_id)
+    party = (MeterDataRow.tenant_id == tenant) & (MeterDataRow.party_id == party_id)
+    mine = select(MeterDataRow).where(party, MeterDataRow.carrier == carrier.value)
     return await session.scalar(mine.with_for_update() if changing else mine)
 
 
@@ -62,10 +77,11 @@ async def put(
         made.id, made.party_id, made.version, made.made_at = token_hex(8), party_id, 0, now
         session.add(made)
     else:
-        for name in ("zone", "unit", "columns", "start", "end", "minutes", "findings", "body"):
+        for name in ("zone", "unit", "kwh_per_m3", "edits", "columns", "start", "end", "minutes", "findings", "body"):
             setattr(row, name, getattr(made, name))
     kept.version, kept.changed_at, kept.changed_by = kept.version + 1, now, who.name
     details = {"version": kept.version, "start": kept.start.isoformat(), "end": kept.end.isoformat()}
+    details["carrier"] = kept.carrier
     await record(session, now, who.name, "meter_data.kept", f"party/{party_id}", details)
     return kept
 
@@ -89,7 +105,37 @@ async def inputs(session: AsyncSession, row: MeterDataRow | None, column: str, t
         wrong.append(error("tariff", f"there is no tariff {tariff}; /api/v1/tariffs lists them"))
     if row is None or document is None or wrong:
         raise DataError(wrong)
-    return MeterInputs(row.body, document.body)
+    return MeterInputs(brought(row), document.body)
+
+
+async def drawn_from(session: AsyncSession, party_id: str, weather: str, prices: str) -> MeterInputs:
+    """Return what a portrait is drawn from: electricity, other carriers, and the documents of weather and prices that are named.
+
+    Raises
+    ------
+    DataError
+        With everything that is missing.
+    """
+    rows = {c: await of_party(session, party_id, c) for c in Carrier}
+    own = rows.pop(Carrier.ELECTRICITY)
+    wrong = [none_kept()] if own is None else []
+    bodies = []
+    for place, name in (("weather", weather), ("prices", prices)):
+        document = await shelf.one(session, DocumentKind.PROFILES, name) if name else None
+        if name and document is None:
+            wrong.append(no_profiles(place, name))
+        bodies.append(b"" if document is None else document.body)
+    if own is None or wrong:
+        raise DataError(wrong)
+    others = [brought(r) for c, r in rows.items() if r is not None and c is not Carrier.WATER]
+    return MeterInputs(brought(own), others=others, air=bodies[0], prices=bodies[1])
+
+
+def no_profiles(place: str, name: str) -> Finding:
+    """Return what is said where a table of profiles is not kept."""
+    return error(
+        place, f"there is no document {name} of the kind profiles; bring it to /api/v1/documents/profiles/{name}"
+    )
 
 
 def _column(row: MeterDataRow, column: str) -> list[Finding]:
@@ -99,8 +145,26 @@ def _column(row: MeterDataRow, column: str) -> list[Finding]:
     return [error("column", f"name one that the meter data have: {', '.join(row.columns[:8])}")]
 
 
-def readings(row: MeterDataRow, start: datetime | None, end: datetime | None) -> dict[str, list[str | float | None]]:
-    """Return checked and estimated readings by column: when each interval begins, every meter's kWh and how good it is.
+async def edit(session: AsyncSession, now: datetime, who: Principal, row: MeterDataRow, wanted: Edit) -> MeterDataRow:
+    """Keep figures that a person has set, beside those that came.
+
+    Raises
+    ------
+    DataError
+        With everything that is wrong with them.
+    """
+    brought(row).store().edited(wanted)
+    row.edits = [*row.edits, plain_edit(wanted)]
+    row.version, row.changed_at, row.changed_by = row.version + 1, now, who.name
+    details = {"version": row.version, "carrier": row.carrier, **plain_edit(wanted)}
+    await record(session, now, who.name, "meter_data.edited", f"party/{row.party_id}", details)
+    return row
+
+
+def readings(
+    row: MeterDataRow, start: datetime | None, end: datetime | None, version: Version | None = None
+) -> dict[str, list[str | float | None]]:
+    """Return readings by column, in their newest version or another one: when each interval begins, every meter's kWh and how good it is.
 
     The last 31 days where no instants are given.
 
@@ -109,12 +173,13 @@ def readings(row: MeterDataRow, start: datetime | None, end: datetime | None) ->
     DataError
         If nothing lies between the instants.
     """
-    raw, _ = read_meters(row.body, Asked(unit=row.unit, zone=row.zone, feeds_in=True))
-    table = validate(raw).best
+    kept = brought(row).store()
+    table = kept.best if version is None else kept.version(version)
     last = end or table.intervals.end
     part = table.between(start or last - SHOWN, last)
+    unit = "m3" if table.carrier is Carrier.WATER else "kWh"
     found: dict[str, list[str | float | None]] = {"start_utc": [f"{t:%Y-%m-%dT%H:%MZ}" for t in part.intervals.times]}
     for name, energy, quality in zip(part.customers, part.energy_kwh.tolist(), part.quality.tolist(), strict=True):
-        found[f"{name} [kWh]"] = [None if isnan(v) else round(v, 3) for v in energy]
+        found[f"{name} [{unit}]"] = [None if isnan(v) else round(v, 3) for v in energy]
         found[f"{name} quality"] = [Quality(q).name.lower() for q in quality]
     return found

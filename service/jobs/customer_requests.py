@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from customers.catalogue.offers import ProviderOffer
+from customers.intervals.bringing import Brought
 from customers.matching.match import Need
 from models.site import Site
 from service.jobs.billing_work import BillsInputs, BillsJob
@@ -17,8 +18,11 @@ class PortraitJob(Ordered):
 
     kind: Literal["portrait"] = "portrait"
     party_id: str
-    zone: str
-    unit: str
+    name: str
+    sector: str
+    weather: str = ""
+    prices: str = ""
+    calls: tuple[tuple[datetime, datetime], ...] = ()
 
 
 class PackageJob(Ordered):
@@ -64,13 +68,32 @@ class MatchingJob(Ordered):
     feeder_kw: dict[str, float]
 
 
+class EfficiencyJob(Ordered):
+    """How efficient a customer is among its peers, and what a measure has saved since a day."""
+
+    kind: Literal["efficiency"] = "efficiency"
+    party_id: str
+    weather: str
+    since: date | None
+    other_ids: tuple[str, ...]
+    floor_m2: float | None
+    language: Literal["zh", "en"]
+
+
 @dataclass(frozen=True, slots=True)
 class MeterInputs:
-    """What portraits and packages are made from: files of meter data, and of the tariff; ``site`` has the network of a package's bus."""
+    """What portraits and packages are made from: meter data, and the file of the tariff.
 
-    meters: bytes
+    ``site`` has the network of a package's bus; ``others`` are the same party's meter data in other carriers, ``air`` and
+    ``prices`` tables (CSV) of the outdoor temperature and of prices.
+    """
+
+    meters: Brought
     tariff: bytes = b""
     site: Site | None = None
+    others: Sequence[Brought] = ()
+    air: bytes = b""
+    prices: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +103,7 @@ class MeterFile:
     name: str
     sector: str
     roof_m2: float
-    body: bytes
-    zone: str
-    unit: str
+    data: Brought
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,14 @@ class MatchingInputs:
     site: Site | None
 
 
-CustomerJob = PortraitJob | PackageJob | SegmentsJob | RecommendationJob | MatchingJob | BillsJob
+@dataclass(frozen=True, slots=True)
+class EfficiencyInputs:
+    """Customers by id, the assessed one, its peers and others; ``air`` is a table of the outdoor temperature (CSV)."""
+
+    customers: Mapping[str, MeterFile]
+    air: bytes
+
+
+CustomerJob = PortraitJob | PackageJob | SegmentsJob | RecommendationJob | MatchingJob | EfficiencyJob | BillsJob
 """What is asked for on addresses of customers and of bills, where meter data are."""
-CustomerInputs = MeterInputs | MarketInputs | MatchingInputs | BillsInputs
+CustomerInputs = MeterInputs | MarketInputs | MatchingInputs | EfficiencyInputs | BillsInputs

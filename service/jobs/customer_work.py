@@ -1,7 +1,7 @@
 """The work behind jobs about customers: portraits, packages, segments, recommendations and matchings."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from pathlib import Path
@@ -12,6 +12,7 @@ from service.jobs.customer_requests import (
     MarketInputs,
     MatchingInputs,
     MatchingJob,
+    MeterFile,
     MeterInputs,
     PackageJob,
     PortraitJob,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from customers.features.table import FeatureTable
     from customers.intervals.series import MeterTable
-    from customers.portraits.customer import CustomerPortrait
+    from customers.portraits.customer import Business, CustomerPortrait
     from customers.recommend.ranking import Recommendations
     from customers.segments.segmentation import Segmentation
     from models.findings import Finding
@@ -36,24 +37,65 @@ if TYPE_CHECKING:
 
 def portrait(asked: PortraitJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
     """Draw portraits from a customer's meter data; the first one is the PDF too."""
-    from customers.intervals.reading import Asked, read_meters
-    from customers.intervals.vee import validate
+    from dataclasses import replace
+
     from customers.portraits.gather import drawn_from, portraits_with_hints, with_own_holidays
+    from service.commands.customer_inputs import read_air
     from service.reports.document import write_document
     from service.reports.portrait_document import portrait_document
 
     tell(None, "reads the meter data and draws")
-    raw, _ = read_meters(inputs.meters, Asked(unit=asked.unit, zone=asked.zone, feeds_in=True))
-    store = validate(with_own_holidays(raw))
-    drawn = drawn_from(store, None)
-    made = portraits_with_hints(drawn, {}, range(len(store.best.customers)))
-    write_document(portrait_document(made[0], store.best, drawn.features, 0, ""), folder / "result.pdf")
+    came = inputs.meters.store()
+    store = replace(came, raw=with_own_holidays(came.raw))
+    drawn = drawn_from(store, read_air(_put(folder / "air.csv", inputs.air), store.raw) if inputs.air else None)
+    table = store.best
+    made = portraits_with_hints(drawn, _known(asked, inputs, table, folder), range(len(table.customers)))
+    write_document(portrait_document(made[0], table, drawn.features, 0, ""), folder / "result.pdf")
     known = [{name: value for name, value in p.figures.items() if isfinite(value)} for p in made]
     told = [
         asdict(p) | {"figures": f, "grade": p.sureness.grade} | _in_chinese(p) for p, f in zip(made, known, strict=True)
     ]
+    told[0]["shapes"] = _shapes(table, drawn.features)
     kept_json(told, folder)
     return made[0].sureness.words
+
+
+def _shapes(table: "MeterTable", features: "FeatureTable") -> dict[str, object]:
+    """Return what the pictures of the first meter are drawn from: its year by day and hour, and its typical days, kW; None where nothing is."""
+    from customers.portraits.shapes import year_by_hour
+
+    days, year = year_by_hour(table, 0)
+    return {"days": days, "year_kw": _plain_rows(year), "typical_kw": _plain_rows(features.days.typical_kw[0])}
+
+
+def _plain_rows(values: "Floats") -> list[list[float | None]]:
+    return [[round(v, 2) if isfinite(v) else None for v in row] for row in values.tolist()]
+
+
+def _known(asked: PortraitJob, inputs: MeterInputs, table: "MeterTable", folder: Path) -> "dict[str, Business]":
+    """Return what is known of a party beside its electricity: other carriers, and how it answers to prices and calls."""
+    from customers.portraits.customer import Business
+    from service.commands.customer_inputs import answers_of
+
+    carriers = {o.carrier: _kwh_a_year(o.store().best) for o in inputs.others}
+    carriers[table.carrier] = _kwh_a_year(table)
+    known = dict.fromkeys(table.customers, Business(asked.name, asked.sector, carriers_kwh=carriers))
+    lines = [f"{name},{a.isoformat()},{b.isoformat()}\n" for name in table.customers for a, b in asked.calls]
+    prices = _put(folder / "prices.csv", inputs.prices) if inputs.prices else None
+    calls = _put(folder / "calls.csv", ("customer,start,end\n" + "".join(lines)).encode()) if asked.calls else None
+    return answers_of(table, known, prices, calls)
+
+
+def _kwh_a_year(table: "MeterTable") -> float:
+    """Return the energy of 8,760 hours at the mean power of all columns together."""
+    import numpy as np
+
+    return float(np.nanmean(table.energy_kwh, axis=1).sum() / table.step_h * 8_760.0)
+
+
+def _put(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
 
 
 def _in_chinese(portrait: "CustomerPortrait") -> dict[str, object]:
@@ -66,6 +108,7 @@ def _in_chinese(portrait: "CustomerPortrait") -> dict[str, object]:
 
 def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) -> str:
     """Design a customer's package, prove it and write the proposal."""
+    from customers.intervals.keeping import ENDING, write_store
     from customers.matching.needs import needs_of
     from service.commands.package import proposed
     from service.commands.package_inputs import Asked
@@ -73,8 +116,8 @@ def package(asked: PackageJob, inputs: MeterInputs, folder: Path, tell: Tell) ->
     from service.reports.proposal_document import proposal_document
 
     tell(None, "reads the meter data, designs and proves")
-    meters, tariff = folder / "meters", folder / f"{asked.tariff}.yaml"
-    meters.write_bytes(inputs.meters)
+    meters, tariff = folder / f"meters{ENDING}", folder / f"{asked.tariff}.yaml"
+    write_store(inputs.meters.store(), meters)
     tariff.write_bytes(inputs.tariff)
     known = (meters, tariff, asked.column, asked.name, asked.sector, asked.zone, asked.unit, asked.roof_m2, asked.facts)
     made = proposed(
@@ -96,15 +139,15 @@ def segments(asked: SegmentsJob, inputs: MarketInputs, folder: Path, tell: Tell)
     from customers.portraits.market import market_portrait
     from customers.segments.segmentation import read_model, segment
 
-    table, told = _together(inputs, tell)
+    table, told = together(inputs.customers, tell)
     tell(None, f"groups {len(asked.party_ids)} customers")
     features = features_of(table)
     found = segment(features, read_model(inputs.previous) if inputs.previous else None)
     rows = _in_order_of_calls(inputs, table, features, found)
-    _kept_csv(rows, folder)
+    kept_csv(rows, folder)
     model = {"stability": found.model.stability, "model": found.model.text()}
     market = [asdict(p) for p in market_portrait(features, found)]
-    kept_json({"segments": market, "customers": rows, **model, "left_out": _plain(told)}, folder)
+    kept_json({"segments": market, "customers": rows, **model, "left_out": plain(told)}, folder)
     return f"{len(rows)} customers in {len(found.model.names)} segments"
 
 
@@ -145,7 +188,7 @@ def recommendation(asked: RecommendationJob, inputs: MarketInputs, folder: Path,
     from models.errors import DataError
     from models.tariffs.file import read_tariff
 
-    table, told = _together(inputs, tell, whole=True)
+    table, told = together(inputs.customers, tell, whole=True)
     tell(None, f"simulates {len(PACKAGES)} packages for {len(table.customers)} customers")
     tariff, wrong = read_tariff(yaml.safe_load(inputs.tariff), asked.tariff, table.zone)
     if tariff is None:
@@ -158,9 +201,9 @@ def recommendation(asked: RecommendationJob, inputs: MarketInputs, folder: Path,
     words = [[f"sector={p.sector}"] if p.sector else [] for p in people]
     made = recommend(Evidence(money, seen, features_of(table).values, words, closed(roofs)))
     rows = _explained(made, table.customers, inputs, money)
-    _kept_csv(rows, folder)
+    kept_csv(rows, folder)
     weights = {"weights": dict(made.weights), "learnt": made.learnt, "currency": tariff.currency}
-    kept_json({"recommended": rows, **weights, "left_out": _plain(told)}, folder)
+    kept_json({"recommended": rows, **weights, "left_out": plain(told)}, folder)
     return f"{len(people)} customers have recommendations"
 
 
@@ -204,7 +247,7 @@ def matching(asked: MatchingJob, inputs: MatchingInputs, folder: Path, tell: Tel
         }
         for m in found.matches
     ]
-    _kept_csv(rows, folder)
+    kept_csv(rows, folder)
     money = {"gain": found.gain, "first_come_gain": found.greedy_gain, "bound": found.bound}
     replayed = None if delivery is None else asdict(delivery) | {"deliverable": delivery.deliverable}
     kept_json(
@@ -213,23 +256,27 @@ def matching(asked: MatchingJob, inputs: MatchingInputs, folder: Path, tell: Tel
     return f"{len(rows)} of {len(inputs.needs)} needs have a provider"
 
 
-def _together(inputs: MarketInputs, tell: Tell, *, whole: bool = False) -> "tuple[MeterTable, list[Finding]]":
+def checked_of(customers: Mapping[str, MeterFile], tell: Tell) -> "dict[str, MeterTable]":
+    """Return every customer's checked meter data, all its meters as one."""
+    tables = {}
+    for done, (name, file) in enumerate(customers.items()):
+        tell(done / len(customers), f"checks the meter data of {file.name}")
+        tables[name] = _summed(file.data.store().best, name)
+    return tables
+
+
+def together(
+    customers: Mapping[str, MeterFile], tell: Tell, *, whole: bool = False
+) -> "tuple[MeterTable, list[Finding]]":
     """Return customers' checked meter data as one table, and who was left out; ``whole`` leaves out who has hours without a figure."""
     import numpy as np
 
     from customers.intervals.joining import joined
-    from customers.intervals.reading import Asked, read_meters
-    from customers.intervals.vee import validate
     from customers.portraits.gather import with_own_holidays
     from models.errors import DataError
     from models.findings import error, warning
 
-    tables = {}
-    for done, (name, file) in enumerate(inputs.customers.items()):
-        tell(done / len(inputs.customers), f"checks the meter data of {file.name}")
-        raw, _ = read_meters(file.body, Asked(unit=file.unit, zone=file.zone, feeds_in=True))
-        tables[name] = _summed(validate(raw).best, name)
-    table, told = joined(tables)
+    table, told = joined(checked_of(customers, tell))
     if whole:
         bare = [bool(np.isnan(row).any()) for row in table.energy_kwh]
         told += [
@@ -251,11 +298,12 @@ def _summed(table: "MeterTable", name: str) -> "MeterTable":
     return replace(table, customers=(name,), energy_kwh=energy, quality=quality)
 
 
-def _plain(told: "Iterable[Finding]") -> list[dict[str, str]]:
+def plain(told: "Iterable[Finding]") -> list[dict[str, str]]:
+    """Return findings as plain values."""
     return [{"place": f.place, "message": f.message} for f in told]
 
 
-def _kept_csv(rows: Sequence[dict[str, object]], folder: Path) -> None:
+def kept_csv(rows: Sequence[dict[str, object]], folder: Path) -> None:
     """Write rows as a table too; without any there is no table."""
     if not rows:
         return

@@ -106,12 +106,15 @@ class PremisesRow(KeptRow, Base):
 
 
 class MeterDataRow(KeptRow, Base):
-    """Meter data of a party as they were brought; ``body`` is the file, which was judged whole."""
+    """Meter data of a party in one carrier as they were brought; ``body`` is the file, which was judged whole, ``edits`` what people set since."""
 
     __tablename__ = "customer_meter_data"
-    __table_args__ = (UniqueConstraint("tenant_id", "party_id"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "party_id", "carrier"),)
 
     party_id: Mapped[str] = of("parties")
+    carrier: Mapped[str] = named(STATE_LENGTH)
+    kwh_per_m3: Mapped[float | None] = mapped_column(Float)
+    edits: Mapped[list[dict[str, Any]]] = mapped_column(Plain)
     zone: Mapped[str] = named()
     unit: Mapped[str] = named(8)
     columns: Mapped[list[str]] = mapped_column(Plain)

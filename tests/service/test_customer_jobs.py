@@ -14,6 +14,8 @@ from customers.catalogue.offers import ModuleOffer
 from customers.lifecycle.lead import Channel
 from customers.parties.party import Party, PartyRole
 from customers.parties.premises import Premises
+from models.carriers import Carrier
+from service.api.customers.intervals import PLAIN, CallIn, EditIn
 from service.client import Client, RefusedError
 from service.jobs.queue import ORDER
 from service.jobs.work import outcome
@@ -110,13 +112,14 @@ def test_from_readings_to_a_proposal_and_a_lead(client):
     assert book.open_leads(client.job(matched.id)) == []
 
 
-def done_here(app, job):
+def done_here(app, job, *, table=True):
     """What comes of a job that waits, done in this process."""
     folder = app.state.backing.results / job.id
     request, inputs = pickle.loads((folder / ORDER).read_bytes())  # noqa: S301 # written a moment ago
     ended = outcome(request, inputs, folder, lambda share, words: None)
     assert ended["done"], ended
-    return json.loads((folder / "result.json").read_text()), (folder / "result.csv").read_text()
+    made = json.loads((folder / "result.json").read_text())
+    return made, (folder / "result.csv").read_text() if table else ""
 
 
 def test_many_customers_are_grouped_ranked_and_advised(quiet):
@@ -181,3 +184,91 @@ def test_what_cannot_be_compared_is_told_whole(client):
     assert {f.place for f in refused.value.findings} == {"module", "party_id"}
     with pytest.raises(RefusedError, match="is no known fact"):
         book.design_package(bare.id, "city", facts={"roof": 3})
+
+
+def hourly(level, seed, since=None):
+    """Two years of hours of a business that answers to warmth; from an hour on it draws a tenth less."""
+    rng = np.random.default_rng(seed)
+    times = pd.date_range("2024-01-01", periods=2 * 366 * 24, freq="h", tz="Asia/Shanghai")
+    busy = (times.hour >= 8) & (times.hour < 21)
+    kwh = level * (8 + 6 * busy + 0.3 * np.maximum(air_of(times) - 20, 0) + rng.standard_normal(len(times)))
+    if since is not None:
+        kwh = np.where(times >= since, 0.9 * kwh, kwh)
+    rows = zip(times.strftime("%Y-%m-%dT%H:%M:%S%z"), np.round(kwh, 3), strict=True)
+    return ("time,main [kWh]\n" + "".join(f"{t},{v}\n" for t, v in rows)).encode()
+
+
+def air_of(times):
+    return 14 - 13 * np.cos(2 * np.pi * (times.dayofyear - 15) / 365) + 4 * np.sin(2 * np.pi * (times.hour - 8) / 24)
+
+
+def test_efficiency_is_assessed_and_a_saving_verified_as_a_report(quiet):
+    app = local_app(quiet)
+    with here(app) as http:
+        book = Client("", http=http).customers
+        hotel = customer(book, "Hotel", 1.0, 1)
+        with pytest.raises(RefusedError, match="no document weather of the kind profiles"):
+            book.assess_efficiency(hotel, "weather")
+        times = pd.date_range("2024-01-01", periods=2 * 366 * 24, freq="h", tz="Asia/Shanghai")
+        lines = zip(times.strftime("%Y-%m-%dT%H:%M:%S%z"), np.round(air_of(times), 2), strict=True)
+        text = "start_utc,outside_degc\n" + "".join(f"{t},{v}\n" for t, v in lines)
+        assert http.put("/api/v1/documents/profiles/weather", content=text).status_code == 201
+        since = pd.Timestamp("2025-01-01", tz="Asia/Shanghai")
+        told = book.bring_meter_data(hotel, hourly(1.0, 1, since), read=Read(1))
+        assert told.minutes == 60
+
+        made, table = done_here(app, book.assess_efficiency(hotel, "weather", since=since.date(), floor_m2=500))
+        assert made["name"] == "Hotel"
+        assert "nobody else" in made["words"]
+        assert {i["name"] for i in made["indicators"]} >= {"energy of a year", "energy per area"}
+        assert table.startswith("name,value,unit,words")
+        saved = made["savings"]["baselines"]
+        assert set(saved) == {"change_point_days", "time_of_week_hours"}
+        for one in saved.values():
+            assert one["saved_kwh"] / one["expected_kwh"] == pytest.approx(0.1, abs=0.01)
+            assert one["low_kwh"] < one["saved_kwh"] < one["high_kwh"]
+        assert made["savings"]["stated_coverage"] == 0.9
+        assert "a judgement" in made["savings"]["years"]["words"]
+        with pytest.raises(RefusedError) as refused:
+            book.assess_efficiency(hotel, "weather", others=["nobody"])
+        assert [f.place for f in refused.value.findings] == ["party_ids.nobody"]
+
+
+def test_carriers_are_kept_apart_and_what_is_edited_stays_beside_what_came(quiet):
+    app = local_app(quiet)
+    with here(app) as http:
+        book = Client("", http=http).customers
+        hotel = customer(book, "Hotel", 1.0, 1)
+        heat = readings(20.0, 5).replace(b"[kWh]", b"[MJ]")
+        told = book.bring_meter_data(hotel, heat, carrier=Carrier.HEAT)
+        assert (told.version, told.carrier) == (1, Carrier.HEAT)
+        with pytest.raises(RefusedError, match="calorific"):
+            book.bring_meter_data(hotel, heat.replace(b"[MJ]", b"[m3]"), carrier=Carrier.GAS)
+
+        read = book.meter_data(hotel)
+        first = pd.Timestamp("2026-01-05T10:00+08:00")
+        wanted = EditIn(
+            carrier=Carrier.ELECTRICITY, column="main", start=first, kwh=(1.0, 2.0), reason="meter exchanged"
+        )
+        edited = book.edit_meter_data(hotel, read, wanted)
+        assert (edited.version, edited.edits) == (2, 1)
+        with pytest.raises(RefusedError) as refused:
+            book.edit_meter_data(hotel, edited, wanted.model_copy(update={"column": "roof"}))
+        assert [f.place for f in refused.value.findings] == ["roof"]
+        with pytest.raises(RefusedError) as refused:
+            book.edit_meter_data(hotel, read, wanted)
+        assert refused.value.status == 412
+
+        place = f"/api/v1/parties/{hotel}/readings?start=2026-01-05T02:00Z&end=2026-01-05T02:30Z&version="
+        now, came = (http.get(f"{place}{v}").json()["columns"] for v in ("edited", "raw"))
+        assert now["main [kWh]"] == [1.0, 2.0]
+        assert now["main quality"] == ["corrected"] * 2
+        assert came["main quality"] == ["measured"] * 2
+        assert all(v > 5 for v in came["main [kWh]"])
+
+        called = pd.Timestamp("2026-02-04T10:00+08:00")
+        calls = (CallIn(start=called, end=called + pd.Timedelta(hours=1)),)
+        drawn, _ = done_here(app, book.draw_portraits(hotel, PLAIN.model_copy(update={"calls": calls})), table=False)
+        assert any(line.startswith("takes ") and "heat" in line for line in drawn[0]["business"])
+        assert "hotel" in drawn[0]["business"][0]
+        assert any("call" in line for line in drawn[0]["asset"])

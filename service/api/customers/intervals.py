@@ -8,7 +8,11 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from customers.intervals.bringing import Brought
+from customers.intervals.series import Version
+from customers.intervals.store import Edit
 from customers.packages.customer import FACTS, facts_of
+from models.carriers import Carrier
 from models.errors import DataError
 from models.units import NonNegative
 from service.api.access import Backed, Known, guarded, only
@@ -20,12 +24,12 @@ from service.api.people.endpoints import Id
 from service.api.problems import described
 from service.api.repeats import Once
 from service.api.tables import TABLES, Chosen, TableForm, table
-from service.api.versions import read_version, require, tagged
+from service.api.versions import Read, read_version, require, tagged
 from service.auth.roles import Deed
 from service.customers import meter_data
 from service.customers.shelves import PARTIES
 from service.documents.checks import NAME
-from service.jobs.customer_requests import MeterInputs, PackageJob, PortraitJob
+from service.jobs.customer_requests import PackageJob, PortraitJob
 from service.store.customers import MeterDataRow
 
 router = guarded(Deed.SEE, "/api/v1/parties/{party_id}", "meter data", 404)
@@ -43,7 +47,8 @@ TAKEN: dict[str, Any] = {
 }
 Zone = Annotated[str, Query(max_length=60, description="clock of the customer, and of instants without zone")]
 Instant = Annotated[AwareDatetime | None, Query(description="with zone; the last 31 days where left out")]
-Unit = Annotated[Literal["", "kWh", "kW"], Query(description="of columns whose name says none")]
+Unit = Annotated[str, Query(max_length=8, description="of columns whose name says none: kWh, kW, MWh, GJ, m3 ..")]
+Metered = Annotated[Carrier, Query(description="what is metered; each carrier has a file of its own")]
 
 
 class TellingOut(BaseModel):
@@ -58,12 +63,14 @@ class MeterDataOut(BaseModel):
     """A party's meter data; version 0 where none are kept."""
 
     version: int
+    carrier: Carrier
     columns: list[str]
     start: datetime | None
     end: datetime | None
     minutes: int | None
     zone: str
     changed_by: str
+    edits: int = Field(description="how often people have set figures since the file came")
     findings: list[TellingOut] = Field(
         description="gaps, faults that look like a meter's, and what was taken for granted"
     )
@@ -72,10 +79,21 @@ class MeterDataOut(BaseModel):
     def of(cls, row: MeterDataRow | None) -> Self:
         """Return meter data as the interface shows them."""
         if row is None:
-            return cls(version=0, columns=[], start=None, end=None, minutes=None, zone="", changed_by="", findings=[])
+            return cls(
+                version=0,
+                edits=0,
+                carrier=Carrier.ELECTRICITY,
+                columns=[],
+                start=None,
+                end=None,
+                minutes=None,
+                zone="",
+                changed_by="",
+                findings=[],
+            )
         told = [TellingOut(severity=s, place=p, message=m) for s, p, m in row.findings]
-        same = ("version", "columns", "start", "end", "minutes", "zone", "changed_by")
-        return cls(**{n: getattr(row, n) for n in same}, findings=told)
+        same = ("version", "carrier", "columns", "start", "end", "minutes", "zone", "changed_by")
+        return cls(**{n: getattr(row, n) for n in same}, findings=told, edits=len(row.edits))
 
 
 class ReadingsOut(BaseModel):
@@ -111,15 +129,17 @@ async def bring(
     party_id: Id,
     zone: Zone = "Asia/Shanghai",
     unit: Unit = "",
+    carrier: Metered = Carrier.ELECTRICITY,
+    kwh_per_m3: Annotated[float | None, Query(ge=1, le=50, description="calorific value of gas in m3")] = None,
     if_match: Annotated[str | None, Header(description="ETag of the version that is replaced")] = None,
 ) -> MeterDataOut:
     """Keep a party's meter data, if nothing is wrong with them; otherwise every finding is told, with rows, and nothing changes."""
     async with backing.store.reading(who.tenant_id) as session:
         await known(session, PARTIES, party_id)
-    made = await asyncio.to_thread(meter_data.judged, await request.body(), zone, unit)
+    made = await asyncio.to_thread(meter_data.judged, Brought(await request.body(), zone, unit, carrier, kwh_per_m3))
     async with backing.store.changing(who.tenant_id) as session:
         await known(session, PARTIES, party_id, changing=True)
-        row = await meter_data.of_party(session, party_id, changing=True)
+        row = await meter_data.of_party(session, party_id, carrier, changing=True)
         if row is not None:
             require(row.version, read_version(if_match))
         row = await meter_data.put(session, backing.store.clock.now(), who, party_id, made, row)
@@ -129,27 +149,99 @@ async def bring(
 
 
 @router.get("/intervals")
-async def intervals(backing: Backed, who: Known, party_id: Id, response: Response) -> MeterDataOut:
+async def intervals(
+    backing: Backed, who: Known, party_id: Id, response: Response, carrier: Metered = Carrier.ELECTRICITY
+) -> MeterDataOut:
     """Return what meter data of a party are kept, and what is to be known of them."""
     async with backing.store.reading(who.tenant_id) as session:
         await known(session, PARTIES, party_id)
-        found = MeterDataOut.of(await meter_data.of_party(session, party_id))
+        found = MeterDataOut.of(await meter_data.of_party(session, party_id, carrier))
     tagged(response, found.version)
     return found
 
 
 @router.get("/readings", response_model=ReadingsOut, responses={**TABLES, **described(406)})
 async def readings(
-    backing: Backed, who: Known, party_id: Id, form: Chosen, start: Instant = None, end: Instant = None
+    backing: Backed,
+    who: Known,
+    party_id: Id,
+    form: Chosen,
+    start: Instant = None,
+    end: Instant = None,
+    carrier: Metered = Carrier.ELECTRICITY,
+    version: Annotated[Version | None, Query(description="the newest where left out")] = None,
 ) -> ReadingsOut | Response:
-    """Return a party's readings, checked and estimated, with how good each is, as JSON, CSV or Parquet."""
+    """Return a party's readings in a version (as they came, checked, estimated, edited), with how good each is, as JSON, CSV or Parquet."""
     async with backing.store.reading(who.tenant_id) as session:
         await known(session, PARTIES, party_id)
-        row = await meter_data.of_party(session, party_id)
+        row = await meter_data.of_party(session, party_id, carrier)
     if row is None:
         raise DataError([meter_data.none_kept()])
-    found = await asyncio.to_thread(meter_data.readings, row, start, end)
+    found = await asyncio.to_thread(meter_data.readings, row, start, end, version)
     return ReadingsOut(columns=found) if form is TableForm.JSON else table(form, found, f"readings-{party_id}")
+
+
+class CallIn(BaseModel):
+    """A time in which the party was asked to draw less."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: AwareDatetime = Field(examples=["2026-02-04T10:00:00+08:00"])
+    end: AwareDatetime = Field(examples=["2026-02-04T11:00:00+08:00"])
+
+
+class PortraitAsked(BaseModel):
+    """What a portrait may be drawn from beside meter data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weather: str = Field("", max_length=60, description="a kept document of the kind profiles with a column in _degc")
+    prices: str = Field(
+        "", max_length=60, description="a kept document of the kind profiles with what they paid, price_per_kwh"
+    )
+    calls: tuple[CallIn, ...] = Field((), max_length=1000, description="when it was called on to draw less")
+
+
+PLAIN = PortraitAsked.model_validate({})
+
+
+class EditIn(BaseModel):
+    """Figures that replace others on consecutive intervals, and why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    carrier: Carrier = Carrier.ELECTRICITY
+    column: str = Field(max_length=120, examples=["main"])
+    start: AwareDatetime = Field(description="where the first interval begins", examples=["2026-01-05T10:00:00+08:00"])
+    kwh: tuple[float, ...] = Field(
+        min_length=1, max_length=40_000, description="per interval, in m3 for water", examples=[[1.0, 2.0]]
+    )
+    reason: str = Field(min_length=1, max_length=500, examples=["the meter was exchanged"])
+
+
+@router.post(
+    "/edits", status_code=201, response_model=MeterDataOut, responses=described(409, 412, 428), **only(Deed.SELL)
+)
+async def edit(
+    backing: Backed, once: Once, party_id: Id, wanted: EditIn, read: Read, response: Response
+) -> MeterDataOut | Response:
+    """Set figures of a party's meter data by hand; what came stays readable, and who set what and why stays with it."""
+    if (before := await once.answer()) is not None:
+        return before
+    now = backing.store.clock.now()
+    made = Edit(wanted.column, wanted.start, wanted.kwh, once.who.name, wanted.reason, now)
+    async with backing.store.changing(once.who.tenant_id) as session:
+        await known(session, PARTIES, party_id)
+        row = await meter_data.of_party(session, party_id, wanted.carrier, changing=True)
+        if row is None:
+            raise DataError([meter_data.none_kept()])
+        require(row.version, read)
+        row = await meter_data.edit(session, now, once.who, row, made)
+        await session.flush()
+        tagged(response, row.version)
+        answer = MeterDataOut.of(row)
+        await once.keep(session, 201, answer, response)
+    return answer
 
 
 @router.post("/packages:design", status_code=202, response_model=JobOut, responses=described(409), **only(Deed.STUDY))
@@ -186,14 +278,23 @@ async def design(
 
 
 @router.post("/portraits:draw", status_code=202, response_model=JobOut, responses=described(409), **only(Deed.STUDY))
-async def draw(backing: Backed, once: Once, party_id: Id, response: Response) -> JobOut | Response:
+async def draw(
+    backing: Backed, once: Once, party_id: Id, response: Response, asked: PortraitAsked = PLAIN
+) -> JobOut | Response:
     """Draw portraits from a party's meter data: a job; its result is JSON and PDF."""
     if (before := await once.answer()) is not None:
         return before
     async with backing.store.changing(once.who.tenant_id) as session:
-        await known(session, PARTIES, party_id)
-        row = await meter_data.of_party(session, party_id)
-        if row is None:
-            raise DataError([meter_data.none_kept()])
-        wanted = PortraitJob(urgent=False, party_id=party_id, zone=row.zone, unit=row.unit)
-        return await queued(session, backing, once, wanted, MeterInputs(row.body), response)
+        party = PARTIES.of(await known(session, PARTIES, party_id))
+        inputs = await meter_data.drawn_from(session, party_id, asked.weather, asked.prices)
+        calls = tuple((c.start, c.end) for c in asked.calls)
+        wanted = PortraitJob(
+            urgent=False,
+            party_id=party_id,
+            name=party.name,
+            sector=party.sector,
+            weather=asked.weather,
+            prices=asked.prices,
+            calls=calls,
+        )
+        return await queued(session, backing, once, wanted, inputs, response)
