@@ -1,6 +1,7 @@
 """Photovoltaics and wind: what is available, and what may be curtailed."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -81,8 +82,8 @@ def pv_per_unit(
     """
     import pvlib
 
-    sun = pvlib.solarposition.get_solarposition(times_utc, latitude_deg, longitude_deg)
-    split = pvlib.irradiance.erbs(ghi_w_per_m2, sun["zenith"], times_utc)
+    sun = _sun_at(times_utc.to_numpy("datetime64[ns]").tobytes(), latitude_deg, longitude_deg)
+    split = pvlib.irradiance.erbs(ghi_w_per_m2, sun["zenith"], sun.index)
     plane = pvlib.irradiance.get_total_irradiance(
         pv.tilt_deg, pv.azimuth_deg, sun["apparent_zenith"], sun["azimuth"], split["dni"], ghi_w_per_m2, split["dhi"]
     )
@@ -90,6 +91,16 @@ def pv_per_unit(
     cell_degc = air_degc + irradiance * (45.0 - 20.0) / 800.0
     dc = pvlib.pvsystem.pvwatts_dc(irradiance, cell_degc, 1.0, -0.004)
     return np.asarray(np.clip(dc * (1.0 - pv.loss_share), 0.0, None), dtype=float)
+
+
+@lru_cache(maxsize=64)
+def _sun_at(utc_ns: bytes, latitude_deg: float, longitude_deg: float) -> pd.DataFrame:
+    """Return where the sun stands; most of the work, and the same for every year of weather that is tried on some times."""
+    import pvlib
+
+    times = pd.DatetimeIndex(np.frombuffer(utc_ns, dtype="datetime64[ns]"), tz="UTC")
+    where: pd.DataFrame = pvlib.solarposition.get_solarposition(times, latitude_deg, longitude_deg)
+    return where
 
 
 def wind_per_unit(speed_m_per_s: Array, *, cut_in: float = 3.0, rated: float = 13.0, cut_out: float = 25.0) -> Array:
