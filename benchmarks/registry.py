@@ -46,6 +46,7 @@ MACHINERY = frozenset(
         "demo_site",
         "meter_faults",
         "hub",
+        "package_cases",
         "pipe_nets",
         "registry",
         "rows",
