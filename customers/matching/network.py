@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from customers.catalogue.offers import ProviderOffer
 from customers.matching.match import Matching, Need, match
-from customers.packages.deliverability import Delivery, check_delivery
+from customers.packages.deliverability import Delivery, Fed, check_delivery
 from models.components import Pv
 from models.site import Site
 from models.site.profiles import load_profiles
@@ -36,7 +36,8 @@ def match_on_network(
     for round_ in range(ROUNDS):
         found = match(needs, offers, on, rooms)
         built = built_kw(found)
-        delivery = check_delivery(site, {bus: kw * sun_pu for bus, kw in built.items()})
+        fed = {bus: kw * sun_pu for bus, kw in built.items()}
+        delivery = check_delivery(site, Fed(fed, fed))
         if delivery.deliverable or round_ == ROUNDS - 1:
             break
         worst = max(built.values())

@@ -1,6 +1,6 @@
 """Deliverability: packages at their customers' buses, every hour of the year replayed on the electric network with the batch power flow."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,32 @@ from models.site.profiles import load_profiles
 Floats = npt.NDArray[np.float64]
 LOADED = 1.0
 """Share of a branch's thermal limit."""
+ABSORBED_PER_KW = 0.329
+"""Reactive power that inverters of photovoltaics absorb per kW they feed: power factor 0.95 either way, as GB/T 29319-2012 asks of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What packages feed in beside their customers' loads, by bus, shape (hour,): in all, and of that what their photovoltaics give."""
+
+    power_kw: Mapping[str, Floats]
+    pv_kw: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, built: Iterable[tuple[Bench, Bundle]], hours: int, most_pv_kw: float = np.inf) -> "Fed":
+        """Return what bundles feed in together, with no more than ``most_pv_kw`` of photovoltaics each."""
+        power, pv = dict[str, Floats](), dict[str, Floats]()
+        for bench, bundle in built:
+            bus, sun = bench.customer.bus, _hourly_sun(bench, hours)
+            kw = bundle.simulated.variant.pv_kw
+            fed = fed_by(bench, bundle, hours) - max(kw - most_pv_kw, 0.0) * sun
+            power[bus] = power.get(bus, 0.0) + fed
+            pv[bus] = pv.get(bus, 0.0) + min(kw, most_pv_kw) * sun
+        return cls(power, pv)
+
+    def repeated(self, hours: int) -> "Fed":
+        """Return the same over so many hours, repeated or cut."""
+        return Fed(*({bus: np.resize(kw, hours) for bus, kw in part.items()} for part in (self.power_kw, self.pv_kw)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +66,12 @@ class Replay:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The network without and with packages; ``deliverable`` where they bring no hour beyond a limit."""
+    """The network without and with packages; ``held`` hours in which their inverters absorb reactive power to hold a voltage."""
 
     before: Replay
     after: Replay
     buses: tuple[str, ...]
+    held: int
 
     @property
     def deliverable(self) -> bool:
@@ -52,10 +79,11 @@ class Delivery:
         return self.after.beyond <= self.before.beyond and self.after.unsolved <= self.before.unsolved
 
 
-def check_delivery(site: Site, fed_kw: Mapping[str, Floats]) -> Delivery:
-    """Replay a site's year with what packages feed in beside their customers' loads, by bus, shape (hour,), positive feeds.
+def check_delivery(site: Site, fed: Fed) -> Delivery:
+    """Replay a site's year with what packages feed in beside their customers' loads, positive feeds.
 
-    Loads and renewables follow the site's profiles; machines of an energy station, whose plan is not known a year ahead, stand still.
+    Loads and renewables follow the site's profiles; machines of an energy station, whose plan is not known a year ahead, stand still. In
+    hours in which a voltage would be too high, the packages' inverters absorb reactive power.
 
     Raises
     ------
@@ -69,15 +97,26 @@ def check_delivery(site: Site, fed_kw: Mapping[str, Floats]) -> Delivery:
         )
     network = site.networks.electricity[0]
     names = [b.id for b in network.buses]
-    wrong = [error(b, f"is no bus of {network.id}; known are {', '.join(names)}") for b in fed_kw if b not in names]
-    wrong += [error(b, f"has {len(v)} hours, the site {len(table)}") for b, v in fed_kw.items() if len(v) != len(table)]
+    wrong = [
+        error(b, f"is no bus of {network.id}; known are {', '.join(names)}") for b in fed.power_kw if b not in names
+    ]
+    wrong += [
+        error(b, f"has {len(v)} hours, the site {len(table)}") for b, v in fed.power_kw.items() if len(v) != len(table)
+    ]
     if wrong:
         raise DataError(wrong)
     power, reactive = _as_it_is(site, table, names)
-    before = _replay(network, power, reactive)
-    for bus, fed in fed_kw.items():
-        power[names.index(bus)] += fed
-    return Delivery(before, _replay(network, power, reactive), tuple(fed_kw))
+    before = _replay(network, _flow(network, power, reactive))
+    for bus, kw in fed.power_kw.items():
+        power[names.index(bus)] += kw
+    flow = _flow(network, power, reactive)
+    absorbed = np.zeros_like(reactive)
+    for bus, kw in fed.pv_kw.items():
+        absorbed[names.index(bus)] = ABSORBED_PER_KW * kw
+    held = _too_high(network, flow) & (absorbed > 0).any(axis=0)
+    if held.any():
+        flow = _flow(network, power, reactive - absorbed * held)
+    return Delivery(before, _replay(network, flow), tuple(fed.power_kw), int(held.sum()))
 
 
 def _as_it_is(site: Site, table: pd.DataFrame, names: list[str]) -> tuple[Floats, Floats]:
@@ -102,18 +141,29 @@ def _as_it_is(site: Site, table: pd.DataFrame, names: list[str]) -> tuple[Floats
     return power, reactive
 
 
-def _replay(network: ElectricNetwork, power: Floats, reactive: Floats) -> Replay:
+def _flow(network: ElectricNetwork, power: Floats, reactive: Floats) -> xr.Dataset:
     coords = {"bus": [b.id for b in network.buses], "time": np.arange(power.shape[1])}
-    flow = solve_electricity(network, *(xr.DataArray(a, coords, ("bus", "time")) for a in (power, reactive)))
-    vm = flow["vm_pu"].sel(bus=coords["bus"]).transpose("bus", "time").to_numpy()
-    low, high = (
-        np.array([getattr(b, f"vm_{side}_pu") for b in network.buses])[:, np.newaxis] for side in ("min", "max")
-    )
+    return solve_electricity(network, *(xr.DataArray(a, coords, ("bus", "time")) for a in (power, reactive)))
+
+
+def _vm_pu(network: ElectricNetwork, flow: xr.Dataset) -> Floats:
+    """Return the voltages, shape (bus, hour)."""
+    return np.asarray(flow["vm_pu"].sel(bus=[b.id for b in network.buses]).transpose("bus", "time").to_numpy())
+
+
+def _too_high(network: ElectricNetwork, flow: xr.Dataset) -> npt.NDArray[np.bool_]:
+    """Return in which hours a voltage is above its limit; shape (hour,)."""
+    high = np.array([b.vm_max_pu for b in network.buses])[:, np.newaxis]
+    return np.asarray((_vm_pu(network, flow) > high).any(axis=0))
+
+
+def _replay(network: ElectricNetwork, flow: xr.Dataset) -> Replay:
+    vm, low = _vm_pu(network, flow), np.array([b.vm_min_pu for b in network.buses])[:, np.newaxis]
     loading = flow["loading_share"].transpose("branch", "time").to_numpy()
-    beyond = ((vm < low) | (vm > high)).any(axis=0) | (loading > LOADED).any(axis=0)
+    beyond = (vm < low).any(axis=0) | _too_high(network, flow) | (loading > LOADED).any(axis=0)
     branch = int(np.nanargmax(np.nanmax(loading, axis=1)))
     return Replay(
-        power.shape[1],
+        vm.shape[1],
         int((flow["status"].to_numpy() != 0).sum()),
         int(beyond.sum()),
         float(np.nanmax(vm)),
@@ -129,3 +179,9 @@ def fed_by(bench: Bench, bundle: Bundle, hours: int) -> Floats:
     moved = bench.load_kw - bundle.simulated.net_kw
     per_hour = moved[: hours * (len(moved) // hours)].reshape(hours, -1)
     return np.asarray(per_hour[np.arange(hours), np.abs(per_hour).argmax(axis=1)])
+
+
+def _hourly_sun(bench: Bench, hours: int) -> Floats:
+    """Return the output of photovoltaics per kW in a typical year, mean of every hour."""
+    sun = bench.sun.typical
+    return np.asarray(sun[: hours * (len(sun) // hours)].reshape(hours, -1).mean(axis=1), dtype=np.float64)

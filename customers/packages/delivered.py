@@ -1,18 +1,16 @@
 """Designs of many customers that the network can take together: where it cannot, the largest roofs are built less and designed anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from customers.catalogue.modules import Catalogue
-from customers.packages.deliverability import Delivery, check_delivery, fed_by
+from customers.packages.deliverability import Delivery, Fed, check_delivery
 from customers.packages.design import PackageDesign, design_package
 from customers.packages.variants import Bench
 from models.site import Site
 
-Floats = npt.NDArray[np.float64]
 HALVINGS, ROUNDS = 6, 4
 LESS = 0.8
 """What is left of the limit after designs made for it went beyond."""
@@ -24,46 +22,43 @@ def deliverable(
     """Return designs with their replay; photovoltaics beyond a limit in kW, the same for everybody, give way and are designed anew.
 
     The limit is found by halving, on the designs as they are with less photovoltaics; then who is above it is designed with a roof that
-    holds no more. Hours that the rest of the packages brings, like a load that an efficiency programme takes off, no roof can mend.
+    holds no more. Where no limit ends all hours that packages bring, as a load that a programme takes off brings some too, it is the one
+    that leaves no more of them than without any photovoltaics.
     """
     made = list(designs)
-    delivery = check_delivery(site, _fed(made, hours, np.inf))
-    least = check_delivery(site, _fed(made, hours, 0.0)).after.beyond
-    if delivery.deliverable or delivery.after.beyond <= least:
+    delivery = check_delivery(site, _fed(made, hours))
+    if delivery.deliverable:
         return made, delivery
-    limit_kw = _limit_kw(site, made, hours, least)
+    least = check_delivery(site, _fed(made, hours, 0.0)).after.beyond
+    limit_kw, bring = _limit_kw(site, made, hours, delivery.before.beyond), delivery.before.beyond
+    if not limit_kw:
+        limit_kw, bring = _limit_kw(site, made, hours, least), least
     for _ in range(ROUNDS):
         made = [
             design_package(with_less_roof(d.bench, limit_kw), catalogue) if _pv_kw(d) > limit_kw else d for d in made
         ]
-        delivery = check_delivery(site, _fed(made, hours, np.inf))
-        if delivery.after.beyond <= least:
+        delivery = check_delivery(site, _fed(made, hours))
+        if delivery.after.beyond <= bring:
             break
         limit_kw *= LESS
     return made, delivery
 
 
-def _limit_kw(site: Site, made: Sequence[PackageDesign], hours: int, least: int) -> float:
-    """Return the highest limit under which a replay has no more than ``least`` hours beyond a limit of the network."""
+def _limit_kw(site: Site, made: Sequence[PackageDesign], hours: int, most: int) -> float:
+    """Return the highest limit found under which a replay has no more than ``most`` hours beyond a limit of the network; 0 where there is none."""
     low, high = 0.0, max(_pv_kw(d) for d in made)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
-        if check_delivery(site, _fed(made, hours, middle)).after.beyond <= least:
+        if check_delivery(site, _fed(made, hours, middle)).after.beyond <= most:
             low = middle
         else:
             high = middle
     return low
 
 
-def _fed(made: Sequence[PackageDesign], hours: int, limit_kw: float) -> Mapping[str, Floats]:
-    """Return what is fed into each bus by everybody on it, photovoltaics cut to a limit."""
-    found: dict[str, Floats] = {}
-    for d in made:
-        less_kw = max(_pv_kw(d) - limit_kw, 0.0)
-        sun = d.bench.sun.typical[: hours * (len(d.bench.sun.typical) // hours)].reshape(hours, -1).mean(axis=1)
-        fed = fed_by(d.bench, d.best.bundle, hours) - less_kw * sun
-        found[d.bench.customer.bus] = found.get(d.bench.customer.bus, 0.0) + fed
-    return found
+def _fed(made: Sequence[PackageDesign], hours: int, limit_kw: float = np.inf) -> Fed:
+    """Return what everybody's package feeds in, photovoltaics cut to a limit."""
+    return Fed.of(((d.bench, d.best.bundle) for d in made), hours, limit_kw)
 
 
 def _pv_kw(design: PackageDesign) -> float:

@@ -50,7 +50,8 @@ class SavingProof:
 
     def quantile(self, q: float) -> float:
         """Return a quantile of the saving."""
-        return float(np.quantile(self.saving, q))
+        # replicates stand in the middle of equal parts, as Hazen places them; the usual placing would narrow the interval by a share of them
+        return float(np.quantile(self.saving, q, method="hazen"))
 
     @property
     def interval(self) -> tuple[float, float]:

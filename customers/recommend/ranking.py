@@ -13,15 +13,15 @@ Flags = npt.NDArray[np.bool_]
 CRITERIA = ("money", "popularity", "association", "content", "collaborative")
 USUAL_WEIGHTS: Mapping[str, float] = {
     "money": 0.3,
-    "popularity": 0.5,
-    "association": 0.0,
+    "popularity": 0.4,
+    "association": 0.1,
     "content": 0.1,
     "collaborative": 0.1,
 }
 """Until enough has been taken to learn from. Where nothing was taken all packages are equally popular, and money alone decides."""
 ENOUGH = 60
 """Takings from which weights are learnt."""
-TRUST = 6.0
+TRUST = 3.0
 """Takings per customer at which what was learnt counts as much as the usual weights."""
 
 

@@ -1,16 +1,17 @@
 """``package``: design, prove and propose; the catalogue and the costs behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from customers.catalogue.modules import Catalogue, load_catalogue
 from customers.costs.library import CostLibrary, load_costs, unsourced
 from customers.packages.customer import PackageCustomer
-from customers.packages.deliverability import Delivery, check_delivery, fed_by
+from customers.packages.deliverability import Delivery, Fed, check_delivery
 from customers.packages.delivered import deliverable
 from customers.packages.design import PackageDesign, Proven, design_package, with_offer
 from customers.packages.economics import Item
@@ -74,16 +75,15 @@ def proposed(asked: Asked, language: str, costs: Path | None, sun: Path | None, 
     with progress_console.status("designing"):
         made = design_package(bench, catalogue, between=between, package=asked.package)
         replayed = network is not None and bool(asked.bus or asked.site)
-        delivery = check_delivery(network, {asked.bus: _hourly(made, network)}) if replayed and network else None
+        delivery = check_delivery(network, _whole_year(made)) if replayed and network else None
     warnings = [f.message for f in told if f.severity is not Severity.INFO]
     return Proposal(made, catalogue, language, delivery, swings(made, catalogue), warnings, internal=asked.internal)
 
 
-def _hourly(made: PackageDesign, site: Site) -> "np.ndarray[tuple[int, ...], np.dtype[np.float64]]":
-    """Return what a design feeds in by hour of the site's year; a run that is no year is laid over it again and again."""
+def _whole_year(made: PackageDesign) -> Fed:
+    """Return what a design feeds in by hour of a year; a run that is no year is laid over it again and again."""
     hours = made.bench.customer.intervals.count * made.bench.customer.intervals.minutes // 60
-    year = 8760 if site.profiles is None else 365 * 24
-    return np.resize(fed_by(made.bench, made.best.bundle, hours), year)
+    return Fed.of([(made.bench, made.best.bundle)], hours).repeated(365 * 24)
 
 
 def design_park(path: Path, folder: Path | None, language: str, costs: Path | None, capital: float | None) -> int:
@@ -103,15 +103,17 @@ def design_park(path: Path, folder: Path | None, language: str, costs: Path | No
     less = [d.bench.customer.id for d in made if d.bench.customer.facts.roof_m2 < roofs[d.bench.customer.id]]
     plan = portfolio(made, np.inf if capital is None else capital)
     offered = [(d, p) for d in made if (p := plan.chosen[d.bench.customer.id]) is not None]
-    together = check_delivery(site, {d.bench.customer.bus: fed_by(d.bench, p.bundle, hours) for d, p in offered})
-    console.print(_park_table(made, plan, catalogue, language))
+    together = check_delivery(site, Fed.of(((d.bench, p.bundle) for d, p in offered), hours))
+    console.print(_park_table(made, plan))
+    for line in _package_lines(made, plan, catalogue, language):
+        console.print(f"- {escape(line)}", highlight=False)
     console.print(_plan_words(plan, library.currency), _network_words(together), sep="\n", highlight=False)
     if less:
         console.print(f"the network takes less than the roofs could carry at {', '.join(less)}", highlight=False)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         for d, p in offered:
-            alone = check_delivery(site, {d.bench.customer.bus: fed_by(d.bench, p.bundle, hours)})
+            alone = check_delivery(site, Fed.of([(d.bench, p.bundle)], hours))
             proposal = Proposal(with_offer(d, p), catalogue, language, alone, swings(d, catalogue), note=site.notice)
             write_document(proposal_document(proposal), folder / f"{d.bench.customer.id}.pdf")
         console.print(f"{count(len(offered), 'proposal')} in {folder}", highlight=False)
@@ -138,46 +140,55 @@ def site_tariff(site: Site) -> Tariff:
     return site.tariff(power.id)
 
 
-def _park_table(made: Sequence[PackageDesign], plan: Portfolio, catalogue: Catalogue, language: str) -> Table:
-    table = Table(title="packages of the site's customers, money per year", title_justify="left", header_style="bold")
-    for name in ("customer", "package", "modules"):
-        table.add_column(name, overflow="fold")
-    for name in ("bill", "saving, 90 %", "investment", "offer", "customer keeps", "our margin", "signs"):
-        table.add_column(name, justify="right", overflow="fold")
+def _park_table(made: Sequence[PackageDesign], plan: Portfolio) -> Table:
+    """Return what everybody is offered in thousands, narrow enough for a terminal of eighty columns."""
+    title = "packages of the site's customers, thousands of money per year"
+    table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("customer", overflow="fold")
+    for name in ("bill", "saving 90 %", "invested"):
+        table.add_column(name, justify="right")
+    table.add_column("offer")
+    for name in ("it keeps", "we earn", "signs"):
+        table.add_column(name, justify="right")
     for d in made:
         proven = plan.chosen[d.bench.customer.id]
-        cells = (
-            (d.bench.customer.id, "nothing offered", "")
-            if proven is None
-            else _package_cells(d, proven, catalogue, language)
-        )
-        bill = f"{d.bench.before * d.bench.runs_per_year:,.0f}"
-        table.add_row(*(escape(c) for c in (*cells, bill, *_money_cells(proven))))
+        bill = f"{d.bench.before * d.bench.runs_per_year / 1e3:,.0f}"
+        table.add_row(escape(d.bench.customer.id), bill, *_money_cells(proven))
     return table
-
-
-def _package_cells(d: PackageDesign, p: Proven, catalogue: Catalogue, language: str) -> tuple[str, str, str]:
-    def sized(item: Item) -> str:
-        title = catalogue.modules[item.module].title[language]
-        return f"{title} {item.size:,.0f} {item.unit}" if item.unit in ("kW", "kWh", "points") else title
-
-    modules = ", ".join(sized(i) for i in p.bundle.items if i.module != "supply")
-    return d.bench.customer.id, catalogue.packages[p.bundle.package].title[language], modules
 
 
 def _money_cells(proven: Proven | None) -> tuple[str, ...]:
     if proven is None or proven.offer is None:
-        return ("",) * 6
+        return "", "", "nothing", "", "", ""
     offer, gain = proven.offer, proven.bundle.yearly_gain
-    low, high = (v + gain for v in proven.proof.interval)
-    money = f"{low:,.0f} .. {high:,.0f}", f"{proven.bundle.capital:,.0f}", offer.design.value.replace("_", " ")
-    return (*money, f"{offer.customer_mean:,.0f}", f"{offer.margin_mean:,.0f}", f"{offer.acceptance:.0%}")
+    low, high = ((v + gain) / 1e3 for v in proven.proof.interval)
+    money = f"{low:,.0f}..{high:,.0f}", f"{proven.bundle.capital / 1e3:,.0f}", offer.design.value.replace("_", " ")
+    return (*money, f"{offer.customer_mean / 1e3:,.0f}", f"{offer.margin_mean / 1e3:,.0f}", f"{offer.acceptance:.0%}")
+
+
+def _package_lines(
+    made: Sequence[PackageDesign], plan: Portfolio, catalogue: Catalogue, language: str
+) -> Iterator[str]:
+    """Yield what every customer's package is made of."""
+    for d in made:
+        proven = plan.chosen[d.bench.customer.id]
+        if proven is not None:
+            package = catalogue.packages[proven.bundle.package].title[language]
+            parts = ", ".join(_sized(i, catalogue, language) for i in proven.bundle.items if i.module != "supply")
+            yield f"{d.bench.customer.id}: {package}: {parts or catalogue.modules['supply'].title[language]}"
+
+
+def _sized(item: Item, catalogue: Catalogue, language: str) -> str:
+    title = catalogue.modules[item.module].title[language]
+    return f"{title} {item.size:,.0f} {item.unit}" if item.unit in ("kW", "kWh", "points") else title
 
 
 def _network_words(d: Delivery) -> str:
     a, b = d.after, d.before
     words = "deliverable together" if d.deliverable else "NOT deliverable together"
     hours = f"{a.beyond} of {a.hours} hours beyond a limit with the packages, {b.beyond} without"
+    if d.held:
+        hours += f"; in {count(d.held, 'hour')} their inverters absorb reactive power (power factor 0.95) to hold the voltage"
     worst = f"voltage {a.lowest_vm_pu:.3f} .. {a.highest_vm_pu:.3f} pu, highest loading {a.highest_loading:.0%} ({a.loaded_branch})"
     return f"{words}: {hours}; {worst}"
 
