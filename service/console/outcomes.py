@@ -4,7 +4,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from fastapi import HTTPException
 
 from models.errors import DataError
@@ -13,6 +15,7 @@ from service.commands.offers import KILO, MICRO, read_offers
 from service.console.charts import Axis, Chart, Line, Look, Panel
 from service.console.figures import grouped, local_time
 from service.console.glance import Glance
+from service.console.portraits import typical_of, year_of
 from service.console.traded import earned_chart, trade_day_view, traded_chart
 from service.jobs.job import Job, JobState
 
@@ -71,10 +74,16 @@ def _proven(look: Glance, made: OfferSet) -> Iterator[tuple[str, str]]:
         yield f"{w['offers_violated']}: {kind}", f"{worst:.2g}"
 
 
+def _made(look: Glance, job: Job) -> Any:
+    """Return the result of a study, which any kind of study may have left; None where there is none."""
+    path = job.folder(look.backing.results) / "result.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
 def sweep_chart(look: Glance, job: Job) -> Chart:
     """Return every point's cost over each parameter that the sweep moved."""
-    path = job.folder(look.backing.results) / "result.json"
-    made = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    made = _made(look, job)
+    made = made if isinstance(made, dict) else {}
     points = [p for p in made.get("points", ()) if "total_cost" in p["kpis"]]
     names = [n for n in (points[0]["values"] if points else ()) if len({p["values"][n] for p in points}) > 1]
     name = look.thing if look.thing in names else next(iter(names), "")
@@ -125,8 +134,8 @@ def curve_chart(look: Glance, job: Job) -> Chart:
 
 def bill_chart(look: Glance, job: Job) -> Chart:
     """Return every month's bill before and after a package."""
-    path = job.folder(look.backing.results) / "result.json"
-    bill = json.loads(path.read_text(encoding="utf-8")).get("bill") if path.exists() else None
+    made = _made(look, job)
+    bill = made.get("bill") if isinstance(made, dict) else None
     if not bill:
         raise HTTPException(404, f"Job {job.id} has no bills; ask for the design of a package.")
     months = bill[1:-1]  # a head before, the sum behind
@@ -138,6 +147,25 @@ def bill_chart(look: Glance, job: Job) -> Chart:
     return Chart("bill", [Panel(look.w["bill_by_month"], "")], lines, Axis.NAMES, look.w["month"])
 
 
+def portrait_year(look: Glance, job: Job) -> Chart:
+    """Return the year of a portrait's first meter by day and hour."""
+    shapes = _shapes(look, job)
+    return year_of(look, shapes["days"], np.array(shapes["year_kw"], dtype=float))
+
+
+def portrait_days(look: Glance, job: Job) -> Chart:
+    """Return the mean working and free day of a portrait's first meter."""
+    return typical_of(look, np.array(_shapes(look, job)["typical_kw"], dtype=float))
+
+
+def _shapes(look: Glance, job: Job) -> Mapping[str, Any]:
+    made = _made(look, job)
+    if not isinstance(made, list) or not made or "shapes" not in made[0]:
+        raise HTTPException(404, f"Job {job.id} has no shapes of load; ask for a portrait.")
+    found: Mapping[str, Any] = made[0]["shapes"]
+    return found
+
+
 def _amount(text: str) -> float:
     try:
         return float(Decimal(text.replace(",", "")))
@@ -146,7 +174,7 @@ def _amount(text: str) -> float:
 
 
 VIEW_CHARTS: Mapping[str, list[str]] = {
-    "portrait": [],
+    "portrait": ["year", "typical"],
     "package": ["bill"],
     "matching": [],
     "offers": ["offers"],
@@ -158,6 +186,8 @@ CHARTS: Mapping[str, Callable[[Glance, Job], Chart]] = {
     "offers": offers_chart,
     "curve": curve_chart,
     "bill": bill_chart,
+    "year": portrait_year,
+    "typical": portrait_days,
     "sweep": sweep_chart,
     "traded": traded_chart,
     "earned": earned_chart,

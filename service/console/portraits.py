@@ -2,20 +2,22 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from customers.evaluation.target import TargetIndex, indicators_of, target_index
 from customers.features.table import FeatureTable
-from customers.intervals.clock import clock_of
 from customers.intervals.series import MeterTable
 from customers.intervals.vee import validate
 from customers.portraits.customer import CustomerPortrait
 from customers.portraits.gather import drawn_from, portraits_with_hints, site_customers
+from customers.portraits.shapes import year_by_hour
 from models.site import Site
 from service.api.access import only
 from service.auth.roles import Deed
@@ -25,6 +27,7 @@ from service.console.frame import PageRoute, page, seen_by
 from service.console.glance import Glance, Glanced
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
+Array = npt.NDArray[np.float64]
 Customer = Annotated[str, Path(max_length=120)]
 
 
@@ -116,19 +119,23 @@ async def portrait_chart(
 
 def year_chart(look: Glance, known: Known, row: int) -> Chart:
     """Return a year by local day and hour of the day."""
-    clock = clock_of(known.table)
-    power = np.full((clock.days, clock.per_day), np.nan)
-    power[clock.day, clock.slot] = known.table.energy_kwh[row] / known.table.step_h
-    by_hour = power.reshape(clock.days, 24, -1).mean(axis=2)
-    dates = [str(d) for d in clock.date.astype("datetime64[D]")]
-    lines = [Line(f"{hour:02d}:00", dates, by_hour[:, hour], Look.HEAT) for hour in range(24)]
-    return Chart("year", [Panel(look.w["load_by_hour"], "kW")], lines, Axis.NAMES, look.w["day"])
+    return year_of(look, *year_by_hour(known.table, row))
 
 
 def typical_chart(look: Glance, known: Known, row: int) -> Chart:
     """Return the mean working day and the mean free day."""
+    return typical_of(look, np.asarray(known.features.days.typical_kw[row], dtype=float))
+
+
+def year_of(look: Glance, days: Sequence[str], by_hour: Array) -> Chart:
+    """Return a year as colours; ``by_hour`` is (day, 24) in kW."""
+    lines = [Line(f"{hour:02d}:00", days, by_hour[:, hour], Look.HEAT) for hour in range(24)]
+    return Chart("year", [Panel(look.w["load_by_hour"], "kW")], lines, Axis.NAMES, look.w["day"])
+
+
+def typical_of(look: Glance, by_hour: Array) -> Chart:
+    """Return a mean working day and a mean free day; ``by_hour`` is (2, 24) in kW."""
     hours = [float(h) for h in range(25)]
-    by_hour = np.asarray(known.features.days.typical_kw[row], dtype=float)
     working, free = np.concatenate([by_hour, by_hour[:, -1:]], axis=1)  # the last hour lasts until midnight
     lines = [
         Line(look.w["working_day"], hours, working, Look.STEP, "--accent"),

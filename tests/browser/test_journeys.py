@@ -181,7 +181,7 @@ def test_somebody_in_the_field_writes_a_note_that_stays(demo, look):
 
 
 def written(page, scope, verb, **values):
-    """Fill in and send the form of a sheet or of an opened row; "first" takes the first of what can be chosen."""
+    """Fill in and send the form of a sheet or of an opened row: choices by their words, "first" takes the first of them."""
     scope.scroll_into_view_if_needed()  # a sheet is filled when it comes into view
     drawer = scope.locator("details.drawer", has=page.locator("summary", has_text=re.compile(f"^{verb}$")))
     drawer.locator("summary").click()
@@ -190,7 +190,7 @@ def written(page, scope, verb, **values):
         if value == "first":
             box.select_option(index=1)
         elif box.evaluate("box => box.tagName") == "SELECT":
-            box.select_option(label=value) if name == "party_id" else box.select_option(value)
+            box.select_option(box.locator("option", has_text=value).first.get_attribute("value"))
         else:
             box.fill(value)
     with page.expect_response(lambda r: r.request.method == "POST") as answer:
@@ -246,6 +246,8 @@ def portrayed(page, demo):
     page.get_by_role("button", name="Draw the portrait").click()
     assert came_of(page, demo)[:4] == b"%PDF"
     expect(page.locator(".portrait li").first).to_contain_text("a year at")
+    expect(page.locator("#figure-year canvas").first).to_be_visible()
+    expect(page.locator("#figure-typical canvas").first).to_be_visible()
     page.goto(f"{page.url.split('?')[0]}?lang=zh")
     expect(page.locator(".portrait li").first).to_contain_text("年用电")
     page.goto(f"{page.url.split('?')[0]}?lang=en")

@@ -110,6 +110,8 @@ TABLE: Mapping[str, tuple[str, str]] = {
     "middle_price": ("In the middle", "中间价"),
     "highest_price": ("At the highest", "最高价"),
     "chart_offers": ("The day's offers", "日报价总览"),
+    "chart_year": ("Load by hour of the year", "全年逐时负荷"),
+    "chart_typical": ("Typical days", "典型日"),
     "chart_bill": ("Bills before and after", "套餐前后账单"),
     "chart_sweep": ("Cost over the values", "各取值成本"),
     "positions_title": ("Positions", "头寸"),
