@@ -31,7 +31,7 @@ PAGES = (*ENDED, "waiting", "party", "trace", "book", "trading", "interface", "m
 
 INCOMPLETE = ("missing", "portrait")
 """Pages that ask for what is not there: nothing at all, or the readings behind a portrait that was made up."""
-PARTS = {"interface": ("header", "nav", "#main > section:nth-of-type(-n+6)", "#main > details:nth-of-type(-n+6)")}
+PARTS = {"interface": ("header", "nav", "#main > section:nth-of-type(-n+3)", "#main > details:nth-of-type(-n+3)")}
 """Of a page of hundreds of like entries the first ones are looked at."""
 
 
