@@ -12,6 +12,7 @@ from customers.packages.design import PackageDesign, Reason
 from customers.packages.economics import Item
 from customers.packages.prices import Offer
 from customers.packages.sensitivity import Swing
+from customers.packages.sun import GENERATED
 from customers.proposal.words import UNITS, words
 from models.tariffs.money import text
 
@@ -214,12 +215,13 @@ class Proposal:
         """Yield where the figures come from: simulation, the readings behind the bill, and where it is internal the cost library by module."""
         design, library = self.design, self.design.bench.library
         between = design.best.proof.between
+        origin = design.bench.sun.origin
         learnt = self.word("from_others", count=between.customers, pairs=between.pairs)
         yield self.word(
             "made",
             count=len(design.ranked),
             intervals=design.bench.customer.intervals.count,
-            sun=design.bench.sun.origin,
+            sun=self.word("generated_sun") if origin == GENERATED else origin,
             between=learnt if between.customers else self.word("assumed"),
         )
         first = design.before.lines(design.before.cycles[0])

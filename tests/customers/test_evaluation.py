@@ -2,6 +2,7 @@
 
 import json
 import os
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pymcdm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymcdm.weights.subjective import AHP
 
 from customers.evaluation.ranking import fuzzy_comprehensive, grade_membership, spotis, topsis, vikor
 from customers.evaluation.system import read_system, systems, weigh
@@ -88,6 +90,7 @@ def test_an_independent_library_finds_the_same(seed):
     assert topsis(matrix, weights, only_benefits) == pytest.approx(theirs(matrix, weights, np.ones(len(weights))))
     assert vikor(matrix, weights, benefit).q == pytest.approx(pymcdm.methods.VIKOR()(matrix, weights, types), abs=1e-9)
     assert entropy(matrix) == pytest.approx(pymcdm.weights.entropy_weights(matrix, types), abs=1e-9)
+    assert critic(matrix, only_benefits) == pytest.approx(pymcdm.weights.critic_weights(matrix), abs=1e-9)
     bounds = np.stack([matrix.min(axis=0) - 1, matrix.max(axis=0) + 1], axis=1)
     assert spotis(matrix, weights, benefit, bounds) == pytest.approx(
         pymcdm.methods.SPOTIS(bounds)(matrix, weights, types)
@@ -104,6 +107,17 @@ def test_units_do_not_matter_and_who_is_better_everywhere_is_never_behind(seed):
     better[0] = np.where(benefit, matrix.max(axis=0), matrix.min(axis=0))
     assert int(np.argmax(topsis(better, weights, benefit))) == 0 or (better == better[0]).all(axis=1).sum() > 1
     assert vikor(better, weights, benefit).q[0] == pytest.approx(0.0, abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-8, 8), min_size=6, max_size=6))
+def test_judgements_weigh_as_an_independent_library_says(grades):
+    matrix = np.eye(4)
+    scale = [g + 1.0 if g >= 0 else 1.0 / (1.0 - g) for g in grades]
+    for (i, k), value in zip(combinations(range(4), 2), scale, strict=True):
+        matrix[i, k], matrix[k, i] = value, 1.0 / value
+    theirs = AHP(matrix=matrix)
+    assert ahp(matrix).weights == pytest.approx(theirs(), abs=1e-6)
 
 
 @settings(max_examples=60, deadline=None)
