@@ -10,6 +10,7 @@ from models.forecast.present import measured_series
 from models.ports import Quality, Reading
 from models.site import Site
 from models.state import Snapshot
+from models.told import Told, told
 from scenarios.alarming import AlarmFeed
 from scenarios.events import CommandsSent, Event, Fault, GuardActed, PlanMade, PlantTracked, ReplanAsked, SnapshotTaken
 from service.memory import Memory
@@ -62,9 +63,9 @@ class Hearing:
             case GuardActed():
                 self._guard(event)
             case PlantTracked() if event.request is not None:
-                memory.take_fault(event.at, "plan", f"made anew before its time: {event.request.reason}")
+                memory.take_fault(event.at, "plan", _anew(event.request.reason))
             case ReplanAsked():
-                memory.take_fault(event.at, "plan", f"made anew before its time: {event.reason}")
+                memory.take_fault(event.at, "plan", _anew(event.reason))
             case Fault():
                 memory.take_fault(event.at, event.place, event.message)
 
@@ -80,6 +81,11 @@ class Hearing:
         """Tell of the guard once between two plans; it acts every minute while the peak is near."""
         if self._guarding_since is None:
             self._guarding_since = event.at
-            moved = ", ".join(f"{asset} {kw:+.0f} kW" for asset, kw in event.moved_kw.items())
-            words = f"import {event.import_kw:.0f} kW, allowed {event.allowed_kw:.0f} kW: {moved}"
+            moved = tuple(f"{asset} {kw:+.0f} kW" for asset, kw in event.moved_kw.items())
+            facts = {"drawn": event.import_kw, "allowed": event.allowed_kw, "moved": moved}
+            words = told("guard", "import {drawn:.0f} kW, allowed {allowed:.0f} kW: {moved}", **facts)
             self.memory.take_guard(event.at, words)
+
+
+def _anew(reason: str) -> Told:
+    return told("made_anew", "made anew before its time: {reason}", reason=reason)

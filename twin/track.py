@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
 
 import numpy as np
 
@@ -64,7 +65,8 @@ class ReplanRequest:
     @property
     def reason(self) -> str:
         """All reasons in one line."""
-        return " ".join(f"{f.place}: {f.message}" for f in self.findings)
+        parts = (told("because", "{place}: {message}", place=f.place, message=f.message) for f in self.findings)
+        return reduce(lambda said, more: told("and_then", "{said} {more}", said=said, more=more), parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Benchmark:
             if self.peers[row] == 0:
                 return told("graded_alone", "not graded: nobody else is in the segment")
             if self.peers[row] == 1:
-                return told("graded_few", "not graded: only one other is in the segment", peers=1)
+                return told("graded_one", "not graded: only one other is in the segment")
             return told("graded_few", "not graded: only {peers} others are in the segment", peers=int(self.peers[row]))
         best = int(np.argmax(self.grade[row]))
         pattern = "{grade} among {peers} peers (belongs there by {share:.0%})"

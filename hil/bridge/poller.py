@@ -178,7 +178,11 @@ class Poller:
     def _good(self, device: PolledDevice, started: float, state: BlockState) -> None:
         if device.failing_since is not None:
             gone = self._clock.monotonic() - device.failing_since
-            self._tell(DeviceBack(self._clock.now(), device.id, f"answers again after {gone:.1f} s"))
+            self._tell(
+                DeviceBack(
+                    self._clock.now(), device.id, told("answers_again", "answers again after {gone:.1f} s", gone=gone)
+                )
+            )
             device.back_since = started
             self.soon(device, except_for=state)
         was_frozen = device.why == "frozen"
