@@ -1,5 +1,6 @@
 """Instants as meter files write them: with a zone, or on the local clock with its missing and its repeated hour."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,6 +9,9 @@ from zoneinfo import ZoneInfo
 
 from models.findings import Finding, error
 
+HOUR_S = 3600
+DAY_S = 24 * HOUR_S
+MONTH_S = 27 * DAY_S
 FORMATS = (
     "%Y/%m/%d %H:%M:%S",
     "%Y/%m/%d %H:%M",
@@ -100,6 +104,38 @@ def step_of(seconds: Sequence[int]) -> int:
         if b > a:
             apart[b - a] = apart.get(b - a, 0) + 1
     return max(apart, key=lambda s: (apart[s], -s)) if apart else 0
+
+
+def lasting_s(
+    name: str, begins: Sequence[int | None], ends: Sequence[int | None], rows: Sequence[int]
+) -> tuple[int, list[Finding]]:
+    """Return how long intervals with a stated end last, 0 for none, and the rows that end too early, too late, or last otherwise than most."""
+    stated = sorted(
+        (b, e, row) for b, e, row in zip(begins, ends, rows, strict=True) if b is not None and e is not None
+    )
+    often = Counter(e - b for b, e, _ in stated if e > b)
+    usual = max(often, key=lambda s: (often[s], -s)) if often else 0
+    wrong = {
+        "end before they begin": [row for b, e, row in stated if e <= b],
+        "end after the next one has begun; intervals may not overlap": [
+            row for (b, e, row), (following, _, _) in pairwise(stated) if b < following < e
+        ],
+        f"do not last {usual // 60} min as most do": [
+            row for b, e, row in stated if e > b and not _alike(e - b, usual)
+        ],
+    }
+    found = [
+        error(name, f"{len(these)} intervals {words}, the first in row {these[0]}", name)
+        for words, these in wrong.items()
+        if these
+    ]
+    return usual, found
+
+
+def _alike(seconds: int, usual: int) -> bool:
+    """Return whether two lengths are the same; local days differ by an hour, months by three days."""
+    room = 0 if usual <= HOUR_S else HOUR_S if usual < MONTH_S else 3 * DAY_S + HOUR_S
+    return abs(seconds - usual) <= room
 
 
 def written(second: int) -> str:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from customers.intervals.instants import step_of, written
+from customers.intervals.instants import DAY_S, HOUR_S, step_of, written
 from customers.intervals.series import MeterTable
 from market.meters import Quality
 from models.carriers import Carrier
@@ -16,8 +16,7 @@ from models.errors import DataError
 from models.findings import Finding, error, warning
 from models.tariffs.calendar import Intervals
 
-HOUR_S = 3600
-LONGEST_S = 32 * 24 * HOUR_S
+LONGEST_S = 32 * DAY_S
 TOLD_ROWS = 5
 OWN_STEP_SHARE, OWN_STEP_FEWEST = 0.9, 24
 
@@ -26,7 +25,8 @@ OWN_STEP_SHARE, OWN_STEP_FEWEST = 0.9, 24
 class Series:
     """One customer's readings as a file gave them: seconds since 1970, kWh per interval (kW where ``power``), rows of the file.
 
-    ``table_step_s`` is the step of the rows, also of those in which this customer has no figure.
+    ``table_step_s`` is the step of the rows, also of those in which this customer has no figure; where ``ends_stated`` it is how long the
+    file says that intervals last.
     """
 
     customer: str
@@ -36,11 +36,17 @@ class Series:
     values: Sequence[float]
     rows: Sequence[int]
     table_step_s: int
+    ends_stated: bool = False
 
     @property
     def step_s(self) -> int:
-        """How long a reading lasts: the table's step, or the customer's own where nearly all its readings keep a longer one."""
+        """How long a reading lasts: the table's step, or the customer's own where nearly all its readings keep a longer one.
+
+        Meters read by parts of an hour, by hours or by days; figures that stand 25 h apart in a table of quarter-hours are gaps.
+        """
         own = step_of(self.seconds)
+        if self.table_step_s and (self.ends_stated or (own > HOUR_S and own % DAY_S)):
+            return self.table_step_s
         kept = sum(b - a == own for a, b in pairwise(self.seconds))
         regular = kept >= OWN_STEP_SHARE * (len(self.seconds) - 1) and kept >= OWN_STEP_FEWEST
         return own if regular or not self.table_step_s else self.table_step_s
@@ -122,7 +128,7 @@ def _step(one: Series, step_s: int) -> Iterator[Finding]:
         close = [
             k
             for k in close
-            if one.seconds[k] - one.seconds[k - 1] < step_s - 3 * 24 * HOUR_S * (step_s > 27 * 24 * HOUR_S) - HOUR_S
+            if one.seconds[k] - one.seconds[k - 1] < step_s - 3 * DAY_S * (step_s > 27 * DAY_S) - HOUR_S
         ]
     if close:
         rows = ", ".join(str(one.rows[k]) for k in close[:TOLD_ROWS])

@@ -4,13 +4,13 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 
-from customers.intervals.instants import read_instants, step_of
+from customers.intervals.instants import lasting_s, read_instants, step_of
 from customers.intervals.laying import Series, lay
 from customers.intervals.series import MeterTable
 from customers.intervals.units import check_size, check_unit, split_unit, unit_named
@@ -24,6 +24,7 @@ SHEET_ROWS_MOST, SHEET_COLUMNS_MOST = 200_000, 500
 TOLD_MOST = 100
 DELIMITERS = ",;\t|"
 CUSTOMER_NAMES = ("customer", "meter", "id", "customer_id", "meter_id")
+END_NAMES = ("end", "to", "until", "end_time", "interval_end")
 VALUE_NAMES = ("value", "reading", "energy", "power", "consumption")
 
 
@@ -135,7 +136,8 @@ def _long(rows: Rows, asked: Asked) -> tuple[list[Series], list[Finding]]:
     names = [name.lower() for name, _ in heading]
     who = next(k for k, n in enumerate(names) if n in CUSTOMER_NAMES)
     what = next(k for k, n in enumerate(names) if n in VALUE_NAMES)
-    when = next((k for k in range(len(names)) if k not in (who, what)), None)
+    until = next((k for k, n in enumerate(names) if n in END_NAMES), None)
+    when = next((k for k in range(len(names)) if k not in (who, what, until)), None)
     if when is None:
         return [], [error("row 1", "names customers and values; a column with the times is missing")]
     unit = heading[what][1]
@@ -151,7 +153,14 @@ def _long(rows: Rows, asked: Asked) -> tuple[list[Series], list[Finding]]:
         numbers = [n + 1 for n in places]
         told = read_instants([rows[n][when] for n in places], numbers, asked.zone)
         findings += told.findings
-        series.append(_series(name, unit, told.seconds, [rows[n][what] for n in places], numbers, asked, findings))
+        one = _series(name, unit, told.seconds, [rows[n][what] for n in places], numbers, asked, findings)
+        if until is not None:
+            ends = read_instants([rows[n][until] if len(rows[n]) > until else "" for n in places], numbers, asked.zone)
+            findings += ends.findings
+            lasting, wrong = lasting_s(name, told.seconds, ends.seconds, numbers)
+            findings += wrong
+            one = replace(one, stamped_at_end=False, table_step_s=lasting, ends_stated=True)
+        series.append(one)
     return series, findings
 
 

@@ -112,6 +112,45 @@ def test_repeats_with_the_same_value_are_taken_once_and_told():
     assert "row 3; taken once" in told[0].message
 
 
+def test_a_stated_end_says_how_long_a_reading_lasts():
+    rows = [f"a,2026-01-01 {h:02}:00,2026-01-01 {h:02}:15,1" for h in range(24)]
+    table, told = read("customer,start,end,value [kWh]\n" + "\n".join(rows))
+    assert not told
+    assert table.intervals.minutes == 15
+    assert table.energy_kwh[0, :5].tolist() == pytest.approx([1, np.nan, np.nan, np.nan, 1], nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        (
+            "2026-01-01 00:45",
+            "1 intervals end after the next one has begun; intervals may not overlap, the first in row 3",
+        ),
+        ("2026-01-01 00:15", "1 intervals end before they begin, the first in row 3"),
+        ("2026-01-01 00:20", "1 intervals do not last 15 min as most do, the first in row 3"),
+        ("soon", "row 3: 'soon' is no instant"),
+    ],
+)
+def test_an_interval_that_ends_too_late_or_too_early_is_told_with_its_row(end, words):
+    ends = ("00:15", end, "00:45", "01:00")
+    rows = [
+        f"a,2026-01-01 00:{15 * k:02},{e if ' ' in e or e == 'soon' else '2026-01-01 ' + e},1"
+        for k, e in enumerate(ends)
+    ]
+    assert words in refused("customer,start,end,value [kWh]\n" + "\n".join(rows))
+
+
+def test_figures_that_stand_hours_apart_in_a_table_of_quarter_hours_are_gaps():
+    rows = [
+        f"{datetime.fromtimestamp(1767225600 + 900 * k, UTC).isoformat()},{'5' if k % 100 == 0 else ''}"
+        for k in range(3500)
+    ]
+    table, _ = read("time,a\n" + "\n".join(rows))
+    assert table.intervals.minutes == 15
+    assert (~np.isnan(table.energy_kwh)).sum() == 35
+
+
 def test_the_repeated_hour_of_autumn_is_two_hours_and_the_missing_one_of_spring_none():
     hours = [f"2026-10-25 {h:02}:00" for h in (0, 1, 2, 2, 3, 4)]
     table, _ = read("time,a\n" + "\n".join(f"{h},{k}" for k, h in enumerate(hours)), BERLIN)
