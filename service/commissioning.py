@@ -29,6 +29,14 @@ from service.store.engine import Store
 MAPS = "devices"
 TRIED_S = 2.0
 MOST = 1000
+EXAMPLE = """format: jouletwin-map/1
+name: small_meter
+title: A meter with one value
+source: its manual
+kinds: [meter]
+points:
+- {quantity: electricity_kw, address: 10, type: float32, unit: kW, range: [-9000, 9000]}
+"""
 NAMED = re.compile(r"^name:\s*([a-z0-9_]+)\s*$", re.MULTILINE)
 
 
@@ -38,11 +46,11 @@ class Commission(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     asset: Id = Field(description="the asset or meter of the site that it serves", examples=["billing_power"])
-    host: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9.:_-]+$")]
+    host: Annotated[str, Field(min_length=1, max_length=120, pattern=r"^[A-Za-z0-9.:_-]+$", examples=["127.0.0.1"])]
     port: Annotated[int, Field(ge=1, le=65535)] = 502
     unit_id: Annotated[int, Field(ge=0, le=255)] = 1
     poll_s: Annotated[float, Field(gt=0, le=3600, description="seconds between two reads")] = 10.0
-    map: Annotated[str, Field(max_length=200_000, description="the register map as YAML")]
+    map: Annotated[str, Field(max_length=200_000, description="the register map as YAML", examples=[EXAMPLE])]
 
     @classmethod
     def read(cls, body: bytes) -> Self:

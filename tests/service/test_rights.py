@@ -48,7 +48,7 @@ KNOWN = {
 """What stands in braces where no POST on a list makes it."""
 COUNTED = {"settlement_run_id"}
 """Numbered within a tenant: asked for before the other tenant has any of its own, as the number of one of ours may then be one of theirs."""
-CHOSEN = {"/api/v1/documents/{kind}/{document}", "/api/v1/tariffs/{tariff_id}"}
+CHOSEN = {"/api/v1/documents/{kind}/{document}", "/api/v1/tariffs/{tariff_id}", "/api/v1/devices/{device}"}
 """What a PUT makes under a name of one's own choice; every other PUT is about what is there."""
 PAGES = {"/console/{name}": {"name": "tiles"}}
 FLAT = "bands: [{name: flat, price_per_kwh: 0.5, windows: [{start_h: 0, end_h: 24}]}]"

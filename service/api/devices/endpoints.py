@@ -130,10 +130,14 @@ async def one(
     runtime: Running, device: Annotated[str, Path(max_length=120, description="the device's id")]
 ) -> DeviceOut:
     """Return one device."""
-    found = next((d for d in runtime.site.devices if d.id == device), None)
+    return DeviceOut.of(_known(runtime, device), runtime)
+
+
+def _known(runtime: Runtime, name: str) -> Device:
+    found = next((d for d in runtime.site.devices if d.id == name), None)
     if found is None:
-        raise HTTPException(404, f"The site has no device named {device}; /api/v1/devices lists them.")
-    return DeviceOut.of(found, runtime)
+        raise HTTPException(404, f"The site has no device named {name}; /api/v1/devices lists them.")
+    return found
 
 
 FIRST_GOOD_S, LOOK_EVERY_S = 10.0, 0.1
@@ -177,9 +181,10 @@ async def put_into_service(
 @router.delete("/devices/{device}", responses=described(404, 409), **only(Deed.MANAGE))
 async def take_out_of_service(runtime: Running, backing: Backed, who: Known, device: Named) -> DeviceOut:
     """Take a device that was put into service here out again; one of the site's file comes back in its place."""
+    _known(runtime, device)
     kept = await kept_devices(backing.store, who.tenant_id)
     if device not in kept:
-        raise HTTPException(404, f"{device} was not put into service here; devices of the site's file leave it there.")
+        raise HTTPException(409, f"{device} was not put into service here; devices of the site's file leave it there.")
     told = DeviceOut.of(_of_site(runtime.site, device), runtime)
     others = {name: commission for name, commission in kept.items() if name != device}
     site = await asyncio.to_thread(renewed, runtime, others, backing.results)
