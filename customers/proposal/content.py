@@ -210,6 +210,8 @@ class Proposal:
             loading=f"{after.highest_loading:.0%}",
             branch=after.loaded_branch,
         )
+        if self.delivery.held:
+            yield self.word("voltage_held", hours=self.delivery.held)
 
     def sources(self) -> Iterator[str]:
         """Yield where the figures come from: simulation, the readings behind the bill, and where it is internal the cost library by module."""

@@ -1,6 +1,7 @@
 """A report as headings, lists, tables and pictures; written as a page that loads nothing, or as PDF."""
 
 import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -142,7 +143,7 @@ def _write_pdf(document: Document, out: Path) -> None:
 
     with TemporaryDirectory() as folder:
         place = Path(folder)
-        parts = [f"= {_t(document.title)}", f"#text(fill: gray)[{_t(document.notice)}]"]
+        parts = [f"= {_t(document.title)}", f'#text(fill: rgb("#5b6770"))[{_t(document.notice)}]']
         for k, section in enumerate(document.sections):
             parts.append(f"== {_t(section.heading)}\n{_as_typst(section.content, place, k)}")
         source, fonts = place / "report.typ", ", ".join(f'"{f}"' for f in known_fonts())
@@ -161,7 +162,8 @@ def _as_typst(content: Grid | Lines | Figure, place: Path, number: int) -> str:
 
 def _grid_as_typst(grid: Grid) -> str:
     columns = ["2.2fr"] + ["1fr"] * (len(grid.head) - 1)
-    align = ["left"] + ["right"] * (len(grid.head) - 1)
+    columns_of_words = [not _of_figures([row.cells[k] for row in grid.rows]) for k in range(1, len(grid.head))]
+    align = ["left", *("left" if words else "right" for words in columns_of_words)]
     head = ", ".join(f"[*{_t(c)}*]" for c in grid.head)
     body = ", ".join(_cells_as_typst(row) for row in grid.rows)
     return (
@@ -170,12 +172,20 @@ def _grid_as_typst(grid: Grid) -> str:
     )
 
 
+def _of_figures(cells: Sequence[str]) -> bool:
+    """Return whether a column holds figures, which stand at its right edge, rather than words."""
+    told = [c for c in cells if c.strip(" -–")]
+    return 2 * sum(FIGURE.fullmatch(c.strip()) is not None for c in told) >= len(told)
+
+
 def _cells_as_typst(row: Row) -> str:
     colour = MOODS.get(row.mood)
     *others, last = (f"[{_t(c)}]" for c in row.cells)
     return ", ".join([*others, f"text(fill: {colour}){last}" if colour else last])
 
 
+FIGURE = re.compile(r"[-+−~]?[\d.,  ]+( ?[^\s\d]{1,8})?( ?(to|–|\.\.\.?|至) ?[-+−]?[\d.,  ]+( ?[^\s\d]{1,8})?)?")
+"""A number with its unit, or two with what is between them."""
 MOODS = {"better": 'rgb("#1f7a4a")', "worse": 'rgb("#a8401f")'}
 SHEET = """#set page(paper: "a4", margin: 2cm, numbering: "1 / 1")
 #set text(font: ({fonts}), size: 9.5pt)
