@@ -219,8 +219,10 @@ CHINESE: Mapping[str, str] = {
     "indicator_peak_above_mean_kw": "峰值高于均值",
     "indicator_weather_kwh": "天气相关用电",
     "indicator_midday_kwh": "日间用电",
-    "indicator_day_variation": "用电规律性",
-    "indicator_estimated_share": "数据完整度",
+    "indicator_day_variation": "无规律波动",
+    "indicator_estimated_share": "缺失数据",
+    "little": "{what}少",
+    "much": "{what}多",
     # words that stand within sentences
     "electricity": "电",
     "heat": "热",

@@ -46,10 +46,9 @@ class TargetIndex:
 
     def why(self, row: int, most: int = 2) -> Told:
         """Return what lifts and what lowers a customer most, in words."""
-        titles = [told(f"indicator_{i.id}", i.title.lower()) for i in self.system.indicators]
         order = np.argsort(-self.contribution[row])
-        up = tuple(titles[k] for k in order[:most] if self.contribution[row, k] > 0)
-        down = tuple(titles[k] for k in order[::-1][:1] if self.contribution[row, k] < -0.02)
+        up = tuple(self._said(k, lifts=True) for k in order[:most] if self.contribution[row, k] > 0)
+        down = tuple(self._said(k, lifts=False) for k in order[::-1][:1] if self.contribution[row, k] < -0.02)
         if up and down:
             return told("for_and_against", "for it: {up}; against it: {down}", up=up, down=down)
         if up:
@@ -57,6 +56,14 @@ class TargetIndex:
         if down:
             return told("against_it", "against it: {down}", down=down)
         return told("mean_customer", "a mean customer in everything")
+
+    def _said(self, indicator: int, *, lifts: bool) -> Told:
+        """Return an indicator's name; with how much there is of it where less is better."""
+        known = self.system.indicators[indicator]
+        what = told(f"indicator_{known.id}", known.title.lower())
+        if self.system.benefit[indicator]:
+            return what
+        return told("little", "little {what}", what=what) if lifts else told("much", "much {what}", what=what)
 
 
 def indicators_of(features: FeatureTable, estimated_share: Array) -> Array:
