@@ -1,5 +1,6 @@
 """Meter data of parties: judged whole as they are brought, kept as they came, and what a package is designed from."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from math import isnan
 from secrets import token_hex
@@ -77,6 +78,7 @@ async def put(
         made.id, made.party_id, made.version, made.made_at = token_hex(8), party_id, 0, now
         session.add(made)
     else:
+        made.findings = [*made.findings, *_left_behind(row)]
         for name in ("zone", "unit", "kwh_per_m3", "edits", "columns", "start", "end", "minutes", "findings", "body"):
             setattr(row, name, getattr(made, name))
     kept.version, kept.changed_at, kept.changed_by = kept.version + 1, now, who.name
@@ -84,6 +86,13 @@ async def put(
     details["carrier"] = kept.carrier
     await record(session, now, who.name, "meter_data.kept", f"party/{party_id}", details)
     return kept
+
+
+def _left_behind(row: MeterDataRow) -> Iterator[list[str]]:
+    """Yield what is said where figures that people had set go with the file that they belonged to."""
+    if row.edits:
+        words = f"{len(row.edits)} edits of the file before do not stand on this one; the record keeps them, enter anew what still holds"
+        yield ["warning", "edits", words]
 
 
 def none_kept() -> Finding:

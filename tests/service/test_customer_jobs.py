@@ -272,3 +272,7 @@ def test_carriers_are_kept_apart_and_what_is_edited_stays_beside_what_came(quiet
         assert any(line.startswith("takes ") and "heat" in line for line in drawn[0]["business"])
         assert "hotel" in drawn[0]["business"][0]
         assert any("call" in line for line in drawn[0]["asset"])
+
+        anew = book.bring_meter_data(hotel, readings(1.0, 6), read=edited)
+        assert (anew.version, anew.edits) == (3, 0)
+        assert ("warning", "edits") in [(f.severity, f.place) for f in anew.findings]
