@@ -257,7 +257,7 @@ def _gap(asset: str, what: Told, short_kw: Floats, horizon: Horizon, step_h: Flo
     start, end = horizon.edges[int(steps[0])], horizon.edges[int(steps[-1]) + 1]
     pattern = (
         "{what}: {kw:.1f} kW are missing at {at:%Y-%m-%d %H:%M} UTC, "
-        "{kwh:.1f} kWh in {steps} steps between {start:%H:%M} and {end:%H:%M}"
+        "{kwh:.1f} kWh in {steps} steps between {start:%Y-%m-%d %H:%M} UTC and {end:%Y-%m-%d %H:%M} UTC"
     )
     facts = {"what": what, "kw": short_kw[worst], "at": horizon.edges[worst], "kwh": float(short_kw @ step_h)}
     words = told("gap", pattern, **facts, steps=len(steps), start=start, end=end)

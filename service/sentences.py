@@ -96,7 +96,7 @@ CHINESE: Mapping[str, str] = {
     "co2_over": "计划排放超出剩余 {left:.1f} kg 配额 {over:.1f} kg;请提高配额或超额价格",
     "less_capacity": "保留容量低于中标量",
     "no_reduction": "未按约定削减购电",
-    "gap": "{what}:{at:%Y-%m-%d %H:%M} UTC 缺口 {kw:.1f} kW,{start:%H:%M} 至 {end:%H:%M} 共 {steps} 个时段、{kwh:.1f} kWh",
+    "gap": "{what}:{at:%Y-%m-%d %H:%M} UTC 缺口 {kw:.1f} kW,{start:%Y-%m-%d %H:%M} UTC 至 {end:%Y-%m-%d %H:%M} UTC 共 {steps} 个时段、{kwh:.1f} kWh",
     # why a plan is as it is
     "held_most": "{asset}:{what}已达上限 {kw:.1f} kW;再增加 1 kWh 可节省 {worth:.3f} {currency}",
     "held_least": "{asset}:{what}保持 {kw:.1f} kW;再增加 1 kWh 将损失 {worth:.3f} {currency}",

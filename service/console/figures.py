@@ -1,5 +1,6 @@
 """How numbers and times are written for people."""
 
+import re
 from datetime import datetime
 from math import isfinite
 from zoneinfo import ZoneInfo
@@ -25,6 +26,18 @@ def percent(share: float | None) -> str:
 def local_time(at: datetime, time_zone: str, pattern: str = "%H:%M:%S") -> str:
     """Return an instant in the site's local time."""
     return at.astimezone(ZoneInfo(time_zone)).strftime(pattern)
+
+
+def here(text: str, time_zone: str) -> str:
+    """Return a sentence as people of the site read it: instants on their clock, degrees with their sign."""
+    return WRITTEN.sub(lambda at: local_time(datetime.fromisoformat(at[1] + "Z"), time_zone, MINUTE), text).replace(
+        " degC", " °C"
+    )
+
+
+MINUTE = "%Y-%m-%d %H:%M"
+WRITTEN = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d) UTC")
+"""An instant as sentences of the domain write it."""
 
 
 def age(seconds: float | None, words: dict[str, str]) -> str:

@@ -52,7 +52,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.globals["static"] = SHELF.path
-    found.filters |= {"grouped": figures.grouped, "percent": figures.percent, "said": said, "segment": segment_in}
+    found.filters |= {
+        "grouped": figures.grouped,
+        "percent": figures.percent,
+        "said": said,
+        "here": figures.here,
+        "segment": segment_in,
+    }
     return found
 
 

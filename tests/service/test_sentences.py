@@ -14,6 +14,7 @@ from customers.segments.segmentation import segment_words
 from models.errors import UnreachableError
 from models.findings import warning
 from models.told import Told, told, words_of
+from service.console.figures import here
 from service.sentences import CHINESE, said, segment_in
 
 ROOT = Path(__file__).parents[2]
@@ -113,3 +114,10 @@ def test_every_shipped_case_and_every_kind_of_change_speaks_chinese():
     assert {f["name"] for kind in kinds.values() for f in kind["fields"]} == set(FIELDS)
     assert kinds["outage"]["title"] == "停运"
     assert kinds_of_changes("en")["outage"]["fields"][1]["label"] == "From, h after the start"
+
+
+def test_instants_and_degrees_are_shown_as_people_of_the_site_read_them():
+    text = "water arrives with 47.6 degC, at 2015-07-15 17:15 UTC (once), between 2015-12-31 16:00 UTC and later"
+    shown = "water arrives with 47.6 °C, at 2015-07-16 01:15 (once), between 2016-01-01 00:00 and later"
+    assert here(text, "Asia/Shanghai") == shown
+    assert here("told 12 kW", "Europe/Berlin") == "told 12 kW"
