@@ -193,7 +193,7 @@ class CallIn(BaseModel):
 class PortraitAsked(BaseModel):
     """What a portrait may be drawn from beside meter data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"calls": []}]})
 
     weather: str = Field("", max_length=60, description="a kept document of the kind profiles with a column in _degc")
     prices: str = Field(

@@ -72,7 +72,9 @@ class MatchingAsked(_Asked):
     )
 
 
-@router.post("/segmentations", status_code=202, response_model=JobOut, responses=described(404), **only(Deed.STUDY))
+@router.post(
+    "/segmentations", status_code=202, response_model=JobOut, responses=described(404, 409), **only(Deed.STUDY)
+)
 async def group(backing: Backed, once: Once, asked: SegmentsAsked, response: Response) -> JobOut | Response:
     """Group customers, portray each segment, and rank whom to call: a job; its result is JSON and CSV."""
     if (before := await once.answer()) is not None:
@@ -84,7 +86,7 @@ async def group(backing: Backed, once: Once, asked: SegmentsAsked, response: Res
         return await queued(session, backing, once, wanted, inputs, response)
 
 
-@router.post("/recommendations", status_code=202, response_model=JobOut, **only(Deed.STUDY))
+@router.post("/recommendations", status_code=202, response_model=JobOut, responses=described(409), **only(Deed.STUDY))
 async def recommend(backing: Backed, once: Once, asked: RecommendationAsked, response: Response) -> JobOut | Response:
     """Recommend packages to customers: a job; its result is JSON and CSV, with the share of every criterion."""
     if (before := await once.answer()) is not None:
