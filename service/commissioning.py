@@ -27,7 +27,8 @@ from service.runtime import Runtime
 from service.store.engine import Store
 
 MAPS = "devices"
-TRIED_S = 2.0
+TRIED_S = 5.0
+"""How long a device may take for one answer before it is put into service; the bridge is stricter with what it has."""
 MOST = 1000
 EXAMPLE = """format: jouletwin-map/1
 name: small_meter
