@@ -79,6 +79,8 @@ def about(job: Job, language: Language) -> str:
     if name:  # a customer, whose other particulars stand on its own page
         return str(name)
     named = [_titled(case, language)] if case else []
+    if day := told.get("day"):  # how it is worked out stands with what came of it
+        return ", ".join([*named, str(day)])
     values = [f"{k} {v:g}" for k, v in told.pop("values", {}).items()]
     return ", ".join([*named, *values, *(f"{k} {v}" for k, v in told.items() if not isinstance(v, dict | list))])
 

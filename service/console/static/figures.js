@@ -1,6 +1,6 @@
 // Draws charts that the server has computed: panels over one axis, a line for now, bands, runs; saves them as pictures.
 
-import { ask, clock, colour, data, dayAndClock, element, font, grouped, swatch, tick, tooltip, words } from "./page.js";
+import { ask, clock, colour, data, dayAndClock, element, font, grouped, onEdge, swatch, tick, tooltip, words } from "./page.js";
 
 const narrow = matchMedia("(max-width: 620px)");
 const offset = () => data.utc_offset_s * 1000;
@@ -143,7 +143,7 @@ function xAxis(view, i, last) {
     const names = [...new Set(view.lines.flatMap((l) => l.at))];
     return { ...base, type: "category", data: names, axisLabel: { ...shown, width: narrow.matches ? 88 : 140, overflow: "truncate", hideOverlap: !view.across }, splitLine: { show: false }, inverse: view.across };
   }
-  if (view.axis === "number") return { ...base, type: "value", scale: true, name: last ? view.axis_title : "", nameLocation: "middle", nameGap: 22, nameTextStyle: { color: colour("--soft"), fontSize: 11 }, axisLabel: { ...shown, formatter: (v) => grouped(v) } };
+  if (view.axis === "number") return { ...base, type: "value", scale: true, name: last ? view.axis_title : "", nameLocation: "middle", nameGap: 22, nameTextStyle: { color: colour("--soft"), fontSize: 11 }, axisLabel: { ...shown, formatter: onEdge } };
   const ends = view.lines.flatMap((l) => [l.at[l.values.findIndex((v) => v !== null)], l.at.at(-1)]).filter((m) => m !== undefined);
   const first = view.now === null ? Math.min(...ends) : Math.min(...ends, view.now - 3 * 3600000);
   return { ...base, type: "time", min: first + offset(), max: Math.max(...ends) + offset(), axisLabel: { ...shown, formatter: tick }, maxInterval: 6 * 3600000 };
@@ -154,7 +154,7 @@ function yAxis(view, i) {
   const rows = view.lines.filter((l) => l.panel === i && l.look === "runs");
   if (rows.length) return { ...base, type: "category", data: rows.map((l) => l.title), inverse: true, axisLabel: { ...base.axisLabel, width: narrow.matches ? 88 : 140, overflow: "truncate" }, axisTick: { show: false } };
   const shares = view.panels[i].unit === "%" && view.lines.every((l) => l.panel !== i || l.values.every((v) => v === null || (v >= 0 && v <= 100)));
-  return { ...base, type: "value", scale: view.axis === "number", splitNumber: 4, max: shares ? 100 : undefined, axisLabel: { ...base.axisLabel, formatter: (v) => grouped(v) } };
+  return { ...base, type: "value", scale: view.axis === "number", splitNumber: 4, max: shares ? 100 : undefined, axisLabel: { ...base.axisLabel, formatter: onEdge } };
 }
 
 /** A panel's title and unit; the title is left out where it already stands above the chart. */

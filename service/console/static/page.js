@@ -25,6 +25,11 @@ export function grouped(value) {
   return (/^-0(\.0)?$/.test(text) ? text.slice(1) : text).replaceAll(",", "\u2009").replace("-", "−");
 }
 
+const shortest = new Intl.NumberFormat("en-US", { maximumFractionDigits: 4 });
+
+/** A number at the edge of a chart: as many decimals as tell it from its neighbours, which stand at round ones. */
+export const onEdge = (value) => shortest.format(value).replaceAll(",", "\u2009").replace("-", "−");
+
 /** Charts run on site time: an instant is shifted by the zone's offset and shown as if it were UTC. */
 export const siteTime = (iso) => Date.parse(iso) + data.utc_offset_s * 1000;
 
