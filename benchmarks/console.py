@@ -69,7 +69,7 @@ def _weight_kb(browser: Any, address: str) -> float:
     context = browser.new_context()
     opened = context.new_page()
     answers: list[Any] = []
-    opened.on("response", answers.append)
+    opened.on("response", lambda answer: answers.append(answer))
     opened.goto(address, wait_until="load")
     opened.wait_for_selector("#sankey canvas")
     own = [r for r in list(answers) if r.url == address or "/static/" in r.url]
